@@ -1,0 +1,113 @@
+//! What the engine says: the verdict, what follows from it, and when to look again.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::facts::Name;
+use super::finding::{Finding, Rejected};
+use super::guard::Permit;
+use super::memory::{CurrentRevision, LedgerEntry, RevisionRef};
+use super::words::{Confidence, Fault, RefusalReason, Severity, State};
+
+/// The whole outcome of one look at a workload.
+#[derive(Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    pub state: State,
+    /// One sentence for people: what was decided and why.
+    pub why: String,
+    pub newest: Option<RevisionRef>,
+    pub baseline: Option<RevisionRef>,
+    pub findings: Vec<Finding>,
+    pub verdict: Option<Verdict>,
+    pub action: Option<Action>,
+    pub refusal: Option<Refusal>,
+    /// What becomes of the workload's incidents.
+    pub incident: IncidentStep,
+    /// The ledger as it should be remembered.
+    pub ledger: Vec<LedgerEntry>,
+    pub current: Option<CurrentRevision>,
+    /// When the workload began to fail with sufficient evidence; counts towards the storm brake.
+    pub failing_since: Option<Timestamp>,
+    /// When to look again without being told of a change; always in the future.
+    pub next_check: Option<Timestamp>,
+}
+
+/// Who is at fault, and who is not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    pub fault: Fault,
+    pub confidence: Confidence,
+    #[schemars(length(max = 512))]
+    pub because: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub rejected: Vec<Rejected>,
+}
+
+/// A guard's no.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    pub reason: RefusalReason,
+    #[schemars(length(max = 512))]
+    pub because: String,
+    /// When the guard may answer otherwise by itself; `None` when only a change or a person can help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_look: Option<Timestamp>,
+}
+
+/// What to do to the workload. Everything that changes what runs needs a permit.
+#[derive(Debug, PartialEq, Serialize)]
+pub enum Action {
+    RollBack(Permit),
+    Freeze(Permit),
+    Pause(Permit),
+    /// Undo our own pause or freeze of this incident.
+    Resume { incident: Name, because: String },
+}
+
+/// What becomes of the workload's incidents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub enum IncidentStep {
+    #[default]
+    None,
+    /// There is sufficient evidence, or a pause is due: record it under this name, or bring the record up to date.
+    Record { name: Name, failing: RevisionRef, episode: u32, severity: Severity, progress: Progress },
+    /// It is over.
+    Close { name: Name, outcome: Outcome, because: String },
+}
+
+/// How far an open incident has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Progress {
+    /// Signs, and a pause while evidence gathers.
+    Suspected,
+    /// Sufficient evidence; an action is about to follow.
+    Acting,
+    /// Sufficient evidence, and a refusal.
+    Held,
+    /// The action was carried out; the baseline is not yet proven again.
+    Recovering,
+    /// The baseline runs at full strength under a freeze that waits for a new template or a person.
+    Frozen,
+    /// The action did not help; a person is needed.
+    Ineffective,
+    /// Another writer put the failing template back after our action.
+    Retaken,
+}
+
+/// How an incident ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display, strum::IntoStaticStr)]
+pub enum Outcome {
+    /// Our action brought the workload back.
+    Recovered,
+    /// It went away without an action.
+    Cleared,
+    /// A new template took over.
+    Superseded,
+    /// The workload or its policy is gone.
+    Abandoned,
+}

@@ -1,0 +1,299 @@
+//! What the engine knows about a workload: plain values, taken from Kubernetes objects by `cluster`.
+//!
+//! Nothing here is a Kubernetes type and nothing here is computed: a field says what an object said. The only
+//! exception is `History`, which `engine::observe` folds from successive sights of one pod, because a status shows
+//! the present and some failures only show over time.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::memory::Memory;
+use super::policy::Policy;
+use super::words::{Aspect, ContainerKind, GitOps};
+
+/// A short shared string: names and hashes repeat over many objects and are interned by the stores.
+pub type Name = Arc<str>;
+
+/// Everything one decision is made from.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    pub workload: WorkloadFacts,
+    /// All ReplicaSets that the Deployment controls, in any order.
+    pub revisions: Vec<Arc<RevisionFacts>>,
+    /// All pods of those ReplicaSets, in any order.
+    pub pods: Vec<Arc<PodFacts>>,
+    /// The nodes those pods run on, and a summary of all nodes.
+    pub nodes: NodesFacts,
+    pub policy: Arc<Policy>,
+    pub memory: Memory,
+    pub fleet: FleetFacts,
+    /// Seconds since the slowest of the needed watches last proved to be alive.
+    pub data_age_seconds: i64,
+}
+
+/// A Deployment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadFacts {
+    pub namespace: Name,
+    pub name: Name,
+    pub uid: Name,
+    pub created: Timestamp,
+    pub deleting: bool,
+    pub generation: i64,
+    pub observed_generation: i64,
+    pub paused: bool,
+    /// `spec.replicas`.
+    pub replicas: i32,
+    pub updated_replicas: i32,
+    pub ready_replicas: i32,
+    pub available_replicas: i32,
+    pub total_replicas: i32,
+    pub min_ready_seconds: i32,
+    /// `None` when disabled.
+    pub progress_deadline_seconds: Option<i32>,
+    pub revision_history_limit: i32,
+    /// Absolute number of pods that may be unavailable in a rollout, percentages already resolved.
+    pub max_unavailable: i32,
+    pub max_surge: i32,
+    /// The strategy is `Recreate`: old and new pods never run side by side.
+    pub recreate: bool,
+    /// The value of `deployment.kubernetes.io/revision`.
+    pub revision: Option<i64>,
+    /// Digest of the pod template without the `pod-template-hash` label; equal digests mean equal templates.
+    pub template_digest: u64,
+    pub progressing: Option<ConditionFacts>,
+    /// `lastUpdateTime` of `Progressing` when its reason is `NewReplicaSetAvailable`: when the rollout completed.
+    pub completed: Option<Timestamp>,
+    pub available: Option<ConditionFacts>,
+    pub replica_failure: Option<ConditionFacts>,
+    pub gitops: Option<GitOps>,
+    /// Another controller owns the Deployment's rollout (a controller owner reference, or a known mark).
+    pub owned_by: Option<Name>,
+    /// `backstay.dev/ignore: "true"`.
+    pub opted_out: bool,
+    /// The value of `backstay.dev/incident`, written with our own action.
+    pub incident_mark: Option<Name>,
+    /// The value of `backstay.dev/paused-for`: the incident for which Backstay itself set `spec.paused`.
+    pub paused_for: Option<Name>,
+    /// The value of `backstay.dev/resume`: a person asks to undo our freeze or pause for this incident.
+    pub resume_asked: Option<Name>,
+}
+
+/// A condition of a Deployment, ReplicaSet, Pod or Node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionFacts {
+    pub status: bool,
+    pub reason: Name,
+    /// Bounded and cleaned text.
+    pub message: Box<str>,
+    /// `lastTransitionTime`.
+    pub since: Timestamp,
+}
+
+/// A ReplicaSet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RevisionFacts {
+    pub uid: Name,
+    pub name: Name,
+    /// The `pod-template-hash` label; never recomputed, since its input differs between Kubernetes versions.
+    pub hash: Name,
+    /// The value of `deployment.kubernetes.io/revision`; a re-adopted ReplicaSet gets a new, higher one.
+    pub number: i64,
+    pub created: Timestamp,
+    pub deleting: bool,
+    /// `spec.replicas`.
+    pub desired: i32,
+    pub replicas: i32,
+    pub ready: i32,
+    pub available: i32,
+    pub replica_failure: Option<ConditionFacts>,
+    pub template: TemplateFacts,
+}
+
+/// What can be compared between two pod templates, as digests, and what the classifiers compute with.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TemplateFacts {
+    /// Digest of the whole template without the `pod-template-hash` label.
+    pub digest: u64,
+    /// The same, also without `kubectl.kubernetes.io/restartedAt`: equal means that nothing material changed.
+    pub material: u64,
+    /// Digest per aspect of the pod, sorted by aspect.
+    pub aspects: Box<[(Aspect, u64)]>,
+    pub containers: Box<[ContainerTemplate]>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContainerTemplate {
+    pub name: Name,
+    pub kind: ContainerKind,
+    pub image: Box<str>,
+    /// Bytes; `None` when unset.
+    pub memory_limit: Option<u64>,
+    pub memory_request: Option<u64>,
+    /// Thousandths of a core.
+    pub cpu_request: Option<u64>,
+    pub readiness: Option<ProbeFacts>,
+    pub liveness: Option<ProbeFacts>,
+    pub startup: Option<ProbeFacts>,
+    /// Digest per aspect of this container, sorted by aspect.
+    pub aspects: Box<[(Aspect, u64)]>,
+}
+
+/// The timing of a probe, defaults filled in as the API server does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeFacts {
+    pub kind: ProbeKind,
+    pub initial_delay_seconds: i32,
+    pub period_seconds: i32,
+    pub timeout_seconds: i32,
+    pub failure_threshold: i32,
+    pub success_threshold: i32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeKind {
+    Http,
+    Tcp,
+    Exec,
+    Grpc,
+}
+
+/// A pod.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PodFacts {
+    pub uid: Name,
+    pub name: Name,
+    /// UID of the controlling ReplicaSet.
+    pub revision: Name,
+    pub node: Option<Name>,
+    pub created: Timestamp,
+    pub started: Option<Timestamp>,
+    pub deleting: bool,
+    /// `status.phase` is `Failed` or `Succeeded`: the pod will not run again.
+    pub finished: bool,
+    /// `status.reason` and `status.message`, such as `Evicted`.
+    pub reason: Option<Name>,
+    pub message: Box<str>,
+    pub ready: bool,
+    /// `lastTransitionTime` of the `Ready` condition.
+    pub ready_since: Option<Timestamp>,
+    /// Reason of the `Ready` condition, such as `ReadinessGatesNotReady`.
+    pub ready_reason: Option<Name>,
+    /// The `PodScheduled` condition when it is false.
+    pub unscheduled: Option<ConditionFacts>,
+    /// `PodReadyToStartContainers`: sandbox, volumes and network are there; `None` when the kubelet is too old to say.
+    pub sandbox_ready: Option<bool>,
+    /// Reason of `DisruptionTarget` when it is true: the pod is being taken away from outside.
+    pub disruption: Option<Name>,
+    /// Init containers and sidecars first, in start order, then the app containers.
+    pub containers: Box<[ContainerFacts]>,
+    pub history: History,
+}
+
+/// A container of a pod, from its status.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerFacts {
+    pub name: Name,
+    pub kind: ContainerKind,
+    pub ready: bool,
+    /// `started`: the startup probe has passed, or there is none and the container runs.
+    pub started: bool,
+    /// `restartCount`.
+    pub restarts: u32,
+    pub state: ContainerState,
+    /// `lastState.terminated`.
+    pub last: Option<Box<Termination>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum ContainerState {
+    /// No state in the status yet.
+    #[default]
+    Unknown,
+    Waiting {
+        reason: Name,
+        message: Box<str>,
+    },
+    Running {
+        since: Timestamp,
+    },
+    Terminated(Box<Termination>),
+}
+
+/// How a run of a container ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Termination {
+    pub exit_code: i32,
+    pub signal: i32,
+    pub reason: Name,
+    pub message: Box<str>,
+    /// `None` when the runtime reported the epoch, as containerd does for `StartError`.
+    pub started: Option<Timestamp>,
+    pub finished: Option<Timestamp>,
+}
+
+/// What successive sights of one pod add to its present status. Kept in memory only: after a restart it starts
+/// anew, which delays a verdict and never hastens one.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct History {
+    /// When this process first saw the pod.
+    pub first_seen: Option<Timestamp>,
+    /// Exits of all containers when the pod was first seen; they happened before anyone watched.
+    pub exits_at_first_sight: u32,
+    /// Times at which readiness was lost, oldest first, at most `observe::MAX_LOSSES`.
+    pub losses: Vec<Timestamp>,
+    /// The waiting container, its reason, when that spell began and how many attempts were seen.
+    pub waiting: Option<Box<WaitingSpell>>,
+}
+
+/// A spell of failed attempts to start one container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaitingSpell {
+    pub container: Name,
+    pub reason: Name,
+    pub since: Timestamp,
+    /// How often an attempt was seen to fail.
+    pub attempts: u32,
+    /// The last message that said more than "back-off": kubelets before 1.36 lose it while they wait.
+    pub message: Box<str>,
+}
+
+/// The nodes that matter to one workload, and how the whole cluster does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NodesFacts {
+    /// Nodes on which pods of the workload run.
+    pub own: Vec<Arc<NodeFacts>>,
+    pub total: u32,
+    pub not_ready: u32,
+    pub unschedulable: u32,
+    /// Largest allocatable values over all nodes: thousandths of a core, and bytes.
+    pub largest_cpu: u64,
+    pub largest_memory: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeFacts {
+    pub name: Name,
+    pub ready: bool,
+    pub ready_since: Option<Timestamp>,
+    pub unschedulable: bool,
+    /// Names of true pressure conditions, such as `MemoryPressure`.
+    pub pressure: Vec<Name>,
+    pub allocatable_cpu: u64,
+    pub allocatable_memory: u64,
+}
+
+/// How the other watched workloads do.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct FleetFacts {
+    /// Workloads that a policy selects.
+    pub watched: u32,
+    /// Of those, how many began to fail within the storm window.
+    pub newly_failing: u32,
+    /// Other workloads of the namespace that began to fail within two minutes of now.
+    pub neighbours_failing: u32,
+    /// The storm's parent incident while the brake is on.
+    pub storm: Option<Name>,
+}

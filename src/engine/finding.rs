@@ -1,0 +1,124 @@
+//! Symptoms, which the classifiers see in single objects, and findings, which they add up to.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::facts::{ConditionFacts, ContainerFacts, Name, PodFacts, RevisionFacts, Termination};
+use super::words::{Cause, Class, Confidence, ContainerKind, Fault, Rollback, Sureness};
+
+/// One failure seen in one object. Borrowed and free of allocations: a workload may have thousands of pods, and text
+/// is made only for the few that are shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Symptom<'a> {
+    pub class: Class,
+    pub cause: Cause,
+    pub sureness: Sureness,
+    pub subject: Subject<'a>,
+    pub container: Option<&'a ContainerFacts>,
+    /// The earliest moment the failure is known to have existed.
+    pub onset: Timestamp,
+    /// Exits, attempts or losses of readiness, as `sureness` counts them; 1 otherwise.
+    pub occurrences: u32,
+    /// How long it must last before it counts, in seconds, where the class or cause says so (`Timed`).
+    pub grace_seconds: i64,
+    pub detail: Detail<'a>,
+}
+
+/// The object that shows the symptom.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Subject<'a> {
+    Pod(&'a PodFacts),
+    Revision(&'a RevisionFacts),
+    Workload,
+}
+
+/// What the evidence text is made from, should it be shown.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Detail<'a> {
+    /// A container waits; the reason and the most telling message seen.
+    Waiting { reason: &'a str, message: &'a str },
+    /// A container's run ended.
+    Ended(&'a Termination),
+    Condition { kind: &'static str, condition: &'a ConditionFacts },
+    /// `status.reason` and `status.message` of a pod.
+    PodReason { reason: &'a str, message: &'a str },
+    /// A container runs and is not ready, for this many seconds, with this grace.
+    NotReady { seconds: i64, grace: i64, was_ready: bool },
+    Flapping { losses: u32 },
+    /// Anything that needs no more words than these.
+    Plain(&'static str),
+}
+
+/// A classified failure of one revision with its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    pub class: Class,
+    pub cause: Cause,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 63))]
+    pub container: Option<Name>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container_kind: Option<ContainerKind>,
+    /// `pod-template-hash` of the revision it was seen on; empty for the workload as a whole.
+    #[schemars(with = "String", length(max = 63))]
+    pub revision: Name,
+    /// The revision is the newest one.
+    pub newest: bool,
+    /// Up to ten of the pods that show it.
+    #[schemars(with = "Vec<String>", length(max = 10))]
+    pub pods: Vec<Name>,
+    /// How many pods show it, and how many the revision has.
+    #[schemars(range(min = 0))]
+    pub failing_pods: u32,
+    #[schemars(range(min = 0))]
+    pub total_pods: u32,
+    /// The highest count over the pods, and what it had to reach.
+    pub sureness: Sureness,
+    #[schemars(range(min = 0))]
+    pub occurrences: u32,
+    #[schemars(range(min = 0))]
+    pub needed: u32,
+    /// How many pods reached it, and how many had to.
+    #[schemars(range(min = 0))]
+    pub counted_pods: u32,
+    #[schemars(range(min = 0))]
+    pub needed_pods: u32,
+    /// The evidence suffices by the rule that governs it.
+    pub sufficient: bool,
+    #[schemars(length(max = 63))]
+    pub rule: String,
+    /// The earliest sign of it.
+    pub onset: Timestamp,
+    pub fault: Fault,
+    pub confidence: Confidence,
+    pub rollback: Rollback,
+    #[schemars(length(max = 3))]
+    pub evidence: Vec<Evidence>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub rejected: Vec<Rejected>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(max = 256)))]
+    pub next_steps: Vec<String>,
+}
+
+/// Where something was read and what it said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    #[schemars(length(max = 256))]
+    pub source: String,
+    #[schemars(length(max = 1024))]
+    pub text: String,
+}
+
+/// A hypothesis about whose fault it is that the evidence speaks against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rejected {
+    pub fault: Fault,
+    #[schemars(length(max = 256))]
+    pub because: String,
+}

@@ -1,0 +1,138 @@
+//! What Backstay remembers of a workload, read back from its own objects: `WorkloadHealth` and `Incident`.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::facts::Name;
+use super::words::ActionKind;
+
+/// The memory that guards read. It is rebuilt from objects for every decision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Memory {
+    /// When the newest revision was first seen as the newest, if anyone saw it.
+    pub current: Option<CurrentRevision>,
+    pub ledger: Vec<LedgerEntry>,
+    /// Actions taken on this workload, oldest first, bounded by the policy's window.
+    pub actions: Vec<ActionRecord>,
+    /// Incidents of this workload that are not closed, oldest first; at most one per failing hash.
+    pub open: Vec<OpenIncident>,
+    /// Highest episode that was opened per failing hash, closed incidents included.
+    pub episodes: Vec<(Name, u32)>,
+}
+
+/// Which revision is the newest, and since when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CurrentRevision {
+    /// The ReplicaSet's `pod-template-hash`.
+    #[schemars(with = "String", length(max = 63))]
+    pub hash: Name,
+    /// When the rollout to it began.
+    pub since: Timestamp,
+}
+
+/// What was seen of one revision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LedgerEntry {
+    /// UID of the ReplicaSet.
+    #[schemars(with = "String", length(max = 64))]
+    pub uid: Name,
+    /// The ReplicaSet's `pod-template-hash`.
+    #[schemars(with = "String", length(max = 63))]
+    pub hash: Name,
+    /// Since when the revision counts as healthy: available for the policy's `stableSeconds` without a restart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healthy_since: Option<Timestamp>,
+    /// When the revision was judged to be at fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_at: Option<Timestamp>,
+    /// The incident in which it was judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", length(max = 253))]
+    pub incident: Option<Name>,
+    /// How long the revision's first pods took from start to ready, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub ready_seconds: Option<i64>,
+}
+
+/// An action that was carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ActionRecord {
+    pub at: Timestamp,
+    pub kind: ActionKind,
+    /// Hash of the revision judged.
+    #[schemars(with = "String", length(max = 63))]
+    pub from: Name,
+    /// Hash of the revision that was brought back.
+    #[schemars(with = "String", length(max = 63))]
+    pub to: Name,
+    #[schemars(with = "String", length(max = 253))]
+    pub incident: Name,
+}
+
+/// What was about to be done, recorded before it was done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    pub kind: ActionKind,
+    /// The ReplicaSet to go back to, or for a pause the one that runs.
+    pub target: RevisionRef,
+    /// The ReplicaSet judged to fail.
+    pub failing: RevisionRef,
+    /// The Deployment's `metadata.generation` that was judged; the write fails if it has moved.
+    #[schemars(range(min = 0))]
+    pub generation: i64,
+    /// After this the intent is void and everything is judged anew.
+    pub deadline: Timestamp,
+}
+
+/// A ReplicaSet, by everything it can be recognised by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RevisionRef {
+    #[schemars(with = "String", length(max = 253))]
+    pub name: Name,
+    #[schemars(with = "String", length(max = 64))]
+    pub uid: Name,
+    #[schemars(with = "String", length(max = 63))]
+    pub hash: Name,
+}
+
+/// An incident that is not closed, as far as decisions depend on it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OpenIncident {
+    pub name: Name,
+    pub failing: RevisionRef,
+    pub opened: Timestamp,
+    /// What was intended, whether or not it came to pass.
+    pub intent: Option<Intent>,
+    /// When the action was seen to be carried out.
+    pub acted: Option<Timestamp>,
+    pub approval: Option<Approval>,
+    /// The action did not help; a person has been told.
+    pub ineffective: bool,
+}
+
+/// What a person said about an incident.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    pub verdict: ApprovalVerdict,
+    /// Who said it, as the API server knows them.
+    #[schemars(length(min = 1, max = 253))]
+    pub by: String,
+    /// Digest of the decision that was approved; an approval of another decision does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64))]
+    pub decision: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApprovalVerdict {
+    Approve,
+    Deny,
+}

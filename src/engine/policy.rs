@@ -1,0 +1,214 @@
+//! What a policy says, with every default filled in. The same types are the `spec` of `IncidentPolicy`.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::facts::Name;
+use super::words::{Cause, Class, Severity};
+
+/// The policy that governs a workload.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Policy {
+    /// `IncidentPolicy/NAME` or `ClusterIncidentPolicy/NAME`.
+    pub reference: Name,
+    pub generation: i64,
+    pub mode: Mode,
+    pub rollout: Rollout,
+    /// The policy's rules followed by the built-in table.
+    pub rules: Vec<Rule>,
+    pub guards: Guards,
+    pub impact: Option<Impact>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    /// Act where every guard agrees.
+    #[default]
+    Enforce,
+    /// Decide and record what would have been done; write nothing to workloads.
+    Observe,
+}
+
+/// How long a rollout counts as one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Rollout {
+    /// A revision that was available for this long without a restart is recorded as healthy. Seconds.
+    #[schemars(range(min = 1, max = 86400))]
+    pub stable_seconds: i64,
+    /// Failures this long after the rollout completed still belong to it. Seconds.
+    #[schemars(range(min = 0, max = 86400))]
+    pub watch_seconds: i64,
+    /// What to do at the first sure sign of a failure, while evidence gathers.
+    pub on_suspicion: OnSuspicion,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self { stable_seconds: 30, watch_seconds: 900, on_suspicion: OnSuspicion::Wait }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OnSuspicion {
+    /// Let the rollout go on.
+    #[default]
+    Wait,
+    /// Pause the rollout, so that the old pods live; a suspicion that clears resumes it.
+    Pause,
+}
+
+/// A rule: which findings, how much evidence, what follows. The first rule that matches a finding governs it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rule {
+    /// Shown in incidents and `policy explain`.
+    #[schemars(length(min = 1, max = 63))]
+    pub name: String,
+    /// Which findings the rule governs; empty matches every finding.
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+    /// How much evidence is sufficient; unset values take the defaults of the failure's class.
+    #[serde(default)]
+    pub threshold: Threshold,
+    /// What follows when the evidence is sufficient and the revision is at fault.
+    #[serde(default)]
+    pub action: RuleAction,
+    /// How urgent an incident of this kind is.
+    #[serde(default)]
+    pub severity: Severity,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Match {
+    /// Failure classes; empty matches all.
+    #[schemars(length(max = 16))]
+    pub failures: Vec<Class>,
+    /// Causes; empty matches all.
+    #[schemars(length(max = 64))]
+    pub causes: Vec<Cause>,
+    /// Container names; empty matches all.
+    #[schemars(length(max = 32), inner(length(min = 1, max = 63)))]
+    pub containers: Vec<String>,
+}
+
+/// How much evidence is sufficient.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Threshold {
+    /// How many pods of the new revision must show it: a number, or a percentage of them such as `50%`. Default 50%,
+    /// and always at least one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5), regex(pattern = r"^([1-9][0-9]{0,3}|[1-9][0-9]?%|100%)$"))]
+    pub pods: Option<String>,
+    /// Exits of a container, for failures that are counted by exits. Default 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub exits: Option<u32>,
+    /// Failed attempts, for failures that are believed when they repeat. Default 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub attempts: Option<u32>,
+    /// Losses of readiness within five minutes, for flapping. Default 3.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 8))]
+    pub flaps: Option<u32>,
+    /// How long the failure must have lasted, in seconds. Default: computed from the probes for readiness, from the
+    /// cause for pods that wait for a node, and 0 for the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 86400))]
+    pub for_seconds: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RuleAction {
+    /// Put the baseline's template back.
+    #[default]
+    RollBack,
+    /// Run the baseline at full strength, leave the template as it is.
+    Freeze,
+    /// Record and tell; a person decides.
+    Hold,
+}
+
+/// What must agree before anything is done.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Guards {
+    /// No second action on the same workload within this time. Seconds.
+    #[schemars(range(min = 0, max = 86400))]
+    pub cooldown_seconds: i64,
+    /// After so many actions within the window a person is needed.
+    #[schemars(range(min = 1, max = 20))]
+    pub max_rollbacks: u32,
+    /// The window of `maxRollbacks`. Seconds.
+    #[schemars(range(min = 60, max = 604800))]
+    pub window_seconds: i64,
+    /// Which actions need a person's approval.
+    pub approval: ApprovalNeed,
+    /// What to do with workloads whose template Argo CD or Flux own.
+    pub git_ops: GitOpsPolicy,
+    /// What to do when going back may not fit the database schema.
+    pub schema_hazard: SchemaHazardPolicy,
+    /// What to do when no revision was ever seen healthy.
+    pub unproven_baseline: UnprovenBaseline,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self {
+            cooldown_seconds: 300,
+            max_rollbacks: 3,
+            window_seconds: 3600,
+            approval: ApprovalNeed::Never,
+            git_ops: GitOpsPolicy::Freeze,
+            schema_hazard: SchemaHazardPolicy::Freeze,
+            unproven_baseline: UnprovenBaseline::Hold,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ApprovalNeed {
+    #[default]
+    Never,
+    ForRollBack,
+    Always,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum GitOpsPolicy {
+    #[default]
+    Freeze,
+    RollBack,
+    Hold,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum SchemaHazardPolicy {
+    #[default]
+    Freeze,
+    Hold,
+    Ignore,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum UnprovenBaseline {
+    #[default]
+    Hold,
+    RollBack,
+}
+
+/// What the workload means to the business; copied into incidents.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Impact {
+    /// 1 is the most important.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 5))]
+    pub tier: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub business_service: Option<String>,
+}
