@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# Paths and small helpers that every script of the test cluster shares.
+
+# The Kubernetes minor version, the one variable that chooses the build.
+KUBERNETES=${KUBERNETES:-1.36}
+
+cluster_src=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+repository=$(cd "$cluster_src/../.." && pwd)
+cluster_target=${BACKSTAY_CLUSTER_TARGET:-$repository/target/cluster}
+bin=$cluster_target/bin
+images=$cluster_target/images
+export KUBERNETES cluster_src cluster_target bin images
+
+say() { printf 'cluster: %s\n' "$*" >&2; }
+
+die() {
+  printf 'cluster: error: %s\n' "$*" >&2
+  exit 1
+}
+
+# wait_for SECONDS WHAT COMMAND... retries the command until it succeeds.
+wait_for() {
+  local limit=$1 what=$2 deadline
+  shift 2
+  deadline=$((SECONDS + limit))
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < deadline)) || {
+      say "gave up after ${limit}s waiting for $what"
+      return 1
+    }
+    sleep 0.1
+  done
+}
+
+# require_commands COMMAND=PACKAGE... installs the packages of missing commands
+# when root and on a Debian-like system, and names them all at once otherwise.
+require_commands() {
+  local pair packages=()
+  for pair in "$@"; do
+    PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || packages+=("${pair#*=}")
+  done
+  ((${#packages[@]})) || return 0
+  if ((EUID == 0)) && command -v apt-get >/dev/null; then
+    say "installing ${packages[*]}"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "${packages[@]}" >/dev/null 2>&1 && return 0
+    # An image without package lists needs one update; lists that are there are not refreshed for nothing.
+    apt-get update -q >/dev/null 2>&1 || true
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "${packages[@]}" >/dev/null && return 0
+  fi
+  die "missing system packages: ${packages[*]} (as root: apt-get install ${packages[*]})"
+}
