@@ -242,6 +242,8 @@ pub struct History {
     pub first_seen: Option<Timestamp>,
     /// Exits of all containers when the pod was first seen; they happened before anyone watched.
     pub exits_at_first_sight: u32,
+    /// When a container was last seen to turn `started`; `None` if that never happened before our eyes.
+    pub last_started: Option<Timestamp>,
     /// Times at which readiness was lost, oldest first, at most `observe::MAX_LOSSES`.
     pub losses: Vec<Timestamp>,
     /// The waiting container, its reason, when that spell began and how many attempts were seen.

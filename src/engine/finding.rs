@@ -40,6 +40,8 @@ pub enum Detail<'a> {
     Waiting { reason: &'a str, message: &'a str },
     /// A container's run ended.
     Ended(&'a Termination),
+    /// A container's run ended for want of memory; its limit in bytes, where its template has one.
+    OutOfMemory { ended: &'a Termination, limit: Option<u64> },
     Condition { kind: &'static str, condition: &'a ConditionFacts },
     /// `status.reason` and `status.message` of a pod.
     PodReason { reason: &'a str, message: &'a str },

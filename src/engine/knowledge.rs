@@ -1,0 +1,68 @@
+//! What is known of every failure before anything is compared: who is likely at fault, whether going back helps, which
+//! parts of a template can cause it, what it means and where a person looks next.
+
+mod table;
+
+use super::facts::Snapshot;
+use super::finding::{Subject, Symptom};
+use super::words::{Aspect, Cause, Class, Fault, Rollback, Sureness};
+
+/// What is known of one class and cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Knowledge {
+    /// Who is at fault unless a comparison of revisions says otherwise; `Unknown` where only that can tell.
+    pub fault: Fault,
+    pub rollback: Rollback,
+    /// How much one sight of it proves. A classifier may be less sure, never surer.
+    pub sureness: Sureness,
+    /// Parts of a template whose change can cause it; empty where no change of a template can.
+    pub aspects: &'static [Aspect],
+    /// Commands for a person, with `{namespace}`, `{workload}`, `{pod}` and `{container}` to fill in.
+    pub steps: &'static [&'static str],
+    /// What it means, in one sentence.
+    pub meaning: &'static str,
+}
+
+/// Most bytes of one step. A command cut short would do something else, so a longer one is left out.
+const MAX_STEP: usize = 256;
+
+/// What is known of a class and cause. Total: a pair that never occurs gets the little that is always true.
+pub fn about(class: Class, cause: Cause) -> Knowledge {
+    table::known(class, cause).unwrap_or(Knowledge {
+        fault: Fault::Unknown,
+        rollback: Rollback::Depends,
+        sureness: Sureness::Timed,
+        aspects: table::PROGRAM,
+        steps: table::LOOK,
+        meaning: "Something fails and nothing says why.",
+    })
+}
+
+/// The next steps for a person who meets this symptom: at most four commands of at most 256 bytes each. A step that
+/// needs a pod or a container is left out where there is none.
+pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> Vec<String> {
+    let cause = symptom.map_or(Cause::Unknown, |symptom| symptom.cause);
+    let pod = symptom.and_then(|symptom| match symptom.subject {
+        Subject::Pod(pod) => Some(&*pod.name),
+        Subject::Revision(_) | Subject::Workload => None,
+    });
+    let container = symptom.and_then(|symptom| symptom.container).map(|container| &*container.name);
+    let marks = [
+        ("{namespace}", Some(&*s.workload.namespace)),
+        ("{workload}", Some(&*s.workload.name)),
+        ("{pod}", pod),
+        ("{container}", container),
+    ];
+    let filled = about(class, cause).steps.iter().filter_map(|step| fill(step, &marks));
+    filled.filter(|step| step.len() <= MAX_STEP).take(4).collect()
+}
+
+fn fill(step: &str, marks: &[(&str, Option<&str>)]) -> Option<String> {
+    let mut filled = step.to_owned();
+    for (mark, value) in marks {
+        if filled.contains(mark) {
+            filled = filled.replace(mark, (*value)?);
+        }
+    }
+    Some(filled)
+}

@@ -1,0 +1,149 @@
+//! What successive sights of one pod add up to, and how often its containers have exited.
+//!
+//! Everything here may only ever delay a verdict: a lost history, a clock that jumps back or a pod first seen late
+//! yield less evidence, never more.
+
+use jiff::Timestamp;
+
+use super::facts::{ContainerFacts, ContainerState, History, PodFacts, WaitingSpell};
+use super::words::ContainerKind;
+
+/// How many losses of readiness are remembered per pod.
+pub const MAX_LOSSES: usize = 8;
+
+/// Folds what an earlier sight of a pod knew into the present one. `previous` counts only if it is of the same pod.
+pub fn observe(previous: Option<&PodFacts>, mut next: PodFacts, now: Timestamp) -> PodFacts {
+    next.history = match previous.filter(|previous| previous.uid == next.uid) {
+        Some(previous) => continued(previous, &next, now),
+        None => begun(&next, now),
+    };
+    next
+}
+
+/// Exits of one container so far: restarts, plus the end of a run that shows and has not been followed by a restart.
+///
+/// The kubelet moves such an end from `state` to `lastState` when it waits with a reason of its own, and raises
+/// `restartCount` only with the next run (`convertToAPIContainerStatuses` in pkg/kubelet/kubelet_pods.go). In
+/// `ContainerCreating` the next run exists already, so the end in `lastState` is counted. An init container that
+/// has done its work did not fail.
+pub fn exits(container: &ContainerFacts) -> u32 {
+    let uncounted = match &container.state {
+        ContainerState::Terminated(ending) => container.kind != ContainerKind::Init || ending.exit_code != 0,
+        ContainerState::Waiting { reason, .. } => {
+            container.last.is_some() && !matches!(&**reason, "ContainerCreating" | "PodInitializing")
+        }
+        ContainerState::Running { .. } | ContainerState::Unknown => false,
+    };
+    container.restarts.saturating_add(u32::from(uncounted))
+}
+
+/// Exits of one container that count towards a rollout that began at `rollout_start`. A pod made for the rollout
+/// counts in full; an older one only above what it showed when it was first seen.
+pub fn exits_since(pod: &PodFacts, container: &ContainerFacts, rollout_start: Timestamp) -> u32 {
+    let baseline = if pod.created >= rollout_start { 0 } else { pod.history.exits_at_first_sight };
+    exits(container).saturating_sub(baseline)
+}
+
+fn begun(pod: &PodFacts, now: Timestamp) -> History {
+    History {
+        first_seen: Some(now),
+        exits_at_first_sight: pod.containers.iter().map(exits).fold(0, u32::saturating_add),
+        waiting: spell(None, pod, now),
+        ..History::default()
+    }
+}
+
+fn continued(previous: &PodFacts, next: &PodFacts, now: Timestamp) -> History {
+    let before = &previous.history;
+    History {
+        first_seen: before.first_seen.or(Some(now)),
+        exits_at_first_sight: before.exits_at_first_sight,
+        last_started: if newly_started(previous, next) {
+            before.last_started.max(Some(now))
+        } else {
+            before.last_started
+        },
+        losses: losses(previous, next, now),
+        waiting: spell(before.waiting.as_deref(), next, now),
+    }
+}
+
+fn newly_started(previous: &PodFacts, next: &PodFacts) -> bool {
+    previous.containers.iter().zip(&next.containers).any(|(was, is)| !was.started && is.started)
+}
+
+fn losses(previous: &PodFacts, next: &PodFacts, now: Timestamp) -> Vec<Timestamp> {
+    let mut losses = previous.history.losses.clone();
+    let lost = previous.ready && !next.ready && !next.deleting && !next.finished;
+    if lost && losses.last().is_none_or(|last| *last < now) {
+        if losses.len() >= MAX_LOSSES {
+            losses.remove(0);
+        }
+        losses.push(now);
+    }
+    losses
+}
+
+/// Reasons that follow each other while one and the same thing keeps failing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Image,
+    Config,
+    Create,
+    Run,
+    Hook,
+}
+
+fn family(reason: &str) -> Option<Family> {
+    Some(match reason {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "ImageInspectError"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed" => Family::Image,
+        "InvalidImageName" | "ErrImageNeverPull" => Family::Image,
+        "CreateContainerConfigError" => Family::Config,
+        "CreateContainerError" => Family::Create,
+        "RunContainerError" => Family::Run,
+        "PreCreateHookError" | "PreStartHookError" | "PostStartHookError" => Family::Hook,
+        _ => return None,
+    })
+}
+
+/// The spell of failed attempts that the first waiting container is in.
+fn spell(before: Option<&WaitingSpell>, pod: &PodFacts, now: Timestamp) -> Option<Box<WaitingSpell>> {
+    let (container, kin, reason, message) = pod.containers.iter().find_map(|c| match &c.state {
+        ContainerState::Waiting { reason, message } => Some((c, family(reason)?, reason, message)),
+        _ => None,
+    })?;
+    let continued = before.filter(|b| b.container == container.name && family(&b.reason) == Some(kin));
+    Some(Box::new(match continued {
+        None => WaitingSpell {
+            container: container.name.clone(),
+            reason: reason.clone(),
+            since: now,
+            attempts: 1,
+            message: if telling(message) { message.clone() } else { Box::default() },
+        },
+        Some(before) => WaitingSpell {
+            container: container.name.clone(),
+            reason: reason.clone(),
+            since: before.since,
+            attempts: before.attempts.saturating_add(u32::from(retried(&before.reason, reason))),
+            message: if telling(message) { message.clone() } else { before.message.clone() },
+        },
+    }))
+}
+
+/// The kubelet leaves `ImagePullBackOff` only for the outcome of another pull.
+fn retried(before: &str, now: &str) -> bool {
+    before == "ImagePullBackOff" && now != "ImagePullBackOff"
+}
+
+/// A message that says more than that the kubelet waits. Before Kubernetes 1.36 a back-off drops the pull's error.
+pub(crate) fn telling(message: &str) -> bool {
+    match message.strip_prefix("Back-off pulling image ") {
+        Some(rest) => rest.contains("\": "),
+        None => !message.is_empty(),
+    }
+}

@@ -1,0 +1,75 @@
+//! Containers whose runs end. `CrashLoopBackOff` is a back-off and no cause: the cause is how the last run ended.
+
+use jiff::Timestamp;
+
+use super::ending;
+use super::look::{Look, waiting};
+use super::text::reading;
+use crate::engine::facts::{ContainerFacts, ContainerState, Termination};
+use crate::engine::finding::{Detail, Symptom};
+use crate::engine::observe;
+use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
+
+/// A run of this length ends a series: the kubelet forgets its back-off after it, so what came before says nothing
+/// about the present (twice the longest back-off, pkg/kubelet/kubelet.go).
+const LONG_RUN_SECONDS: i64 = 600;
+
+pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option<Symptom<'a>> {
+    if let Some((reason @ "PostStartHookError", message)) = waiting(container) {
+        let said = reading(Class::CrashLoopBackOff, Cause::PostStartHook, Sureness::Counted);
+        let detail = Detail::Waiting { reason, message };
+        let symptom = look.on_container(container, said, look.waiting_since(container), detail);
+        return Some(Symptom { occurrences: exits(look, container).max(1), ..symptom });
+    }
+    let last = last_ending(look, container)?;
+    let said = ending::read(look, container, last)?;
+    let detail = match said.class {
+        Class::OOMKilled => Detail::OutOfMemory {
+            ended: last,
+            limit: look.template(container).and_then(|template| template.memory_limit),
+        },
+        _ => Detail::Ended(last),
+    };
+    let symptom = look.on_container(container, said, onset(look, container, last), detail);
+    Some(Symptom { occurrences: counted(look, container, last), ..symptom })
+}
+
+/// Exits of this container that count towards the rollout, without those that were made up.
+pub(super) fn exits(look: &Look<'_, '_>, container: &ContainerFacts) -> u32 {
+    let made_up = match (&container.state, container.last.as_deref()) {
+        (ContainerState::Terminated(_), Some(last)) => ending::is_synthetic(last),
+        _ => false,
+    };
+    observe::exits_since(look.pod, container, look.scene.rollout_start).saturating_sub(u32::from(made_up))
+}
+
+fn counted(look: &Look<'_, '_>, container: &ContainerFacts, last: &Termination) -> u32 {
+    let exits = exits(look, container);
+    let long_run = matches!((last.started, last.finished), (Some(started), Some(finished))
+        if finished.duration_since(started).as_secs() >= LONG_RUN_SECONDS);
+    if long_run { exits.min(1) } else { exits }
+}
+
+/// How the container's last run ended, unless it has done its work or has healed since.
+fn last_ending<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option<&'a Termination> {
+    match &container.state {
+        ContainerState::Terminated(t) if container.kind == ContainerKind::Init && t.exit_code == 0 => None,
+        ContainerState::Terminated(t) => Some(t),
+        ContainerState::Waiting { .. } | ContainerState::Unknown => container.last.as_deref(),
+        ContainerState::Running { since } if healed(look, container, *since) => None,
+        ContainerState::Running { .. } => container.last.as_deref(),
+    }
+}
+
+/// The container has run and been ready for as long as makes a revision healthy.
+fn healed(look: &Look<'_, '_>, container: &ContainerFacts, since: Timestamp) -> bool {
+    let ready_since = look.pod.ready_since.filter(|_| look.pod.ready).unwrap_or(since);
+    container.ready && look.scene.elapsed(since.max(ready_since)) >= look.scene.s.policy.rollout.stable_seconds
+}
+
+/// The earliest end of a run that is still known.
+fn onset(look: &Look<'_, '_>, container: &ContainerFacts, last: &Termination) -> Timestamp {
+    let earlier = container.last.as_deref().and_then(|ending| ending.finished);
+    let known = earlier.into_iter().chain(last.finished).min();
+    known.unwrap_or_else(|| look.pod_start()).min(look.scene.now)
+}

@@ -1,0 +1,96 @@
+//! ReplicaSets that cannot create their pods. There is no pod to look at: only the `ReplicaFailure` condition tells
+//! (pkg/controller/replicaset, and what admission plugins write).
+
+use std::sync::LazyLock;
+
+use super::look::{Scene, beyond_pods};
+use super::text::{Reading, Table, reading};
+use crate::engine::facts::{ConditionFacts, RevisionFacts};
+use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::words::{Cause, Class, Sureness};
+
+/// A ReplicaSet tries again after 5 ms, 10 ms, 20 ms and so on, so that within two seconds it has tried many times.
+const REPLICASET_RETRY_SECONDS: i64 = 2;
+
+pub(super) fn symptoms<'a>(scene: &Scene<'a>, symptoms: &mut Vec<Symptom<'a>>) {
+    let before = symptoms.len();
+    for revision in &scene.s.revisions {
+        symptoms.extend(of_revision(scene, revision));
+    }
+    if symptoms.len() == before {
+        symptoms.extend(of_workload(scene));
+    }
+}
+
+/// A condition that outlived the shortage is old news.
+fn of_revision<'a>(scene: &Scene<'a>, revision: &'a RevisionFacts) -> Option<Symptom<'a>> {
+    let condition = revision.replica_failure.as_ref().filter(|condition| condition.status)?;
+    let short = revision.replicas < revision.desired && !revision.deleting;
+    short.then(|| refused(scene, Subject::Revision(revision), "ReplicaFailure", condition))
+}
+
+/// The Deployment repeats its ReplicaSets' condition, at times for longer than they hold it; its own word counts
+/// where the newest ReplicaSet lacks pods, or could not be created at all.
+fn of_workload<'a>(scene: &Scene<'a>) -> Option<Symptom<'a>> {
+    let workload = &scene.s.workload;
+    if let Some(condition) = workload.progressing.as_ref().filter(|c| &*c.reason == "ReplicaSetCreateError") {
+        return Some(refused(scene, Subject::Workload, "Progressing", condition));
+    }
+    let condition = workload.replica_failure.as_ref().filter(|condition| condition.status)?;
+    let short = match scene.newest {
+        Some(newest) => newest.replicas < newest.desired,
+        None => workload.replicas > 0,
+    };
+    short.then(|| refused(scene, Subject::Workload, "ReplicaFailure", condition))
+}
+
+fn refused<'a>(
+    scene: &Scene<'a>,
+    subject: Subject<'a>,
+    kind: &'static str,
+    condition: &'a ConditionFacts,
+) -> Symptom<'a> {
+    let said = scene.last_read.read(&TEXTS, &condition.message).unwrap_or(said(Cause::Unknown));
+    let detail = Detail::Condition { kind, condition };
+    let symptom = beyond_pods(said.class, said.cause, said.sureness, subject, condition.since.min(scene.now), detail);
+    if said.sureness == Sureness::Definitive {
+        return symptom;
+    }
+    let tried_again = scene.elapsed(condition.since) >= REPLICASET_RETRY_SECONDS;
+    Symptom { occurrences: 1 + u32::from(tried_again), grace_seconds: REPLICASET_RETRY_SECONDS, ..symptom }
+}
+
+/// What validation refuses it will refuse again. A quota frees up, an object may yet come, a webhook may return.
+const fn said(cause: Cause) -> Reading {
+    let sureness = match cause {
+        Cause::PodInvalid
+        | Cause::PodSecurity
+        | Cause::LimitRange
+        | Cause::QuotaNeedsLimits
+        | Cause::AdmissionDenied => Sureness::Definitive,
+        _ => Sureness::Repeated,
+    };
+    reading(Class::CreateRefused, cause, sureness)
+}
+
+/// A webhook's own words come last in its refusal and may hold any of the others, so webhooks are asked for first.
+static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+    Table::new(&[
+        (&["failed calling webhook", "failed to call webhook"], said(Cause::WebhookUnavailable)),
+        (&["denied the request", "denied request:"], said(Cause::AdmissionDenied)),
+        (&["because it is being terminated"], said(Cause::NamespaceTerminating)),
+        (&["must specify limits.", "must specify requests.", "failed quota: "], said(Cause::QuotaNeedsLimits)),
+        (
+            &["exceeded quota: ", "insufficient quota to consume", "status unknown for quota"],
+            said(Cause::QuotaExceeded),
+        ),
+        (&["violates podsecurity"], said(Cause::PodSecurity)),
+        (
+            &["usage per container is", "usage per pod is", "limit to request ratio per", "limit to request ratio"],
+            said(Cause::LimitRange),
+        ),
+        (&["error looking up service account", "serviceaccount \""], said(Cause::ServiceAccountMissing)),
+        (&["no priorityclass with name"], said(Cause::PriorityClassMissing)),
+        (&["is invalid: "], said(Cause::PodInvalid)),
+    ])
+});

@@ -1,0 +1,90 @@
+//! How a container's last run ended, in one class and cause, as far as its status tells.
+
+use std::sync::LazyLock;
+
+use super::look::Look;
+use super::text::{Reading, Table, reading};
+use super::{oom, start};
+use crate::engine::facts::{ContainerFacts, Termination};
+use crate::engine::words::{Cause, Class, Sureness};
+
+/// What one ending says. An exit code says how a run ended, not who ended it: 137 and 143 are what the kubelet's own
+/// kills leave behind too. `None` where the pod's own restart rules took the container away.
+pub(super) fn read<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts, ending: &'a Termination) -> Option<Reading> {
+    if &*ending.reason == "RestartingAllContainers" {
+        return None;
+    }
+    let lost = is_synthetic(ending).then(|| said(Cause::NodeRestart, Sureness::Excluded));
+    lost.or_else(|| oom::killed(look, container, ending))
+        .or_else(|| start::ending(look, ending))
+        .or_else(|| by_message(look, ending))
+        .or_else(|| oom::suspected(look, container, ending))
+        .or_else(|| Some(by_exit_code(ending)))
+}
+
+/// Endings that the kubelet or the runtime made up, because they lost the container: `ContainerStatusUnknown`
+/// (pkg/kubelet/kubelet_pods.go), 255 with `Unknown` after a restart of containerd, -1 from CRI-O.
+pub(super) fn is_synthetic(ending: &Termination) -> bool {
+    match &*ending.reason {
+        "ContainerStatusUnknown" | "RestartingAllContainers" => true,
+        "Unknown" => ending.exit_code == 255,
+        _ => ending.exit_code == -1,
+    }
+}
+
+fn by_exit_code(ending: &Termination) -> Reading {
+    match ending.exit_code {
+        0 => said(Cause::CommandExits, Sureness::Counted),
+        126 => reading(Class::ContainerStart, Cause::NotExecutable, Sureness::Counted),
+        127 => reading(Class::ContainerStart, Cause::CommandNotFound, Sureness::Counted),
+        132 | 134 | 135 | 136 | 139 | 159 => said(Cause::NativeCrash, Sureness::Counted),
+        137 | 143 => said(Cause::Unknown, Sureness::Counted),
+        _ if matches!(ending.signal, 4 | 6 | 7 | 8 | 11 | 31) => said(Cause::NativeCrash, Sureness::Counted),
+        _ => said(Cause::ApplicationError, Sureness::Counted),
+    }
+}
+
+/// The message is what the program left in its termination log, or the tail of its log. It outlives the log and is
+/// the best evidence there is; but a program that was killed from outside did not write about its end.
+fn by_message<'a>(look: &Look<'_, 'a>, ending: &'a Termination) -> Option<Reading> {
+    if ending.message.is_empty() || matches!(ending.exit_code, 0 | 137 | 143) {
+        return None;
+    }
+    look.scene.last_read.read(&TEXTS, &ending.message)
+}
+
+const fn said(cause: Cause, sureness: Sureness) -> Reading {
+    reading(Class::CrashLoopBackOff, cause, sureness)
+}
+
+/// A runtime that is out of memory panics or aborts afterwards, so memory comes before panics.
+static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+    let counted = |cause| said(cause, Sureness::Counted);
+    Table::new(&[
+        (
+            &[
+                "java.lang.outofmemoryerror",
+                "javascript heap out of memory",
+                "runtime: out of memory",
+                "runtime: cannot allocate memory",
+                "memory allocation of ",
+                "std::bad_alloc",
+                "system.outofmemoryexception",
+            ],
+            counted(Cause::RuntimeOutOfMemory),
+        ),
+        (&["exec format error"], reading(Class::ContainerStart, Cause::WrongArchitecture, Sureness::Counted)),
+        (
+            &[
+                "error while loading shared libraries",
+                "cannot find module '",
+                "modulenotfounderror: ",
+                "could not find or load main class",
+                "cannot load such file -- ",
+            ],
+            counted(Cause::MissingCode),
+        ),
+        (&["eaddrinuse", "address already in use"], counted(Cause::PortInUse)),
+        (&[" panicked at ", "[running]:"], counted(Cause::Panic)),
+    ])
+});

@@ -1,0 +1,139 @@
+//! What all classifiers look at, and how they put down what they see.
+
+use jiff::Timestamp;
+
+use super::text::LastRead;
+use crate::engine::facts::{
+    ContainerFacts, ContainerState, ContainerTemplate, PodFacts, RevisionFacts, Snapshot, WaitingSpell,
+};
+use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::words::{Cause, Class, Sureness};
+
+use super::text::Reading;
+
+/// What is the same for all pods of one decision.
+pub(super) struct Scene<'a> {
+    pub s: &'a Snapshot,
+    pub now: Timestamp,
+    /// The newest revision by number; a revision that is taken up again gets a new, higher one.
+    pub newest: Option<&'a RevisionFacts>,
+    /// When the rollout to the newest revision began.
+    pub rollout_start: Timestamp,
+    /// A node that the workload runs on is not ready.
+    pub node_lost: bool,
+    pub last_read: LastRead<'a>,
+}
+
+impl<'a> Scene<'a> {
+    pub(super) fn new(s: &'a Snapshot, now: Timestamp) -> Self {
+        let newest = s.revisions.iter().map(AsRef::as_ref).max_by_key(|r| (r.number, r.created));
+        let remembered = s.memory.current.as_ref().filter(|current| newest.is_some_and(|r| r.hash == current.hash));
+        let rollout_start =
+            remembered.map(|current| current.since).or(newest.map(|r| r.created)).unwrap_or(s.workload.created);
+        let node_lost = s.nodes.own.iter().any(|node| !node.ready);
+        Self { s, now, newest, rollout_start, node_lost, last_read: LastRead::default() }
+    }
+
+    pub(super) fn look<'p>(&'p self, pod: &'a PodFacts) -> Look<'p, 'a> {
+        let revision = self.s.revisions.iter().map(AsRef::as_ref).find(|revision| revision.uid == pod.revision);
+        Look { scene: self, pod, revision }
+    }
+
+    /// How long the healthy revision that was seen last took to become ready, in seconds.
+    pub(super) fn known_ready_seconds(&self) -> Option<i64> {
+        let healthy = self.s.memory.ledger.iter().filter(|entry| entry.healthy_since.is_some());
+        healthy.filter(|entry| entry.ready_seconds.is_some()).max_by_key(|entry| entry.healthy_since)?.ready_seconds
+    }
+
+    /// Seconds from `since` until now, never negative.
+    pub(super) fn elapsed(&self, since: Timestamp) -> i64 {
+        self.now.duration_since(since).as_secs().max(0)
+    }
+}
+
+/// One pod that needs a second look.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'p, 'a> {
+    pub scene: &'p Scene<'a>,
+    pub pod: &'a PodFacts,
+    pub revision: Option<&'a RevisionFacts>,
+}
+
+impl<'a> Look<'_, 'a> {
+    /// What the template says of a container; `None` for one that was injected.
+    pub(super) fn template(&self, container: &ContainerFacts) -> Option<&'a ContainerTemplate> {
+        self.revision?.template.containers.iter().find(|template| template.name == container.name)
+    }
+
+    /// When the pod began to exist for the kubelet, or else for the API server.
+    pub(super) fn pod_start(&self) -> Timestamp {
+        self.pod.started.unwrap_or(self.pod.created)
+    }
+
+    /// The spell of failed attempts that this container is in.
+    pub(super) fn spell(&self, container: &ContainerFacts) -> Option<&'a WaitingSpell> {
+        self.pod.history.waiting.as_deref().filter(|spell| spell.container == container.name)
+    }
+
+    /// Attempts that the kubelet has made since it was first seen to fail, where the status stays the same from one
+    /// to the next. It tries again after 10 s and up to half as much (`backOffPeriod` with jitter in pkg/kubelet), so
+    /// every 20 s hold at least one attempt.
+    pub(super) fn attempts_by_time(&self, container: &ContainerFacts) -> u32 {
+        let Some(spell) = self.spell(container) else { return 1 };
+        let retries = self.scene.elapsed(spell.since) / RETRY_SECONDS;
+        spell.attempts.max(u32::try_from(retries).unwrap_or(u32::MAX).saturating_add(1))
+    }
+
+    /// The earliest moment at which this container is known to have waited in vain.
+    pub(super) fn waiting_since(&self, container: &ContainerFacts) -> Timestamp {
+        self.spell(container).map_or(self.scene.now, |spell| spell.since).min(self.scene.now)
+    }
+
+    pub(super) fn on_pod(&self, said: Reading, onset: Timestamp, detail: Detail<'a>) -> Symptom<'a> {
+        Symptom {
+            class: said.class,
+            cause: said.cause,
+            sureness: said.sureness,
+            subject: Subject::Pod(self.pod),
+            container: None,
+            onset,
+            occurrences: 1,
+            grace_seconds: 0,
+            detail,
+        }
+    }
+
+    pub(super) fn on_container(
+        &self,
+        container: &'a ContainerFacts,
+        said: Reading,
+        onset: Timestamp,
+        detail: Detail<'a>,
+    ) -> Symptom<'a> {
+        Symptom { container: Some(container), ..self.on_pod(said, onset, detail) }
+    }
+}
+
+/// Within so many seconds the kubelet has tried again what it tries at every sync of a pod, though the status shows
+/// no difference.
+pub const RETRY_SECONDS: i64 = 20;
+
+/// Why a container waits, if it does: reason and message.
+pub(super) fn waiting(container: &ContainerFacts) -> Option<(&str, &str)> {
+    match &container.state {
+        ContainerState::Waiting { reason, message } => Some((reason, message)),
+        _ => None,
+    }
+}
+
+/// A symptom that is not of a pod.
+pub(super) fn beyond_pods<'a>(
+    class: Class,
+    cause: Cause,
+    sureness: Sureness,
+    subject: Subject<'a>,
+    onset: Timestamp,
+    detail: Detail<'a>,
+) -> Symptom<'a> {
+    Symptom { class, cause, sureness, subject, container: None, onset, occurrences: 1, grace_seconds: 0, detail }
+}

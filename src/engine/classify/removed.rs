@@ -1,0 +1,77 @@
+//! Pods that something outside took away or turned away. They say nothing about their revision, save those that used
+//! more than they themselves asked for.
+
+use super::look::Look;
+use super::text::{Reading, contains, reading};
+use crate::engine::facts::PodFacts;
+use crate::engine::finding::{Detail, Symptom};
+use crate::engine::words::{Cause, Class, Sureness};
+
+pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
+    let pod = look.pod;
+    if is_own_limit(pod) {
+        let said = reading(Class::Evicted, Cause::OwnLimit, Sureness::Repeated);
+        let pods = &look.scene.s.pods;
+        let alike = pods.iter().filter(|other| other.revision == pod.revision && is_own_limit(other)).count();
+        let occurrences = u32::try_from(alike).unwrap_or(u32::MAX);
+        return Some(Symptom { occurrences, ..with_reason(look, said) });
+    }
+    let taken = pod.reason.as_deref().and_then(|reason| by_reason(reason, pod));
+    let taken = taken.or_else(|| pod.disruption.as_deref().and_then(by_disruption));
+    let taken = taken.or_else(|| on_lost_node(look).then_some((Class::NodeLost, Cause::NodeNotReady)));
+    let (class, cause) = taken?;
+    Some(with_reason(look, reading(class, cause, Sureness::Excluded)))
+}
+
+fn with_reason<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
+    let pod = look.pod;
+    let reason = pod.reason.as_deref().or(pod.disruption.as_deref()).unwrap_or("NodeNotReady");
+    let onset = pod.ready_since.unwrap_or_else(|| look.pod_start()).min(look.scene.now);
+    look.on_pod(said, onset, Detail::PodReason { reason, message: &pod.message })
+}
+
+/// The eviction manager's words for a pod that exceeded a limit of its own (pkg/kubelet/eviction).
+fn is_own_limit(pod: &PodFacts) -> bool {
+    let limits = [
+        "pod ephemeral local storage usage exceeds",
+        "exceeded its local ephemeral storage limit",
+        "usage of emptydir volume",
+    ];
+    pod.finished
+        && pod.reason.as_deref() == Some("Evicted")
+        && limits.iter().any(|phrase| contains(&pod.message, phrase))
+}
+
+/// `status.reason` of pods that were evicted, or that a kubelet refused (pkg/kubelet/lifecycle); the ReplicaSet makes
+/// another pod at once.
+fn by_reason(reason: &str, pod: &PodFacts) -> Option<(Class, Cause)> {
+    Some(match reason {
+        "NodeLost" => (Class::NodeLost, Cause::NodeNotReady),
+        "Evicted" => (Class::Evicted, Cause::NodePressure),
+        "Preempting" => (Class::Evicted, Cause::Preempted),
+        "NodeShutdown" | "Shutdown" => (Class::Evicted, Cause::NodeShutdown),
+        "Terminated" if contains(&pod.message, "node shutdown") => (Class::Evicted, Cause::NodeShutdown),
+        "OutOfpods" => (Class::Pending, Cause::TooManyPods),
+        "NodePorts" => (Class::Pending, Cause::HostPort),
+        "NodeAffinity" | "NodeName" => (Class::Pending, Cause::NodeSelector),
+        "UnexpectedAdmissionError" => (Class::PodSetup, Cause::DeviceUnavailable),
+        _ if reason.starts_with("OutOf") => (Class::Pending, Cause::InsufficientResources),
+        _ if pod.finished => (Class::PodSetup, Cause::Unknown),
+        _ => return None,
+    })
+}
+
+/// Reasons of the `DisruptionTarget` condition.
+fn by_disruption(reason: &str) -> Option<(Class, Cause)> {
+    Some(match reason {
+        "PreemptionByScheduler" => (Class::Evicted, Cause::Preempted),
+        "DeletionByTaintManager" | "DeletionByPodGC" => (Class::NodeLost, Cause::NodeNotReady),
+        "EvictionByEvictionAPI" => (Class::Evicted, Cause::NodeShutdown),
+        _ => (Class::Evicted, Cause::NodePressure),
+    })
+}
+
+fn on_lost_node(look: &Look<'_, '_>) -> bool {
+    let Some(name) = look.pod.node.as_ref().filter(|_| look.scene.node_lost) else { return false };
+    look.scene.s.nodes.own.iter().any(|node| !node.ready && node.name == *name)
+}

@@ -1,0 +1,122 @@
+//! The scheduler's sentence about why a pod has no node (`FitError`, pkg/scheduler/framework/types.go):
+//!
+//! ```text
+//! 0/5 nodes are available: 1 node(s) had untolerated taint(s), 4 Insufficient cpu. preemption: 0/5 nodes are ...
+//! 0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: ...
+//! ```
+
+use std::sync::LazyLock;
+
+use super::text::{Reading, Table, reading};
+use crate::engine::words::{Cause, Class, Sureness};
+
+/// The reason that matters among those that the sentence gives.
+///
+/// Every node is listed with the first thing that ruled it out. Taints, cordons and selectors are asked first and
+/// also rule out nodes that were never meant for the pod, such as the control plane; so a node that came further says
+/// more than they do. Among equals the one that rules out most nodes wins.
+pub(super) fn read(table: &Table, message: &str) -> Option<Reading> {
+    let own = message.split(" preemption: ").next().unwrap_or(message);
+    let reasons = own.split_once("available: ").map_or(own, |(_, reasons)| reasons);
+    let told = Reasons { rest: reasons }.filter_map(|(nodes, text)| Some((nodes, table.read(text)?)));
+    told.max_by_key(|(nodes, said)| (how_far(said.cause), *nodes)).map(|(_, said)| said)
+}
+
+fn how_far(cause: Cause) -> u8 {
+    match cause {
+        Cause::Unknown => 0,
+        Cause::Taints => 1,
+        Cause::NodesCordoned => 2,
+        Cause::NodeSelector => 3,
+        _ => 4,
+    }
+}
+
+/// The reasons with their number of nodes, 0 where the sentence gives none. A comma inside braces belongs to a taint,
+/// and one that no digit follows to the reason itself.
+struct Reasons<'t> {
+    rest: &'t str,
+}
+
+impl<'t> Iterator for Reasons<'t> {
+    type Item = (u32, &'t str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let (part, rest) = split_at_reason(self.rest);
+        self.rest = rest;
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (count, text) = part.split_at_checked(digits).unwrap_or(("", part));
+        Some((count.parse().unwrap_or(0), text.trim_start()))
+    }
+}
+
+fn split_at_reason(text: &str) -> (&str, &str) {
+    let mut depth = 0_i32;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => depth = depth.saturating_add(1),
+            b'}' => depth = depth.saturating_sub(1),
+            b',' if depth <= 0 => {
+                let (part, rest) = text.split_at_checked(at).unwrap_or((text, ""));
+                let rest = rest.trim_start_matches([',', ' ']);
+                if rest.starts_with(|c: char| c.is_ascii_digit()) {
+                    return (part, rest);
+                }
+            }
+            _ => {}
+        }
+    }
+    (text, "")
+}
+
+const fn said(cause: Cause) -> Reading {
+    reading(Class::Pending, cause, Sureness::Timed)
+}
+
+/// One reason of the scheduler's plugins each (pkg/scheduler/framework/plugins). Volume affinity comes before node
+/// affinity, whose words it holds.
+pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
+    Table::new(&[
+        (
+            &[
+                "volume node affinity conflict",
+                "persistentvolume's node affinity",
+                "no available volume zone",
+                "enough free storage",
+                "max volume count",
+                "readwriteoncepod",
+            ],
+            said(Cause::VolumeTopology),
+        ),
+        (
+            &[
+                "unbound immediate persistentvolumeclaims",
+                "persistentvolumeclaim \"",
+                "non-existent pv",
+                "available persistent volumes to bind",
+            ],
+            said(Cause::VolumeUnbound),
+        ),
+        (&["node.kubernetes.io/unschedulable", "node(s) were unschedulable"], said(Cause::NodesCordoned)),
+        (&["untolerated taint", "that the pod didn't tolerate"], said(Cause::Taints)),
+        (&["insufficient ", "no nodes available to schedule pods"], said(Cause::InsufficientResources)),
+        (&["too many pods"], said(Cause::TooManyPods)),
+        (&["topology spread constraints"], said(Cause::TopologySpread)),
+        (
+            &[
+                "pod affinity terms conflict",
+                "node affinity",
+                "node selector",
+                "requested node name",
+                "required features",
+            ],
+            said(Cause::NodeSelector),
+        ),
+        (&["anti-affinity", "pod affinity"], said(Cause::PodAffinity)),
+        (&["free ports"], said(Cause::HostPort)),
+        (&["scheduling gates"], said(Cause::SchedulingGated)),
+    ])
+});

@@ -1,0 +1,65 @@
+//! Rollouts that do not move although no pod says why.
+
+use super::look::{Scene, beyond_pods};
+use crate::engine::facts::{ConditionFacts, WorkloadFacts};
+use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::words::{Cause, Class, Sureness};
+
+const DEADLOCK_GRACE_SECONDS: i64 = 120;
+
+pub(super) fn symptoms<'a>(scene: &Scene<'a>, symptoms: &mut Vec<Symptom<'a>>) {
+    if let Some(symptom) = deadlock(scene, symptoms) {
+        symptoms.push(symptom);
+    }
+    if symptoms.iter().all(|symptom| symptom.sureness == Sureness::Excluded) {
+        symptoms.extend(deadline(&scene.s.workload, scene));
+    }
+}
+
+/// The Deployment controller has given up waiting. It keeps the condition of an earlier generation until it has seen
+/// the present one.
+fn deadline<'a>(workload: &'a WorkloadFacts, scene: &Scene<'a>) -> Option<Symptom<'a>> {
+    let condition: &ConditionFacts = workload.progressing.as_ref()?;
+    let expired = !condition.status && &*condition.reason == "ProgressDeadlineExceeded";
+    let current = workload.observed_generation >= workload.generation && !workload.paused;
+    (expired && current).then(|| {
+        let detail = Detail::Condition { kind: "Progressing", condition };
+        let onset = condition.since.min(scene.now);
+        beyond_pods(
+            Class::RolloutStalled,
+            Cause::DeadlineExceeded,
+            Sureness::Definitive,
+            Subject::Workload,
+            onset,
+            detail,
+        )
+    })
+}
+
+/// A new pod needs the place of an old one, and no old pod may go before the new one is ready.
+fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'a>> {
+    let workload = &scene.s.workload;
+    let newest = scene.newest?;
+    if workload.recreate || workload.max_unavailable > 0 {
+        return None;
+    }
+    let holds_a_place = scene.s.pods.iter().any(|pod| pod.revision != newest.uid && pod.node.is_some());
+    let waits = symptoms.iter().find(|symptom| {
+        let of_newest = matches!(symptom.subject, Subject::Pod(pod) if pod.revision == newest.uid);
+        of_newest
+            && symptom.class == Class::Pending
+            && symptom.sureness == Sureness::Timed
+            && matches!(symptom.cause, Cause::PodAffinity | Cause::HostPort | Cause::VolumeTopology)
+    })?;
+    let detail =
+        Detail::Plain("a new pod needs the place of an old one, and with maxUnavailable 0 no old pod may go first");
+    let symptom = beyond_pods(
+        Class::RolloutStalled,
+        Cause::StrategyDeadlock,
+        Sureness::Timed,
+        Subject::Workload,
+        waits.onset,
+        detail,
+    );
+    holds_a_place.then_some(Symptom { grace_seconds: DEADLOCK_GRACE_SECONDS, ..symptom })
+}

@@ -1,0 +1,158 @@
+//! Containers that run and are not ready. A status shows that a readiness probe fails, not what it was answered;
+//! that is for the pod's events to tell.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::look::Look;
+use super::text::reading;
+use crate::engine::facts::{ContainerFacts, ContainerState, ContainerTemplate, PodFacts, ProbeFacts, ProbeKind};
+use crate::engine::finding::{Detail, Symptom};
+use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
+
+/// Losses of readiness older than this are forgotten.
+pub(super) const FLAPPING_SECONDS: i64 = 300;
+/// A start that nothing declares is given at least this long.
+const UNDECLARED_START_SECONDS: i64 = 60;
+/// ... and so many times what the last healthy revision took.
+const UNDECLARED_START_FACTOR: i64 = 3;
+/// `lastTransitionTime` of a pod that was never ready is the time of its first status, give or take this.
+const FIRST_STATUS_SECONDS: i64 = 5;
+
+/// How long a container has been unready, what it is allowed, and whether the pod was ready before.
+struct Wait {
+    onset: Timestamp,
+    grace: i64,
+    was_ready: bool,
+}
+
+pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
+    if look.pod.ready {
+        return None;
+    }
+    let unready = look.pod.containers.iter().filter(|c| c.kind != ContainerKind::Init && !c.ready);
+    let mut running = unready.filter_map(|c| match c.state {
+        ContainerState::Running { since } => Some((c, since)),
+        _ => None,
+    });
+    let Some((container, since)) = running.next() else { return gate(look) };
+    let template = look.template(container);
+    if starting(container, template) {
+        return None;
+    }
+    let wait = if was_ready(look, since) {
+        after_loss(look, template, since)
+    } else {
+        after_start(look, container, template, since)
+    };
+    let said = reading(Class::Unready, by_probe(template), Sureness::Timed);
+    let seconds = look.scene.elapsed(wait.onset);
+    let detail = Detail::NotReady { seconds, grace: wait.grace, was_ready: wait.was_ready };
+    let onset = wait.onset.min(look.scene.now);
+    Some(Symptom { grace_seconds: wait.grace, ..look.on_container(container, said, onset, detail) })
+}
+
+/// Readiness that comes and goes; it shows even while the pod is ready.
+pub(super) fn flapping<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
+    let now = look.scene.now;
+    let recent = |at: &&Timestamp| **at <= now && look.scene.elapsed(**at) <= FLAPPING_SECONDS;
+    let losses = look.pod.history.losses.iter().filter(recent);
+    let count = u32::try_from(losses.clone().count()).unwrap_or(u32::MAX);
+    let first = losses.min()?;
+    if count < 2 {
+        return None;
+    }
+    let said = reading(Class::Unready, Cause::Flapping, Sureness::Flapping);
+    let symptom = look.on_pod(said, *first, Detail::Flapping { losses: count });
+    Some(Symptom { occurrences: count, container: only_app(look.pod), ..symptom })
+}
+
+/// All containers are ready and the pod is not: something outside has to say so and does not.
+fn gate<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
+    if look.pod.ready_reason.as_deref() != Some("ReadinessGatesNotReady") {
+        return None;
+    }
+    let onset = look.pod.ready_since.unwrap_or_else(|| look.pod_start()).min(look.scene.now);
+    let grace = undeclared_start(look);
+    let seconds = look.scene.elapsed(onset);
+    let detail = Detail::NotReady { seconds, grace, was_ready: !look.pod.history.losses.is_empty() };
+    let said = reading(Class::Unready, Cause::ReadinessGate, Sureness::Timed);
+    Some(Symptom { grace_seconds: grace, ..look.on_pod(said, onset, detail) })
+}
+
+/// The startup probe has not passed yet, so readiness is not even asked for.
+fn starting(container: &ContainerFacts, template: Option<&ContainerTemplate>) -> bool {
+    !container.started && template.is_some_and(|template| template.startup.is_some())
+}
+
+/// The pod was ready in this run of the container.
+fn was_ready(look: &Look<'_, '_>, since: Timestamp) -> bool {
+    let seen = look.pod.history.losses.last().is_some_and(|loss| *loss >= since);
+    let told = look.pod.ready_since.is_some_and(|unready| {
+        unready >= since && unready.duration_since(look.pod_start()).as_secs() > FIRST_STATUS_SECONDS
+    });
+    seen || told
+}
+
+fn after_loss(look: &Look<'_, '_>, template: Option<&ContainerTemplate>, since: Timestamp) -> Wait {
+    let onset = look.pod.ready_since.or(look.pod.history.losses.last().copied()).unwrap_or(since);
+    let grace = template.and_then(|t| t.readiness).map_or(UNDECLARED_START_SECONDS, |probe| verdict_seconds(&probe));
+    Wait { onset, grace, was_ready: true }
+}
+
+fn after_start(
+    look: &Look<'_, '_>,
+    container: &ContainerFacts,
+    template: Option<&ContainerTemplate>,
+    since: Timestamp,
+) -> Wait {
+    let readiness = template.and_then(|t| t.readiness);
+    let declared = readiness.map_or(0, |p| {
+        seconds(p.initial_delay_seconds).saturating_add(verdict_seconds(&p)).saturating_add(seconds(p.period_seconds))
+    });
+    match template.and_then(|t| t.startup) {
+        Some(startup) if container.started => {
+            Wait { onset: startup_over(look, &startup, since), grace: declared, was_ready: false }
+        }
+        _ => Wait { onset: since, grace: declared.max(undeclared_start(look)), was_ready: false },
+    }
+}
+
+/// The latest moment at which the startup probe can have passed. A status says only that it has.
+fn startup_over(look: &Look<'_, '_>, startup: &ProbeFacts, since: Timestamp) -> Timestamp {
+    let budget = seconds(startup.initial_delay_seconds).saturating_add(verdict_seconds(startup));
+    let at_the_latest = since.checked_add(SignedDuration::from_secs(budget)).unwrap_or(since);
+    match look.pod.history.last_started {
+        Some(seen) if seen >= since => seen.min(at_the_latest),
+        _ => at_the_latest,
+    }
+}
+
+/// A slow start looks just like one that fails, so the healthy revision is the measure.
+fn undeclared_start(look: &Look<'_, '_>) -> i64 {
+    let known = look.scene.known_ready_seconds().unwrap_or(0);
+    UNDECLARED_START_SECONDS.max(known.saturating_mul(UNDECLARED_START_FACTOR))
+}
+
+/// How long a probe takes to call a container unready.
+fn verdict_seconds(probe: &ProbeFacts) -> i64 {
+    let failures = seconds(probe.failure_threshold).saturating_mul(seconds(probe.period_seconds));
+    failures.saturating_add(seconds(probe.timeout_seconds))
+}
+
+fn seconds(value: i32) -> i64 {
+    i64::from(value.max(0))
+}
+
+fn by_probe(template: Option<&ContainerTemplate>) -> Cause {
+    match template.and_then(|t| t.readiness).map(|probe| probe.kind) {
+        Some(ProbeKind::Exec) => Cause::ReadinessExec,
+        Some(ProbeKind::Grpc) => Cause::ReadinessGrpc,
+        Some(ProbeKind::Http | ProbeKind::Tcp) | None => Cause::Unknown,
+    }
+}
+
+/// The container whose readiness it must be, where there is but one.
+fn only_app(pod: &PodFacts) -> Option<&ContainerFacts> {
+    let mut asked = pod.containers.iter().filter(|c| c.kind != ContainerKind::Init);
+    asked.next().filter(|_| asked.next().is_none())
+}
