@@ -1,0 +1,82 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::cluster::text::{self, MAX_WORD};
+use crate::engine::facts::Name;
+
+/// Shares equal names. Names that only the interner still holds are dropped now and then, so that it never holds
+/// many more than the facts do.
+#[derive(Debug, Default)]
+pub struct Interner {
+    names: HashSet<Name>,
+    /// The size at which unused names are dropped.
+    limit: usize,
+}
+
+const MIN_LIMIT: usize = 1024;
+
+impl Interner {
+    /// The shared form of a name, as it is.
+    pub fn name(&mut self, name: &str) -> Name {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        if self.names.len() >= self.limit {
+            self.names.retain(|name| Arc::strong_count(name) > 1);
+            self.limit = self.names.len().saturating_mul(2).max(MIN_LIMIT);
+            self.names.shrink_to(self.limit);
+        }
+        let shared = Name::from(name);
+        self.names.insert(shared.clone());
+        shared
+    }
+
+    /// A reason or another short word that others wrote: cleaned, bounded and shared.
+    pub fn word(&mut self, word: &str) -> Name {
+        if word.len() <= MAX_WORD && word.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return self.name(word);
+        }
+        self.name(&text::clean(word, MAX_WORD))
+    }
+
+    /// A word that is missing or empty is `None`.
+    pub fn optional(&mut self, word: Option<&str>) -> Option<Name> {
+        word.filter(|word| !word.is_empty()).map(|word| self.word(word))
+    }
+
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_names_are_one() {
+        let mut interner = Interner::default();
+        let (first, second) = (interner.name("shop"), interner.name("shop"));
+        assert!(Arc::ptr_eq(&first, &second));
+    }
+
+    #[test]
+    fn names_that_nobody_holds_are_dropped() {
+        let mut interner = Interner::default();
+        let held = interner.name("held");
+        (0..100_000).for_each(|number| drop(interner.name(&format!("node-{number}"))));
+        assert!(interner.len() <= MIN_LIMIT + 1, "{} names left", interner.len());
+        assert!(Arc::ptr_eq(&held, &interner.name("held")));
+    }
+
+    #[test]
+    fn a_hostile_reason_is_bounded() {
+        let mut interner = Interner::default();
+        assert_eq!(&*interner.word("Bad\u{1b}[31m\u{0}Reason"), "BadReason");
+        assert!(interner.word(&"x".repeat(10_000)).len() <= MAX_WORD);
+    }
+}

@@ -1,0 +1,339 @@
+//! Pod templates: the few values that classifiers compute with, and digests of all the rest.
+
+use serde::de::MapAccess;
+
+use super::{RESTARTED_AT, TEMPLATE_HASH};
+use crate::cluster::digest::{Digest, Elements, Entries, Leaf, Walk, Walked, WalkedList};
+use crate::engine::words::Aspect;
+
+/// A pod template. Its own digest, in `Walked`, leaves out the `pod-template-hash` label.
+#[derive(Clone, Debug, Default)]
+pub struct Template {
+    /// The digest without the mark of `kubectl rollout restart`, once finished.
+    material: Entries,
+    /// Digest per aspect of the pod.
+    pub aspects: Aspects,
+    pub init_containers: Vec<ContainerSpec>,
+    pub containers: Vec<ContainerSpec>,
+}
+
+impl Template {
+    /// The digest of all that is material: equal for a template and the same template restarted.
+    pub fn material(&self) -> Digest {
+        self.material.finish()
+    }
+}
+
+impl<'de> Walk<'de> for Template {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        match key {
+            "metadata" => {
+                let Walked { kept, digest } = map.next_value::<Walked<Metadata>>()?;
+                let material = kept.material.finish();
+                self.material.add(key, material);
+                self.aspects.add(Aspect::Metadata, key, material);
+                Ok(digest)
+            }
+            "spec" => {
+                let Walked { kept, digest } = map.next_value::<Walked<Spec>>()?;
+                self.material.add(key, digest);
+                self.aspects.merge(kept.aspects);
+                self.init_containers = kept.init_containers;
+                self.containers = kept.containers;
+                Ok(digest)
+            }
+            _ => {
+                let digest = map.next_value()?;
+                self.material.add(key, digest);
+                self.aspects.add(Aspect::Other, key, digest);
+                Ok(digest)
+            }
+        }
+    }
+}
+
+/// Digests by aspect.
+#[derive(Clone, Debug, Default)]
+pub struct Aspects(Vec<(Aspect, Entries)>);
+
+impl Aspects {
+    fn add(&mut self, aspect: Aspect, key: &str, value: Digest) {
+        let mut entries = Entries::default();
+        entries.add(key, value);
+        if entries.is_empty() {
+            return;
+        }
+        match self.0.iter_mut().find(|(existing, _)| *existing == aspect) {
+            Some((_, existing)) => existing.add(key, value),
+            None => self.0.push((aspect, entries)),
+        }
+    }
+
+    /// Takes over the aspects of another part, of which none is here yet.
+    fn merge(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// The digests sorted by aspect; an aspect that the template does not touch is not listed.
+    pub fn finish(mut self) -> Box<[(Aspect, u64)]> {
+        self.0.sort_unstable_by_key(|(aspect, _)| *aspect);
+        self.0.into_iter().map(|(aspect, entries)| (aspect, entries.finish().0)).collect()
+    }
+}
+
+#[derive(Default)]
+struct Metadata {
+    material: Entries,
+}
+
+impl<'de> Walk<'de> for Metadata {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let (all, material) = match key {
+            "labels" => {
+                let digest = map.next_value::<Walked<Labels>>()?.digest;
+                (digest, digest)
+            }
+            "annotations" => {
+                let Walked { kept, digest } = map.next_value::<Walked<Annotations>>()?;
+                (digest, kept.material.finish())
+            }
+            _ => {
+                let digest = map.next_value()?;
+                (digest, digest)
+            }
+        };
+        self.material.add(key, material);
+        Ok(all)
+    }
+}
+
+#[derive(Default)]
+struct Labels;
+
+impl<'de> Walk<'de> for Labels {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let digest = map.next_value()?;
+        Ok(if key == TEMPLATE_HASH { Digest::NOTHING } else { digest })
+    }
+}
+
+#[derive(Default)]
+struct Annotations {
+    material: Entries,
+}
+
+impl<'de> Walk<'de> for Annotations {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let digest = map.next_value()?;
+        if key != RESTARTED_AT {
+            self.material.add(key, digest);
+        }
+        Ok(digest)
+    }
+}
+
+#[derive(Default)]
+struct Spec {
+    aspects: Aspects,
+    init_containers: Vec<ContainerSpec>,
+    containers: Vec<ContainerSpec>,
+}
+
+impl<'de> Walk<'de> for Spec {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        match key {
+            "containers" => {
+                let WalkedList { kept, digest } = map.next_value::<WalkedList<ContainerSpec>>()?;
+                let mut names = Elements::default();
+                kept.iter().for_each(|container| names.add(Digest::of_text(&container.name)));
+                self.aspects.add(Aspect::Containers, key, names.finish());
+                self.containers = kept;
+                Ok(digest)
+            }
+            "initContainers" => {
+                let WalkedList { kept, digest } = map.next_value::<WalkedList<ContainerSpec>>()?;
+                self.aspects.add(Aspect::InitContainers, key, digest);
+                self.init_containers = kept;
+                Ok(digest)
+            }
+            _ => {
+                let digest = map.next_value()?;
+                self.aspects.add(pod_aspect(key), key, digest);
+                Ok(digest)
+            }
+        }
+    }
+}
+
+fn pod_aspect(key: &str) -> Aspect {
+    match key {
+        "volumes" => Aspect::Volumes,
+        "nodeSelector"
+        | "affinity"
+        | "tolerations"
+        | "topologySpreadConstraints"
+        | "schedulerName"
+        | "nodeName"
+        | "priorityClassName"
+        | "priority"
+        | "preemptionPolicy"
+        | "runtimeClassName"
+        | "schedulingGates"
+        | "resourceClaims"
+        | "overhead" => Aspect::Scheduling,
+        "securityContext" | "hostNetwork" | "hostPID" | "hostIPC" | "hostUsers" | "shareProcessNamespace" => {
+            Aspect::Security
+        }
+        "serviceAccountName" | "serviceAccount" | "automountServiceAccountToken" => Aspect::ServiceAccount,
+        "imagePullSecrets" => Aspect::PullSecrets,
+        "terminationGracePeriodSeconds" | "activeDeadlineSeconds" | "restartPolicy" => Aspect::Lifecycle,
+        "resources" => Aspect::Resources,
+        "readinessGates" => Aspect::Probes,
+        "enableServiceLinks" => Aspect::Environment,
+        _ => Aspect::Other,
+    }
+}
+
+/// A container or init container of a template.
+#[derive(Clone, Debug, Default)]
+pub struct ContainerSpec {
+    pub name: Box<str>,
+    pub image: Box<str>,
+    pub restart_policy: Option<Box<str>>,
+    pub limits: ResourceList,
+    pub requests: ResourceList,
+    pub readiness: Option<Probe>,
+    pub liveness: Option<Probe>,
+    pub startup: Option<Probe>,
+    pub aspects: Aspects,
+}
+
+impl<'de> Walk<'de> for ContainerSpec {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let digest = match key {
+            "name" => {
+                let leaf = map.next_value::<Leaf>()?;
+                self.name = leaf.text.unwrap_or_default();
+                return Ok(leaf.digest);
+            }
+            "image" => {
+                let leaf = map.next_value::<Leaf>()?;
+                self.image = leaf.text.unwrap_or_default();
+                leaf.digest
+            }
+            "restartPolicy" => {
+                let leaf = map.next_value::<Leaf>()?;
+                self.restart_policy = leaf.text;
+                leaf.digest
+            }
+            "resources" => {
+                let Walked { kept, digest } = map.next_value::<Walked<Resources>>()?;
+                (self.limits, self.requests) = (kept.limits, kept.requests);
+                digest
+            }
+            "readinessProbe" => probe(&mut self.readiness, map)?,
+            "livenessProbe" => probe(&mut self.liveness, map)?,
+            "startupProbe" => probe(&mut self.startup, map)?,
+            _ => map.next_value()?,
+        };
+        self.aspects.add(container_aspect(key), key, digest);
+        Ok(digest)
+    }
+}
+
+fn probe<'de, A: MapAccess<'de>>(into: &mut Option<Probe>, map: &mut A) -> Result<Digest, A::Error> {
+    let Walked { kept, digest } = map.next_value::<Walked<Probe>>()?;
+    *into = Some(kept).filter(|_| digest != Digest::NOTHING);
+    Ok(digest)
+}
+
+fn container_aspect(key: &str) -> Aspect {
+    match key {
+        "image" | "imagePullPolicy" => Aspect::Image,
+        "command" | "args" | "workingDir" | "stdin" | "stdinOnce" | "tty" => Aspect::Command,
+        "env" | "envFrom" => Aspect::Environment,
+        "resources" | "resizePolicy" => Aspect::Resources,
+        "readinessProbe" | "livenessProbe" | "startupProbe" => Aspect::Probes,
+        "ports" => Aspect::Ports,
+        "volumeMounts" | "volumeDevices" => Aspect::Volumes,
+        "securityContext" => Aspect::Security,
+        "lifecycle"
+        | "restartPolicy"
+        | "restartPolicyRules"
+        | "terminationMessagePath"
+        | "terminationMessagePolicy" => Aspect::Lifecycle,
+        _ => Aspect::Other,
+    }
+}
+
+#[derive(Default)]
+struct Resources {
+    limits: ResourceList,
+    requests: ResourceList,
+}
+
+impl<'de> Walk<'de> for Resources {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let list = match key {
+            "limits" => &mut self.limits,
+            "requests" => &mut self.requests,
+            _ => return map.next_value(),
+        };
+        let Walked { kept, digest } = map.next_value()?;
+        *list = kept;
+        Ok(digest)
+    }
+}
+
+/// Amounts as written; `facts` turns them into numbers.
+#[derive(Clone, Debug, Default)]
+pub struct ResourceList {
+    pub cpu: Leaf,
+    pub memory: Leaf,
+}
+
+impl<'de> Walk<'de> for ResourceList {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let amount = match key {
+            "cpu" => &mut self.cpu,
+            "memory" => &mut self.memory,
+            _ => return map.next_value(),
+        };
+        *amount = map.next_value()?;
+        Ok(amount.digest)
+    }
+}
+
+/// What a probe does and when, as written.
+#[derive(Clone, Debug, Default)]
+pub struct Probe {
+    pub http: bool,
+    pub tcp: bool,
+    pub exec: bool,
+    pub grpc: bool,
+    pub initial_delay_seconds: Option<i64>,
+    pub period_seconds: Option<i64>,
+    pub timeout_seconds: Option<i64>,
+    pub failure_threshold: Option<i64>,
+    pub success_threshold: Option<i64>,
+}
+
+impl<'de> Walk<'de> for Probe {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let leaf = map.next_value::<Leaf>()?;
+        let set = leaf.digest != Digest::NOTHING;
+        match key {
+            "httpGet" => self.http = set,
+            "tcpSocket" => self.tcp = set,
+            "exec" => self.exec = set,
+            "grpc" => self.grpc = set,
+            "initialDelaySeconds" => self.initial_delay_seconds = leaf.integer,
+            "periodSeconds" => self.period_seconds = leaf.integer,
+            "timeoutSeconds" => self.timeout_seconds = leaf.integer,
+            "failureThreshold" => self.failure_threshold = leaf.integer,
+            "successThreshold" => self.success_threshold = leaf.integer,
+            _ => {}
+        }
+        Ok(leaf.digest)
+    }
+}
