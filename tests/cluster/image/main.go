@@ -1,13 +1,12 @@
 // Command image assembles a container image from one static binary, without
 // a container engine, and pushes such images to the loopback registry.
 //
-//	image --binary PATH --name REF [--name REF...] --out TAR [--entrypoint PATH] [--user UID] [--platform OS/ARCH]
+//	image --binary PATH --name REF [--name REF...] --out TAR [--entrypoint PATH] [--user UID]
 //	image --push TAR
 //
 // The image has one layer with the binary at the entrypoint, and runs as the
 // user (65532). The tar is what `ctr images import` and `docker load` read.
-// The same binary gives the same image, byte for byte. With a platform other
-// than this machine's the image can be pushed and pulled, and never run.
+// The same binary gives the same image, byte for byte.
 package main
 
 import (
@@ -31,8 +30,8 @@ import (
 )
 
 type options struct {
-	binary, entrypoint, out, user, platform, push string
-	names                                         []string
+	binary, entrypoint, out, user, push string
+	names                               []string
 }
 
 func parse() options {
@@ -41,7 +40,6 @@ func parse() options {
 	flag.StringVar(&o.entrypoint, "entrypoint", "", "absolute path of the binary in the image (default /NAME-OF-BINARY)")
 	flag.StringVar(&o.out, "out", "", "tar to write")
 	flag.StringVar(&o.user, "user", "65532", "user id that the image runs as")
-	flag.StringVar(&o.platform, "platform", "linux/"+runtime.GOARCH, "platform that the image claims")
 	flag.StringVar(&o.push, "push", "", "tar to push to the registries in its names, over plain HTTP")
 	flag.Func("name", "image reference, may be repeated", func(text string) error {
 		o.names = append(o.names, text)
@@ -96,16 +94,12 @@ func assemble(o options) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	system, architecture, found := strings.Cut(o.platform, "/")
-	if !found {
-		return nil, fmt.Errorf("platform %q is not OS/ARCH", o.platform)
-	}
 	config, err := image.ConfigFile()
 	if err != nil {
 		return nil, err
 	}
 	config = config.DeepCopy()
-	config.OS, config.Architecture = system, architecture
+	config.OS, config.Architecture = "linux", runtime.GOARCH
 	config.Config.Entrypoint = []string{o.entrypoint}
 	config.Config.User = o.user
 	config.Config.WorkingDir = "/"

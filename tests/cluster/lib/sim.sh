@@ -18,8 +18,8 @@ metadata:
   name: sim-$1
   labels: {kubernetes.io/hostname: sim-$1, kubernetes.io/os: linux, kubernetes.io/arch: amd64, topology.kubernetes.io/zone: zone-$(($1 % 3))}
 status:
-  allocatable: {cpu: "64", memory: 256Gi, pods: "2000", ephemeral-storage: 1Ti}
-  capacity: {cpu: "64", memory: 256Gi, pods: "2000", ephemeral-storage: 1Ti}
+  allocatable: {cpu: "64", memory: 256Gi, pods: "1000", ephemeral-storage: 1Ti}
+  capacity: {cpu: "64", memory: 256Gi, pods: "1000", ephemeral-storage: 1Ti}
 EOF
 }
 
@@ -30,6 +30,27 @@ start_sim() {
   start_controllers
   start_kwok
   for number in $(seq "$nodes"); do simulated_node "$number"; done | kubectl apply --server-side -f - >/dev/null
-  kubectl wait --for=condition=Ready node --all --timeout=60s >/dev/null
+  kubectl wait --for=condition=Ready node --all --timeout=30s >/dev/null
   kubectl wait --for=create serviceaccount/default --timeout=60s >/dev/null
+}
+
+# command_nodes VERB NODE... A vanished node stops its heartbeat, and after the controller manager's grace (50 s) its state
+# is unknown; one that is not ready says so at once.
+command_nodes() {
+  local verb=${1:-} node lease='null' duration=40
+  shift || true
+  [[ $mode == sim ]] || die "only simulated nodes can be told to fail"
+  (($#)) || die "nodes vanish|not-ready|ready needs the names of nodes"
+  [[ $verb != vanish ]] || lease='"nobody"' duration=31536000
+  for node in "$@"; do
+    case $verb in
+      vanish | ready)
+        kubectl patch lease "$node" -n kube-node-lease --type merge \
+          -p "{\"spec\":{\"holderIdentity\":$lease,\"leaseDurationSeconds\":$duration}}"
+        kubectl annotate node "$node" sim.backstay.dev/node- >/dev/null
+        ;;
+      not-ready) kubectl annotate --overwrite node "$node" sim.backstay.dev/node=not-ready ;;
+      *) die "nodes vanish|not-ready|ready" ;;
+    esac
+  done
 }

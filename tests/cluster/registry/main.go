@@ -17,6 +17,7 @@
 //	unavailable   503
 //	slow          the answer to a manifest comes after 20 s
 //	reset         the connection is cut
+//	foreign       an index that has the image for another processor only
 //
 // A test can also change the answers while it runs, for one name or all names
 // below a prefix; the longest prefix wins over the words above:
@@ -31,6 +32,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -78,7 +80,7 @@ func (f *faults) find(repository string) string {
 
 func known(mode string) bool {
 	switch mode {
-	case "ok", "denied", "unauthorized", "forbidden", "ratelimited", "broken", "unavailable", "slow", "reset":
+	case "ok", "denied", "unauthorized", "forbidden", "ratelimited", "broken", "unavailable", "slow", "reset", "foreign":
 		return true
 	}
 	_, slow := slowness(mode)
@@ -162,11 +164,23 @@ func challenge(w http.ResponseWriter, r *http.Request, mode, name string) {
 }
 
 func token(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/token/denied/") {
+	if r.URL.Path == "/token/denied" {
 		fmt.Fprintln(w, `{"token":"worthless"}`)
 		return
 	}
 	refuse(w, http.StatusUnauthorized, "UNAUTHORIZED", "incorrect username or password")
+}
+
+// foreignIndex is the manifest of an image that was never built for this processor.
+func foreignIndex(w http.ResponseWriter) {
+	const body = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[` +
+		`{"mediaType":"application/vnd.oci.image.manifest.v1+json","size":500,` +
+		`"digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",` +
+		`"platform":{"architecture":"s390x","os":"linux"}}]}`
+	w.Header().Set("Content-Type", "application/vnd.oci.image.index.v1+json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Docker-Content-Digest", fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(body))))
+	fmt.Fprint(w, body)
 }
 
 // trouble answers a pull as the mode says, and tells whether it did.
@@ -185,6 +199,8 @@ func trouble(w http.ResponseWriter, r *http.Request, mode, name string) bool {
 		refuse(w, http.StatusServiceUnavailable, "UNAVAILABLE", "service unavailable")
 	case "reset":
 		panic(http.ErrAbortHandler)
+	case "foreign":
+		foreignIndex(w)
 	default:
 		if delay, slow := slowness(mode); slow && strings.Contains(r.URL.Path, "/manifests/") {
 			select {
