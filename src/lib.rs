@@ -1,1 +1,4 @@
+pub mod api;
+pub mod cluster;
+pub mod controller;
 pub mod engine;

@@ -47,6 +47,12 @@ pub struct Verdict {
     pub rejected: Vec<Rejected>,
 }
 
+impl Verdict {
+    pub fn unknown() -> Self {
+        Self { fault: Fault::Unknown, confidence: Confidence::Possible, because: String::new(), rejected: Vec::new() }
+    }
+}
+
 /// A guard's no.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -66,7 +72,10 @@ pub enum Action {
     Freeze(Permit),
     Pause(Permit),
     /// Undo our own pause or freeze of this incident.
-    Resume { incident: Name, because: String },
+    Resume {
+        incident: Name,
+        because: String,
+    },
 }
 
 /// What becomes of the workload's incidents.
@@ -100,7 +109,9 @@ pub enum Progress {
 }
 
 /// How an incident ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display, strum::IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display, strum::IntoStaticStr,
+)]
 pub enum Outcome {
     /// Our action brought the workload back.
     Recovered,

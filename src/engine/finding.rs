@@ -37,17 +37,35 @@ pub enum Subject<'a> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Detail<'a> {
     /// A container waits; the reason and the most telling message seen.
-    Waiting { reason: &'a str, message: &'a str },
+    Waiting {
+        reason: &'a str,
+        message: &'a str,
+    },
     /// A container's run ended.
     Ended(&'a Termination),
     /// A container's run ended for want of memory; its limit in bytes, where its template has one.
-    OutOfMemory { ended: &'a Termination, limit: Option<u64> },
-    Condition { kind: &'static str, condition: &'a ConditionFacts },
+    OutOfMemory {
+        ended: &'a Termination,
+        limit: Option<u64>,
+    },
+    Condition {
+        kind: &'static str,
+        condition: &'a ConditionFacts,
+    },
     /// `status.reason` and `status.message` of a pod.
-    PodReason { reason: &'a str, message: &'a str },
+    PodReason {
+        reason: &'a str,
+        message: &'a str,
+    },
     /// A container runs and is not ready, for this many seconds, with this grace.
-    NotReady { seconds: i64, grace: i64, was_ready: bool },
-    Flapping { losses: u32 },
+    NotReady {
+        seconds: i64,
+        grace: i64,
+        was_ready: bool,
+    },
+    Flapping {
+        losses: u32,
+    },
     /// Anything that needs no more words than these.
     Plain(&'static str),
 }

@@ -1,8 +1,25 @@
-//! The guards, and the permit that only they can give.
+//! The guards: everything that must agree before a workload is touched, asked in order. Each no has a reason that is
+//! part of the API, a sentence, and where possible the time at which to ask again.
+//!
+//! A `Permit` can be made here only, so an action that skipped the guards does not compile.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::memory::Intent;
+use super::baseline::Missing;
+use super::decision::{Refusal, Verdict};
+use super::evidence::judged_pods;
+use super::facts::{RevisionFacts, Snapshot};
+use super::memory::{ApprovalVerdict, Intent, OpenIncident, RevisionRef};
+use super::moment::after;
+use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
+use super::rollout::{self, Rollout};
+use super::words::{ActionKind, Confidence, Fault, RefusalReason};
+
+/// Data older than this is not acted on. Watches prove to be alive more often than this.
+pub const MAX_DATA_AGE_SECONDS: i64 = 60;
+/// An intent that was not carried out within this time is void.
+const INTENT_SECONDS: i64 = 30;
 
 /// Proof that every guard agreed to exactly this intent.
 #[derive(Debug, PartialEq, Serialize)]
@@ -14,4 +31,326 @@ impl Permit {
     pub fn intent(&self) -> &Intent {
         &self.intent
     }
+}
+
+/// What the guards are asked about.
+pub struct Case<'a> {
+    pub s: &'a Snapshot,
+    pub rollout: &'a Rollout<'a>,
+    pub verdict: &'a Verdict,
+    /// When the failure began.
+    pub onset: Timestamp,
+    pub rule: &'a str,
+    pub wanted: RuleAction,
+    pub target: Result<&'a RevisionFacts, Missing>,
+    /// The open incident on the failing revision, if there is one.
+    pub incident: Option<&'a OpenIncident>,
+}
+
+type Guard = fn(&Case, Timestamp) -> Option<Refusal>;
+
+/// The guards of a roll-back or freeze, in the order of their reasons.
+const GUARDS: [Guard; 19] = [
+    deleting,
+    paused,
+    scaled_to_zero,
+    stale_status,
+    opted_out,
+    owned_by_other,
+    data_too_old,
+    no_rollout_in_window,
+    fault_not_revision,
+    storm,
+    no_baseline,
+    baseline_would_not_run,
+    git_ops_managed,
+    already_tried,
+    rule_says_hold,
+    cooldown,
+    too_many_rollbacks,
+    awaiting_approval,
+    observe_only,
+];
+
+/// A pause is undone by itself, so it needs neither approval nor budget.
+const PAUSE_GUARDS: [Guard; 14] = [
+    deleting,
+    paused,
+    scaled_to_zero,
+    stale_status,
+    opted_out,
+    owned_by_other,
+    data_too_old,
+    no_rollout_in_window,
+    fault_not_revision,
+    storm,
+    no_baseline,
+    already_tried,
+    rule_says_hold,
+    observe_only,
+];
+
+/// Asks every guard; the first no is the answer.
+pub fn check(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
+    permit(case, &GUARDS, kind(case), now)
+}
+
+/// The same for the pause that holds a rollout while evidence gathers.
+pub fn check_pause(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
+    permit(case, &PAUSE_GUARDS, ActionKind::Pause, now)
+}
+
+/// A freeze takes more than one write. What was permitted and begun may be completed, as long as the workload still
+/// is the one it was begun on.
+pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<Permit, Refusal> {
+    let w = &s.workload;
+    if w.deleting {
+        return Err(no(RefusalReason::Deleting, "the Deployment is being deleted"));
+    }
+    if s.data_age_seconds > MAX_DATA_AGE_SECONDS {
+        return Err(later(RefusalReason::DataTooOld, data_age(s), now, 5));
+    }
+    if s.policy.mode == Mode::Observe {
+        return Err(no(RefusalReason::ObserveOnly, "the policy observes only; what was begun is left as it is"));
+    }
+    let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), ..intent.clone() };
+    Ok(Permit { intent })
+}
+
+/// What an approval must name to count for this decision.
+pub fn decision_key(kind: ActionKind, failing: &str, target: &str) -> String {
+    format!("{kind}/{failing}/{target}")
+}
+
+fn permit(case: &Case, guards: &[Guard], kind: ActionKind, now: Timestamp) -> Result<Permit, Refusal> {
+    if let Some(refusal) = guards.iter().find_map(|guard| guard(case, now)) {
+        return Err(refusal);
+    }
+    // The guard on the baseline has already refused a missing one.
+    let Ok(target) = case.target else { return Err(no(RefusalReason::NoBaseline, "there is no baseline")) };
+    let intent = Intent {
+        kind,
+        target: reference(target),
+        failing: reference(case.rollout.newest),
+        generation: case.s.workload.generation,
+        deadline: after(now, INTENT_SECONDS),
+    };
+    Ok(Permit { intent })
+}
+
+/// A ReplicaSet as it is written into incidents.
+pub fn reference(revision: &RevisionFacts) -> RevisionRef {
+    RevisionRef { name: revision.name.clone(), uid: revision.uid.clone(), hash: revision.hash.clone() }
+}
+
+/// A roll-back becomes a freeze where somebody else owns the template.
+fn kind(case: &Case) -> ActionKind {
+    let owned = case.s.workload.gitops.is_some();
+    match case.wanted {
+        RuleAction::Freeze => ActionKind::Freeze,
+        _ if owned && case.s.policy.guards.git_ops == GitOpsPolicy::Freeze => ActionKind::Freeze,
+        _ => ActionKind::RollBack,
+    }
+}
+
+fn deleting(case: &Case, _: Timestamp) -> Option<Refusal> {
+    case.s.workload.deleting.then(|| no(RefusalReason::Deleting, "the Deployment is being deleted"))
+}
+
+fn paused(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let w = &case.s.workload;
+    let ours = case.incident.is_some_and(|i| w.paused_for.as_ref() == Some(&i.name));
+    (w.paused && !ours).then(|| no(RefusalReason::Paused, "the Deployment is paused, and not by Backstay"))
+}
+
+fn scaled_to_zero(case: &Case, _: Timestamp) -> Option<Refusal> {
+    (case.s.workload.replicas == 0)
+        .then(|| no(RefusalReason::ScaledToZero, "the Deployment is scaled to zero, which proves nothing"))
+}
+
+fn stale_status(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let w = &case.s.workload;
+    let behind = w.observed_generation < w.generation || rollout::is_unrolled(case.s);
+    behind.then(|| {
+        let because =
+            format!("generation {} is not observed yet, status is of {}", w.generation, w.observed_generation);
+        no(RefusalReason::StaleStatus, &because)
+    })
+}
+
+fn opted_out(case: &Case, _: Timestamp) -> Option<Refusal> {
+    case.s
+        .workload
+        .opted_out
+        .then(|| no(RefusalReason::OptedOut, "the Deployment carries backstay.dev/ignore: \"true\""))
+}
+
+fn owned_by_other(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let owner = case.s.workload.owned_by.as_ref()?;
+    Some(no(RefusalReason::OwnedByOther, &format!("{owner} controls the Deployment's rollouts")))
+}
+
+fn data_too_old(case: &Case, now: Timestamp) -> Option<Refusal> {
+    (case.s.data_age_seconds > MAX_DATA_AGE_SECONDS).then(|| later(RefusalReason::DataTooOld, data_age(case.s), now, 5))
+}
+
+fn no_rollout_in_window(case: &Case, _: Timestamp) -> Option<Refusal> {
+    (!rollout::covers(case.rollout, case.s, case.onset)).then(|| {
+        let because = format!(
+            "the failure began at {}, outside the rollout of {} and the {} s after it",
+            case.onset, case.rollout.since, case.s.policy.rollout.watch_seconds
+        );
+        no(RefusalReason::NoRolloutInWindow, &because)
+    })
+}
+
+fn fault_not_revision(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let v = case.verdict;
+    let guilty = v.fault == Fault::Revision && v.confidence >= Confidence::Likely;
+    (!guilty)
+        .then(|| no(RefusalReason::FaultNotRevision, &format!("fault {}, {}: {}", v.fault, v.confidence, v.because)))
+}
+
+fn storm(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let parent = case.s.fleet.storm.as_ref()?;
+    let because = format!(
+        "{} of {} watched workloads began to fail at once, or too many nodes are not ready; see incident {parent}",
+        case.s.fleet.newly_failing, case.s.fleet.watched
+    );
+    Some(no(RefusalReason::Storm, &because))
+}
+
+fn no_baseline(case: &Case, _: Timestamp) -> Option<Refusal> {
+    match case.target {
+        Ok(_) => None,
+        Err(Missing::EqualsCurrent) => Some(no(
+            RefusalReason::BaselineEqualsCurrent,
+            "the last healthy revision has the same template; going back to it would change nothing",
+        )),
+        Err(Missing::NoneHealthy) if case.s.workload.revision_history_limit == 0 => Some(no(
+            RefusalReason::NoBaseline,
+            "no other revision was seen healthy, and revisionHistoryLimit is 0, so none is kept",
+        )),
+        Err(Missing::NoneHealthy) => Some(no(RefusalReason::NoBaseline, "no other revision was ever seen healthy")),
+    }
+}
+
+fn baseline_would_not_run(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let target = case.target.ok()?;
+    if target.replica_failure.is_some() && target.replicas < target.desired {
+        let because = format!("the API server refuses pods of the baseline {} too", target.hash);
+        return Some(no(RefusalReason::BaselineWouldNotRun, &because));
+    }
+    let pods: Vec<_> = judged_pods(case.s, &target.uid).collect();
+    (!pods.is_empty() && pods.iter().all(|p| !p.ready)).then(|| {
+        let because = format!("none of the {} pods of the baseline {} is ready", pods.len(), target.hash);
+        no(RefusalReason::BaselineWouldNotRun, &because)
+    })
+}
+
+fn git_ops_managed(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let owner = case.s.workload.gitops?;
+    (case.s.policy.guards.git_ops == GitOpsPolicy::Hold)
+        .then(|| no(RefusalReason::GitOpsManaged, &format!("{owner} owns the template; revert the commit there")))
+}
+
+/// At most one action on one template of one workload, whoever shipped it again.
+fn already_tried(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let hash = &case.rollout.newest.hash;
+    let m = &case.s.memory;
+    let closed = m.actions.iter().find(|a| &a.from == hash && a.kind != ActionKind::Pause).map(|a| &a.incident);
+    let acted = |i: &&OpenIncident| {
+        &i.failing.hash == hash && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| t.kind != ActionKind::Pause)
+    };
+    let judged = m.ledger.iter().find(|e| &e.hash == hash && e.failed_at.is_some()).and_then(|e| e.incident.as_ref());
+    let incident = closed.or_else(|| m.open.iter().find(acted).map(|i| &i.name)).or(judged)?;
+    if case.incident.is_some_and(|i| &i.name == incident && i.acted.is_none()) {
+        return None;
+    }
+    let because = format!("Backstay already acted on this template in incident {incident}, and it was shipped again");
+    Some(no(RefusalReason::AlreadyTried, &because))
+}
+
+fn rule_says_hold(case: &Case, _: Timestamp) -> Option<Refusal> {
+    (case.wanted == RuleAction::Hold)
+        .then(|| no(RefusalReason::RuleSaysHold, &format!("rule {} says to hold", case.rule)))
+}
+
+fn cooldown(case: &Case, now: Timestamp) -> Option<Refusal> {
+    let last = case.s.memory.actions.iter().filter(|a| a.kind != ActionKind::Pause).map(|a| a.at).max()?;
+    let over = after(last, case.s.policy.guards.cooldown_seconds);
+    (now < over).then(|| Refusal {
+        reason: RefusalReason::Cooldown,
+        because: format!("the last action was at {last}; the next may follow at {over}"),
+        next_look: Some(over),
+    })
+}
+
+fn too_many_rollbacks(case: &Case, now: Timestamp) -> Option<Refusal> {
+    let g = &case.s.policy.guards;
+    let ends = |at: &Timestamp| after(*at, g.window_seconds);
+    let mut recent: Vec<Timestamp> = case
+        .s
+        .memory
+        .actions
+        .iter()
+        .filter(|a| a.kind != ActionKind::Pause)
+        .map(|a| a.at)
+        .filter(|at| ends(at) > now)
+        .collect();
+    recent.sort();
+    let max = usize::try_from(g.max_rollbacks).unwrap_or(usize::MAX);
+    (recent.len() >= max).then(|| Refusal {
+        reason: RefusalReason::TooManyRollbacks,
+        because: format!("{} actions within {} s; a person should look first", recent.len(), g.window_seconds),
+        next_look: recent.first().map(ends),
+    })
+}
+
+fn awaiting_approval(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let kind = kind(case);
+    let needed = match case.s.policy.guards.approval {
+        ApprovalNeed::Never => false,
+        ApprovalNeed::ForRollBack => kind == ActionKind::RollBack,
+        ApprovalNeed::Always => true,
+    };
+    if !needed {
+        return None;
+    }
+    let target = case.target.ok()?;
+    let key = decision_key(kind, &case.rollout.newest.hash, &target.hash);
+    let approval = case.incident.and_then(|i| i.approval.as_ref());
+    match approval {
+        Some(a) if a.verdict == ApprovalVerdict::Deny => {
+            Some(no(RefusalReason::AwaitingApproval, &format!("{} denied {key}", a.by)))
+        }
+        Some(a) if a.decision.as_ref().is_none_or(|d| d == &key) => None,
+        Some(_) => {
+            Some(no(RefusalReason::AwaitingApproval, &format!("the approval was for another decision than {key}")))
+        }
+        None => Some(no(RefusalReason::AwaitingApproval, &format!("the policy asks a person to approve {key}"))),
+    }
+}
+
+fn observe_only(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let target = case.target.ok()?;
+    (case.s.policy.mode == Mode::Observe).then(|| {
+        let would = match kind(case) {
+            ActionKind::Freeze => "frozen on",
+            _ => "rolled back to",
+        };
+        no(RefusalReason::ObserveOnly, &format!("the policy observes only; it would have {would} {}", target.name))
+    })
+}
+
+fn data_age(s: &Snapshot) -> String {
+    format!("no sign of life from the API server's watches for {} s", s.data_age_seconds)
+}
+
+fn no(reason: RefusalReason, because: &str) -> Refusal {
+    Refusal { reason, because: because.to_owned(), next_look: None }
+}
+
+fn later(reason: RefusalReason, because: String, now: Timestamp, seconds: i64) -> Refusal {
+    Refusal { reason, because, next_look: Some(after(now, seconds)) }
 }

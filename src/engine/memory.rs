@@ -58,6 +58,12 @@ pub struct LedgerEntry {
     pub ready_seconds: Option<i64>,
 }
 
+impl LedgerEntry {
+    pub fn new(uid: Name, hash: Name) -> Self {
+        Self { uid, hash, healthy_since: None, failed_at: None, incident: None, ready_seconds: None }
+    }
+}
+
 /// An action that was carried out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -107,6 +113,8 @@ pub struct RevisionRef {
 pub struct OpenIncident {
     pub name: Name,
     pub failing: RevisionRef,
+    /// Counts the incidents on this template.
+    pub episode: u32,
     pub opened: Timestamp,
     /// What was intended, whether or not it came to pass.
     pub intent: Option<Intent>,

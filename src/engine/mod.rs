@@ -1,13 +1,24 @@
 //! The decision: pure, total and deterministic. No I/O, no clock, no randomness; facts and `now` go in, values come
 //! out. `tests/architecture.rs` fails when something else is imported here.
 
+pub mod attribute;
+pub mod baseline;
+pub mod builtin;
 pub mod classify;
+pub mod decide;
 pub mod decision;
+pub mod evidence;
 pub mod facts;
 pub mod finding;
+pub mod freeze;
 pub mod guard;
+pub mod judge;
 pub mod knowledge;
+pub mod lifecycle;
 pub mod memory;
+pub mod moment;
 pub mod observe;
 pub mod policy;
+pub mod rollout;
+pub mod storm;
 pub mod words;

@@ -8,7 +8,19 @@ use strum::{Display, EnumIter, IntoStaticStr};
 
 /// What kind of failure a finding is about.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
     IntoStaticStr,
 )]
 pub enum Class {
@@ -31,7 +43,19 @@ pub enum Class {
 /// Why it failed, as far as the evidence tells. One list for all classes: some causes, such as a missing
 /// ConfigMap, show in several of them.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
     IntoStaticStr,
 )]
 pub enum Cause {
@@ -150,7 +174,19 @@ pub enum Cause {
 
 /// Who caused a failure.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
     IntoStaticStr,
 )]
 pub enum Fault {
@@ -169,8 +205,7 @@ pub enum Fault {
 
 /// How sure a verdict is. Only `Likely` and `Certain` may lead to an action.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display,
-    IntoStaticStr,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, IntoStaticStr,
 )]
 pub enum Confidence {
     Possible,
@@ -179,9 +214,7 @@ pub enum Confidence {
 }
 
 /// Whether going back to the baseline can help against a cause.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Display, IntoStaticStr,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, Display, IntoStaticStr)]
 pub enum Rollback {
     Helps,
     CannotHelp,
@@ -208,7 +241,19 @@ pub enum Sureness {
 }
 
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
     IntoStaticStr,
 )]
 pub enum ContainerKind {
@@ -220,8 +265,21 @@ pub enum ContainerKind {
 
 /// The state of a workload as people see it in `kubectl get workloadhealth`.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display,
-    EnumIter, IntoStaticStr,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
+    IntoStaticStr,
 )]
 pub enum State {
     Healthy,
@@ -243,7 +301,19 @@ pub enum State {
 
 /// A guard's no. The order is the order in which the guards are asked.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
     IntoStaticStr,
 )]
 pub enum RefusalReason {
@@ -274,7 +344,19 @@ pub enum RefusalReason {
 
 /// What Backstay does to a workload.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
     IntoStaticStr,
 )]
 pub enum ActionKind {
@@ -290,8 +372,21 @@ pub enum ActionKind {
 
 /// How urgently a person is needed.
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display,
-    EnumIter, IntoStaticStr,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
+    IntoStaticStr,
 )]
 pub enum Severity {
     Info,
@@ -302,8 +397,7 @@ pub enum Severity {
 
 /// Another owner of a workload's template, who would put back what Backstay changes.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display,
-    IntoStaticStr,
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, IntoStaticStr,
 )]
 pub enum GitOps {
     ArgoCd,
@@ -313,7 +407,19 @@ pub enum GitOps {
 
 /// A part of a pod template that can differ between two revisions.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, Display, EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
     IntoStaticStr,
 )]
 pub enum Aspect {

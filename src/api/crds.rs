@@ -1,0 +1,11 @@
+//! The CustomResourceDefinitions as they are written into `crds/`.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+use super::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth};
+
+/// All definitions, in the order of their file names.
+pub fn all() -> Vec<CustomResourceDefinition> {
+    vec![ClusterIncidentPolicy::crd(), Incident::crd(), IncidentPolicy::crd(), WorkloadHealth::crd()]
+}

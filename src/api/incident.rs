@@ -1,0 +1,185 @@
+//! `Incident`: the record of one failure of one revision, from the first sign to the end.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::engine::decision::{Outcome, Progress, Refusal, Verdict};
+use crate::engine::finding::Finding;
+use crate::engine::memory::{ActionRecord, Approval, Intent, RevisionRef};
+use crate::engine::policy::Impact;
+use crate::engine::words::Severity;
+
+/// The record of one failure: what Backstay saw, whose fault it was, what it did or why not, and how it ended.
+#[derive(CustomResource, KubeSchema, Clone, Debug, Serialize, Deserialize)]
+#[kube(
+    group = "backstay.dev",
+    version = "v1alpha1",
+    kind = "Incident",
+    plural = "incidents",
+    shortname = "inc",
+    category = "backstay",
+    namespaced,
+    status = "IncidentStatus",
+    derive = "PartialEq",
+    printcolumn(name = "Workload", type_ = "string", json_path = ".spec.workload.name"),
+    printcolumn(name = "Severity", type_ = "string", json_path = ".spec.opened.severity"),
+    printcolumn(name = "Failure", type_ = "string", json_path = ".status.class"),
+    printcolumn(name = "Fault", type_ = "string", json_path = ".status.verdict.fault"),
+    printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress"),
+    printcolumn(name = "Outcome", type_ = "string", json_path = ".status.outcome"),
+    printcolumn(name = "Refusal", type_ = "string", json_path = ".status.refusal.reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "From", type_ = "string", priority = 1, json_path = ".spec.opened.failing.name"),
+    printcolumn(name = "To", type_ = "string", priority = 1, json_path = ".status.baseline.name"),
+    printcolumn(name = "Why", type_ = "string", priority = 1, json_path = ".status.why")
+)]
+#[derive(PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct IncidentSpec {
+    /// The Deployment it is about.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("the workload of an incident never changes"))]
+    pub workload: WorkloadRef,
+    /// What Backstay saw and meant to do when it opened the incident. Written with the object itself, before anything
+    /// was done, and never changed.
+    #[x_kube(validation = Rule::new("self == oldSelf").message("what was seen when the incident was opened never changes"))]
+    pub opened: Opened,
+    /// A person's word on the action that the incident waits with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// Somebody looks after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+    /// What people want to remember.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 1024)))]
+    pub notes: Vec<String>,
+}
+
+/// A Deployment, by everything it can be recognised by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadRef {
+    #[schemars(length(min = 1, max = 63))]
+    pub kind: String,
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    #[schemars(length(max = 64))]
+    pub uid: String,
+}
+
+/// What was known when the incident was opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Opened {
+    pub at: Timestamp,
+    /// The policy that governed the workload, as `KIND/NAME`.
+    #[schemars(length(max = 300))]
+    pub policy: String,
+    pub severity: Severity,
+    pub failing: RevisionRef,
+    /// Counts the incidents on this template.
+    #[schemars(range(min = 1))]
+    pub episode: u32,
+    /// What was decided, in a sentence.
+    #[schemars(length(max = 1024))]
+    pub why: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    /// The evidence, taken before anything was changed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub findings: Vec<Finding>,
+    /// What was about to be done; absent when something was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    /// What the workload means to the business, as the policy said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impact: Option<Impact>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Acknowledgement {
+    #[schemars(length(min = 1, max = 253))]
+    pub by: String,
+}
+
+/// What Backstay saw and did.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IncidentStatus {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// How far it has come; absent once it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// How it ended; absent while it is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
+    /// Class and cause of the leading finding, as `CLASS/CAUSE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    pub class: Option<String>,
+    /// The earliest sign of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_signal: Option<Timestamp>,
+    /// The latest decision in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub why: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub findings: Vec<Finding>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Refusal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<RevisionRef>,
+    /// What is about to be done, where it was decided after the incident had been opened.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intent: Option<Intent>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub actions: Vec<ActionRecord>,
+    /// What happened, oldest first; nothing in it is ever changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub timeline: Vec<TimelineEntry>,
+    /// Workloads of a storm, as `NAMESPACE/NAME`, the first hundred.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(max = 320)))]
+    pub affected: Vec<String>,
+    /// `Detected`, `Attributed`, `Mitigated`, `Recovered`, `Succeeded`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "super::condition::schema")]
+    pub conditions: Vec<Condition>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TimelineEntry {
+    pub at: Timestamp,
+    /// A word that can be searched for, such as `RolledBack`.
+    #[schemars(length(max = 63))]
+    pub what: String,
+    #[schemars(length(max = 512))]
+    pub text: String,
+}
+
+impl Incident {
+    /// It is not over yet.
+    pub fn is_open(&self) -> bool {
+        self.status.as_ref().is_none_or(|s| s.outcome.is_none())
+    }
+
+    /// What is or was about to be done: the latest word, else the one it was opened with.
+    pub fn intent(&self) -> Option<&Intent> {
+        self.status.as_ref().and_then(|s| s.intent.as_ref()).or(self.spec.opened.intent.as_ref())
+    }
+}

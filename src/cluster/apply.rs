@@ -1,0 +1,266 @@
+//! Carrying out an action: live read, last look, one conditional write.
+//!
+//! Nothing here decides. What was permitted is compared with the object as it is now; if that has moved on, nothing
+//! is written and the workload is judged again.
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::{Api, Client, ResourceExt};
+use serde_json::Value;
+use thiserror::Error;
+
+use super::patch::{self, Live};
+use crate::api::{WORKLOAD_MANAGER, keys};
+use crate::engine::freeze::Step;
+use crate::engine::memory::Intent;
+
+/// No call to the API server takes longer than this.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A workload whose objects are read and written.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    pub namespace: &'a str,
+    pub name: &'a str,
+    pub uid: &'a str,
+}
+
+/// What became of an action.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It was written now; the Deployment's generation afterwards.
+    Done { generation: i64 },
+    /// It had been written before, by us, and the answer was lost.
+    Already { generation: i64 },
+    /// The workload has moved on since it was judged; nothing was written.
+    Overtaken(String),
+}
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("{doing} of {kind} {name}")]
+    Call { doing: &'static str, kind: &'static str, name: String, source: Box<kube::Error> },
+    #[error("{doing} of {kind} {name}: no answer within {} s", CALL_TIMEOUT.as_secs())]
+    Timeout { doing: &'static str, kind: &'static str, name: String },
+    #[error("ReplicaSet {name} has no pod template")]
+    NoTemplate { name: String },
+}
+
+impl Error {
+    /// A word from a closed set, for metrics.
+    pub fn category(&self) -> &'static str {
+        match self {
+            Self::Call { .. } => "api",
+            Self::Timeout { .. } => "timeout",
+            Self::NoTemplate { .. } => "object",
+        }
+    }
+}
+
+/// What was read of a workload just before it is written.
+#[derive(Debug)]
+pub struct Fresh {
+    pub live: Live,
+    /// Somebody asked to be left alone, or something else that no digest shows.
+    pub hands_off: Option<String>,
+    pub incident_mark: Option<String>,
+    pub paused_for: Option<String>,
+    /// The baseline's template, where the action needs it.
+    pub template: Option<Value>,
+}
+
+/// Reads the Deployment, and the baseline's template with it, as they are now.
+pub async fn read(client: &Client, target: Target<'_>, template_of: Option<&str>) -> Result<Fresh, Error> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), target.namespace);
+    // Read as plain JSON: a typed template would silently lose the fields that this build does not know.
+    let kind = ApiResource::erase::<ReplicaSet>(&());
+    let sets: Api<DynamicObject> = Api::namespaced_with(client.clone(), target.namespace, &kind);
+    let deployment = call("reading", "Deployment", target.name, deployments.get(target.name));
+    let template = async {
+        match template_of {
+            Some(name) => call("reading", "ReplicaSet", name, sets.get(name)).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (deployment, set) = tokio::try_join!(deployment, template)?;
+    let template = match set {
+        Some(set) => Some(template_value(&set)?),
+        None => None,
+    };
+    Ok(fresh(&deployment, target, template))
+}
+
+/// Puts the baseline's template back.
+pub async fn roll_back(
+    client: &Client,
+    target: Target<'_>,
+    intent: &Intent,
+    incident: &str,
+    mut fresh: Fresh,
+) -> Result<Applied, Error> {
+    if let Some(answer) = overtaken(&fresh, intent, incident) {
+        return Ok(answer);
+    }
+    let Some(template) = fresh.template.take() else {
+        return Err(Error::NoTemplate { name: intent.target.name.to_string() });
+    };
+    let patch = patch::roll_back(&fresh.live, template, incident);
+    write(client, target, &patch, incident, intent.generation).await
+}
+
+/// Pauses the rollout.
+pub async fn pause(
+    client: &Client,
+    target: Target<'_>,
+    intent: &Intent,
+    incident: &str,
+    fresh: Fresh,
+) -> Result<Applied, Error> {
+    if let Some(answer) = overtaken(&fresh, intent, incident) {
+        return Ok(answer);
+    }
+    write(client, target, &patch::pause(&fresh.live, incident), incident, intent.generation).await
+}
+
+/// The next step of a freeze.
+pub async fn freeze(
+    client: &Client,
+    target: Target<'_>,
+    intent: &Intent,
+    incident: &str,
+    (step, fresh): (Step, Fresh),
+) -> Result<Applied, Error> {
+    match step {
+        Step::PutBack => roll_back(client, target, intent, incident, fresh).await,
+        Step::PauseAndScale => {
+            let applied = pause(client, target, intent, incident, fresh).await?;
+            if let Applied::Overtaken(_) = applied {
+                return Ok(applied);
+            }
+            scale_to_zero(client, target, intent).await?;
+            Ok(applied)
+        }
+        Step::Scale => {
+            if fresh.paused_for.as_deref() != Some(incident) {
+                return Ok(Applied::Overtaken("the freeze is no longer in force".to_owned()));
+            }
+            scale_to_zero(client, target, intent).await?;
+            Ok(Applied::Done { generation: fresh.live.generation })
+        }
+        Step::Wait | Step::Done => Ok(Applied::Already { generation: fresh.live.generation }),
+    }
+}
+
+/// Ends our own pause; only ours.
+pub async fn resume(client: &Client, target: Target<'_>, incident: &str) -> Result<Applied, Error> {
+    let fresh = read(client, target, None).await?;
+    if !fresh.live.paused || fresh.paused_for.as_deref() != Some(incident) {
+        return Ok(Applied::Overtaken("the Deployment is not paused for this incident any more".to_owned()));
+    }
+    let generation = fresh.live.generation;
+    write(client, target, &patch::resume(&fresh.live), incident, generation).await
+}
+
+async fn scale_to_zero(client: &Client, target: Target<'_>, intent: &Intent) -> Result<(), Error> {
+    let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), target.namespace);
+    let name = &*intent.failing.name;
+    let patch = patch::scale_to_zero(&intent.failing.uid);
+    let params = PatchParams { field_manager: Some(WORKLOAD_MANAGER.to_owned()), ..PatchParams::default() };
+    call("scaling to zero", "ReplicaSet", name, sets.patch_scale(name, &params, &Patch::Json::<()>(patch))).await?;
+    Ok(())
+}
+
+/// Something is not as it was judged.
+fn overtaken(fresh: &Fresh, intent: &Intent, incident: &str) -> Option<Applied> {
+    if fresh.incident_mark.as_deref() == Some(incident) && fresh.live.generation > intent.generation {
+        return Some(Applied::Already { generation: fresh.live.generation });
+    }
+    if let Some(because) = &fresh.hands_off {
+        return Some(Applied::Overtaken(because.clone()));
+    }
+    if fresh.live.generation != intent.generation {
+        let because = format!("generation is {}, judged was {}", fresh.live.generation, intent.generation);
+        return Some(Applied::Overtaken(because));
+    }
+    if fresh.live.paused && fresh.paused_for.as_deref() != Some(incident) {
+        return Some(Applied::Overtaken("somebody paused the Deployment".to_owned()));
+    }
+    None
+}
+
+async fn write(
+    client: &Client,
+    target: Target<'_>,
+    patch: &json_patch::Patch,
+    incident: &str,
+    judged: i64,
+) -> Result<Applied, Error> {
+    let api: Api<Deployment> = Api::namespaced(client.clone(), target.namespace);
+    let params = PatchParams { field_manager: Some(WORKLOAD_MANAGER.to_owned()), ..PatchParams::default() };
+    let patch = Patch::Json::<()>(patch.clone());
+    match call("patching", "Deployment", target.name, api.patch(target.name, &params, &patch)).await {
+        Ok(deployment) => Ok(Applied::Done { generation: deployment.metadata.generation.unwrap_or_default() }),
+        // The API server answers 422 when a test fails and 409 when it loses against another write; either way the
+        // object tells whether it was our own write that came first.
+        Err(Error::Call { source, .. }) if refused(&source) => {
+            let now = read(client, target, None).await?;
+            let ours = now.incident_mark.as_deref() == Some(incident) && now.live.generation > judged;
+            Ok(if ours {
+                Applied::Already { generation: now.live.generation }
+            } else {
+                Applied::Overtaken(format!("generation is {}, judged was {judged}", now.live.generation))
+            })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn refused(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 422 || status.code == 409)
+}
+
+fn fresh(deployment: &Deployment, target: Target<'_>, template: Option<Value>) -> Fresh {
+    let annotation = |key: &str| deployment.annotations().get(key).cloned();
+    let replicas = deployment.spec.replicas.unwrap_or(1);
+    let hands_off = if deployment.uid().as_deref() != Some(target.uid) {
+        Some("the Deployment was replaced by a namesake".to_owned())
+    } else if deployment.metadata.deletion_timestamp.is_some() {
+        Some("the Deployment is being deleted".to_owned())
+    } else if annotation(keys::IGNORE).as_deref() == Some("true") {
+        Some(format!("the Deployment carries {}", keys::IGNORE))
+    } else {
+        (replicas == 0).then(|| "the Deployment was scaled to zero".to_owned())
+    };
+    Fresh {
+        live: Live {
+            uid: target.uid.to_owned(),
+            generation: deployment.metadata.generation.unwrap_or_default(),
+            annotations: deployment.metadata.annotations.as_ref().map(|a| a.keys().cloned().collect()),
+            paused: deployment.spec.paused.unwrap_or_default(),
+        },
+        hands_off,
+        incident_mark: annotation(keys::INCIDENT),
+        paused_for: annotation(keys::PAUSED_FOR),
+        template,
+    }
+}
+
+fn template_value(set: &DynamicObject) -> Result<Value, Error> {
+    set.data.pointer("/spec/template").cloned().ok_or_else(|| Error::NoTemplate { name: set.name_any() })
+}
+
+/// Makes one call, with a limit on its time and a context for its error.
+pub async fn call<T>(
+    doing: &'static str,
+    kind: &'static str,
+    name: &str,
+    future: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(CALL_TIMEOUT, future).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(Error::Call { doing, kind, name: name.to_owned(), source: Box::new(source) }),
+        Err(_) => Err(Error::Timeout { doing, kind, name: name.to_owned() }),
+    }
+}

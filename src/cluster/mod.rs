@@ -1,0 +1,8 @@
+//! Everything that talks to Kubernetes: watching, reading, writing. What is seen becomes facts here, and what is
+//! decided becomes writes.
+
+pub mod apply;
+pub mod own;
+pub mod patch;
+pub mod shelf;
+pub mod text;

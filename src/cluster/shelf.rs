@@ -1,0 +1,231 @@
+//! A store for Backstay's own kinds, which are few and read whole.
+//!
+//! What we write ourselves is put here at once, so that the next decision sees it even when the watch has not
+//! delivered it yet; an older version that arrives later is ignored.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use kube::core::DeserializeGuard;
+use kube::runtime::watcher::Event;
+use kube::{Resource, ResourceExt};
+
+/// Namespace and name; the namespace is empty for cluster-scoped kinds.
+pub type Key = (String, String);
+
+/// Objects of one kind, grouped by a key of the kind's own, such as the workload they are about.
+#[derive(Debug)]
+pub struct Shelf<K> {
+    group: fn(&K) -> Option<String>,
+    inner: RwLock<Inner<K>>,
+}
+
+#[derive(Debug)]
+struct Inner<K> {
+    objects: BTreeMap<Key, Entry<K>>,
+    groups: BTreeMap<String, BTreeSet<Key>>,
+    /// Objects that could not be read, with the error.
+    unreadable: BTreeMap<Key, String>,
+    listing: u64,
+    ready: bool,
+}
+
+#[derive(Debug)]
+struct Entry<K> {
+    object: Arc<K>,
+    /// The listing that last saw it.
+    listing: u64,
+}
+
+/// What an event changed.
+#[derive(Debug)]
+pub struct Change<K> {
+    pub key: Key,
+    pub before: Option<Arc<K>>,
+    pub after: Option<Arc<K>>,
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
+    pub fn new(group: fn(&K) -> Option<String>) -> Self {
+        let inner = Inner {
+            objects: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            unreadable: BTreeMap::new(),
+            listing: 0,
+            ready: false,
+        };
+        Self { group, inner: RwLock::new(inner) }
+    }
+
+    pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.read(|inner| inner.objects.get(&key).map(|e| e.object.clone()))
+    }
+
+    pub fn all(&self) -> Vec<Arc<K>> {
+        self.read(|inner| inner.objects.values().map(|e| e.object.clone()).collect())
+    }
+
+    /// The objects of one group, by name.
+    pub fn group(&self, group: &str) -> Vec<Arc<K>> {
+        self.read(|inner| {
+            let keys = inner.groups.get(group);
+            keys.into_iter().flatten().filter_map(|k| inner.objects.get(k)).map(|e| e.object.clone()).collect()
+        })
+    }
+
+    /// The first listing is complete.
+    pub fn is_ready(&self) -> bool {
+        self.read(|inner| inner.ready)
+    }
+
+    /// Objects that could not be read as their kind, with the error.
+    pub fn unreadable(&self) -> Vec<(Key, String)> {
+        self.read(|inner| inner.unreadable.iter().map(|(k, e)| (k.clone(), e.clone())).collect())
+    }
+
+    /// Remembers what we wrote ourselves.
+    pub fn put(&self, object: K) {
+        let group = self.group;
+        self.write(|inner| inner.put(object, group));
+    }
+
+    /// Forgets what we deleted ourselves.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        self.write(|inner| inner.remove(&(namespace.to_owned(), name.to_owned())));
+    }
+
+    /// Takes a watch event in and tells what changed.
+    pub fn apply(&self, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
+        let group = self.group;
+        self.write(|inner| match event {
+            Event::Init => {
+                inner.listing += 1;
+                Vec::new()
+            }
+            Event::InitApply(guard) | Event::Apply(guard) => inner.take(guard, group).into_iter().collect(),
+            Event::Delete(guard) => inner.remove(&key_of(&guard)).into_iter().collect(),
+            Event::InitDone => inner.sweep(),
+        })
+    }
+
+    fn read<T>(&self, f: impl FnOnce(&Inner<K>) -> T) -> T {
+        f(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn write<T>(&self, f: impl FnOnce(&mut Inner<K>) -> T) -> T {
+        f(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
+    fn take(&mut self, guard: DeserializeGuard<K>, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
+        let key = key_of(&guard);
+        match guard.0 {
+            Ok(object) => {
+                self.unreadable.remove(&key);
+                self.put(object, group)
+            }
+            Err(invalid) => {
+                tracing::warn!(namespace = key.0, name = key.1, error = invalid.error, "ignoring an unreadable object");
+                self.unreadable.insert(key.clone(), invalid.error);
+                self.remove(&key)
+            }
+        }
+    }
+
+    fn put(&mut self, object: K, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
+        let key = key_of(&object);
+        let listing = self.listing;
+        if let Some(entry) = self.objects.get_mut(&key) {
+            entry.listing = listing;
+            let same_object = entry.object.uid() == object.uid();
+            if same_object && version(entry.object.as_ref()) >= version(&object) {
+                return None;
+            }
+        }
+        let before = self.remove(&key).and_then(|c| c.before);
+        let after = Arc::new(object);
+        if let Some(name) = group(&after) {
+            self.groups.entry(name).or_default().insert(key.clone());
+        }
+        self.objects.insert(key.clone(), Entry { object: after.clone(), listing });
+        Some(Change { key, before, after: Some(after) })
+    }
+
+    fn remove(&mut self, key: &Key) -> Option<Change<K>> {
+        let entry = self.objects.remove(key)?;
+        self.groups.retain(|_, keys| {
+            keys.remove(key);
+            !keys.is_empty()
+        });
+        Some(Change { key: key.clone(), before: Some(entry.object), after: None })
+    }
+
+    /// After a listing, what it did not mention is gone.
+    fn sweep(&mut self) -> Vec<Change<K>> {
+        self.ready = true;
+        let listing = self.listing;
+        let gone: Vec<Key> =
+            self.objects.iter().filter(|(_, e)| e.listing != listing).map(|(k, _)| k.clone()).collect();
+        gone.iter().filter_map(|key| self.remove(key)).collect()
+    }
+}
+
+fn key_of<K: Resource>(object: &K) -> Key {
+    (object.meta().namespace.clone().unwrap_or_default(), object.meta().name.clone().unwrap_or_default())
+}
+
+/// Resource versions of one kind are ordered numbers (Kubernetes API concepts, "Resource versions"; promised since
+/// 1.35, true before); one that is no number counts as older than everything.
+fn version<K: Resource>(object: &K) -> u64 {
+    object.meta().resource_version.as_deref().and_then(|v| v.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::core::ObjectMeta;
+
+    use super::*;
+
+    fn map(name: &str, version: &str) -> ConfigMap {
+        let metadata = ObjectMeta {
+            name: Some(name.into()),
+            namespace: Some("ns".into()),
+            uid: Some(format!("uid-{name}")),
+            resource_version: Some(version.into()),
+            ..ObjectMeta::default()
+        };
+        ConfigMap { metadata, ..ConfigMap::default() }
+    }
+
+    fn shelf() -> Shelf<ConfigMap> {
+        Shelf::new(|m| m.metadata.uid.clone())
+    }
+
+    #[test]
+    fn an_older_version_from_the_watch_does_not_undo_our_own_write() {
+        let shelf = shelf();
+        shelf.put(map("a", "7"));
+        assert!(shelf.apply(Event::Apply(DeserializeGuard(Ok(map("a", "6"))))).is_empty());
+        assert_eq!(shelf.get("ns", "a").unwrap().resource_version(), Some("7".into()));
+        assert_eq!(shelf.apply(Event::Apply(DeserializeGuard(Ok(map("a", "8"))))).len(), 1);
+    }
+
+    #[test]
+    fn a_listing_removes_what_it_does_not_mention() {
+        let shelf = shelf();
+        shelf.put(map("a", "1"));
+        shelf.put(map("b", "1"));
+        shelf.apply(Event::Init);
+        shelf.apply(Event::InitApply(DeserializeGuard(Ok(map("b", "1")))));
+        assert!(!shelf.is_ready());
+        let changes = shelf.apply(Event::InitDone);
+        assert!(shelf.is_ready());
+        assert_eq!(changes.len(), 1);
+        assert!(shelf.get("ns", "a").is_none());
+        assert_eq!(shelf.group("uid-b").len(), 1);
+        assert!(shelf.group("uid-a").is_empty());
+    }
+}

@@ -1,0 +1,3 @@
+//! The shell around the engine: gather, decide, apply, record.
+
+pub mod record;

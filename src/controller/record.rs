@@ -1,0 +1,290 @@
+//! What an incident should say after a decision. Pure: the caller writes it if it differs from what is there.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::core::ObjectMeta;
+
+use crate::api::condition::{self, Wanted};
+use crate::api::incident::{Incident, IncidentSpec, IncidentStatus, Opened, TimelineEntry, WorkloadRef};
+use crate::api::keys;
+use crate::engine::decision::{Action, Decision, Outcome, Progress};
+use crate::engine::facts::{Snapshot, WorkloadFacts};
+use crate::engine::finding::Finding;
+use crate::engine::memory::{ActionRecord, Intent, RevisionRef};
+use crate::engine::words::{ActionKind, Fault, Severity};
+
+/// Findings kept in an incident.
+const MAX_FINDINGS: usize = 8;
+/// Timeline entries kept; later ones are dropped, since nothing in a timeline is ever changed.
+const MAX_TIMELINE: usize = 64;
+/// Actions kept.
+const MAX_ACTIONS: usize = 16;
+
+/// The identity of an incident, from the decision that records it.
+pub struct Record<'a> {
+    pub name: &'a str,
+    pub failing: &'a RevisionRef,
+    pub episode: u32,
+    pub severity: Severity,
+    pub progress: Progress,
+}
+
+/// The object that opens an incident: evidence and intent are in it before anything is done.
+pub fn open(s: &Snapshot, decision: &Decision, record: &Record, now: Timestamp) -> Incident {
+    let w = &s.workload;
+    let spec = IncidentSpec {
+        workload: reference(w),
+        opened: Opened {
+            at: now,
+            policy: s.policy.reference.to_string(),
+            severity: record.severity,
+            failing: record.failing.clone(),
+            episode: record.episode,
+            why: bounded(&decision.why, 1024),
+            verdict: decision.verdict.clone(),
+            findings: findings(decision),
+            intent: intent(decision).cloned(),
+            impact: s.policy.impact.clone(),
+        },
+        approval: None,
+        acknowledged: None,
+        notes: Vec::new(),
+    };
+    let labels = BTreeMap::from([
+        (keys::WORKLOAD.to_owned(), label(&w.name)),
+        (keys::WORKLOAD_UID.to_owned(), label(&w.uid)),
+        (keys::FAILING.to_owned(), label(&record.failing.hash)),
+    ]);
+    let metadata = ObjectMeta {
+        name: Some(record.name.to_owned()),
+        namespace: Some(w.namespace.to_string()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    };
+    Incident { metadata, spec, status: None }
+}
+
+/// The status of an open incident after a decision, given what was done.
+pub fn update(
+    incident: &Incident,
+    decision: &Decision,
+    progress: Progress,
+    done: Option<&ActionRecord>,
+    now: Timestamp,
+) -> IncidentStatus {
+    let before = incident.status.clone().unwrap_or_default();
+    let mut status = before.clone();
+    let opening = before.conditions.is_empty();
+    status.progress = Some(progress);
+    status.observed_generation = incident.metadata.generation;
+    if opening {
+        first(&mut status, incident);
+    }
+    if let Some(action) = done.filter(|d| !status.actions.iter().any(|a| same_action(a, d))) {
+        if status.actions.len() < MAX_ACTIONS {
+            status.actions.push(action.clone());
+        }
+        tell(&mut status, action.at, done_word(action.kind), format!("{} → {}", action.from, action.to));
+    }
+    assess(&mut status, decision);
+    if before.progress != Some(progress)
+        && let Some((what, text)) = entered(progress, decision)
+    {
+        tell(&mut status, now, what, text);
+    }
+    set_conditions(&mut status, incident.metadata.generation, now);
+    status
+}
+
+/// The status of an incident that is over.
+pub fn close(incident: &Incident, outcome: Outcome, because: &str, now: Timestamp) -> IncidentStatus {
+    let mut status = incident.status.clone().unwrap_or_default();
+    if status.conditions.is_empty() {
+        first(&mut status, incident);
+    }
+    status.observed_generation = incident.metadata.generation;
+    status.progress = None;
+    status.outcome = Some(outcome);
+    status.closed_at = Some(now);
+    status.refusal = None;
+    status.why = Some(bounded(because, 1024));
+    tell(&mut status, now, outcome.into(), because.to_owned());
+    set_conditions(&mut status, incident.metadata.generation, now);
+    status
+}
+
+/// Two statuses differ in something a person or a guard would want to know. Counts that grow with every restart do
+/// not: they would make the record feed on itself.
+pub fn differs(before: Option<&IncidentStatus>, after: &IncidentStatus) -> bool {
+    let Some(before) = before else { return true };
+    let shape = |s: &IncidentStatus| {
+        let findings: Vec<_> = s
+            .findings
+            .iter()
+            .map(|f| (f.class, f.cause, f.container.clone(), f.revision.clone(), f.sufficient))
+            .collect();
+        let conditions: Vec<_> =
+            s.conditions.iter().map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect();
+        (
+            (s.progress, s.outcome, s.closed_at, s.class.clone(), s.observed_generation),
+            (findings, conditions, s.verdict.as_ref().map(|v| (v.fault, v.confidence))),
+            (s.refusal.as_ref().map(|r| r.reason), s.baseline.clone(), s.intent.clone()),
+            (s.actions.len(), s.timeline.len(), s.affected.clone()),
+        )
+    };
+    shape(before) != shape(after)
+}
+
+/// What the decision is about to do, if anything.
+pub fn intent(decision: &Decision) -> Option<&Intent> {
+    match decision.action.as_ref()? {
+        Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit) => Some(permit.intent()),
+        Action::Resume { .. } => None,
+    }
+}
+
+pub fn reference(w: &WorkloadFacts) -> WorkloadRef {
+    WorkloadRef { kind: "Deployment".to_owned(), name: w.name.to_string(), uid: w.uid.to_string() }
+}
+
+/// What was known when the incident was opened goes into the status first, so that it tells the whole story.
+fn first(status: &mut IncidentStatus, incident: &Incident) {
+    let opened = &incident.spec.opened;
+    status.findings.clone_from(&opened.findings);
+    status.verdict.clone_from(&opened.verdict);
+    status.first_signal = opened.findings.iter().map(|f| f.onset).min();
+    if let Some(lead) = lead(&opened.findings) {
+        status.class = Some(format!("{}/{}", lead.class, lead.cause));
+        if let Some(evidence) = lead.evidence.first() {
+            tell(status, lead.onset, "FirstSignal", format!("{}: {}", evidence.source, evidence.text));
+        }
+    }
+    tell(status, opened.at, "Detected", opened.why.clone());
+}
+
+/// Takes over what the decision saw; a decision that sees nothing any more does not wipe out what was seen.
+fn assess(status: &mut IncidentStatus, decision: &Decision) {
+    status.why = Some(bounded(&decision.why, 1024));
+    status.refusal.clone_from(&decision.refusal);
+    if let Some(verdict) = &decision.verdict {
+        status.verdict = Some(verdict.clone());
+        status.findings = findings(decision);
+        if let Some(lead) = lead(&status.findings) {
+            status.class = Some(format!("{}/{}", lead.class, lead.cause));
+        }
+    }
+    if decision.baseline.is_some() {
+        status.baseline.clone_from(&decision.baseline);
+    }
+    if let Some(intent) = intent(decision) {
+        status.intent = Some(intent.clone());
+    }
+}
+
+fn entered(progress: Progress, decision: &Decision) -> Option<(&'static str, String)> {
+    let refusal = || decision.refusal.as_ref().map(|r| r.because.clone());
+    match progress {
+        Progress::Held => decision.refusal.as_ref().map(|r| (r.reason.into(), r.because.clone())),
+        Progress::Ineffective => Some(("Ineffective", decision.why.clone())),
+        Progress::Retaken => Some(("Retaken", refusal().unwrap_or_else(|| decision.why.clone()))),
+        Progress::Frozen => Some(("Frozen", decision.why.clone())),
+        Progress::Suspected | Progress::Acting | Progress::Recovering => None,
+    }
+}
+
+fn done_word(kind: ActionKind) -> &'static str {
+    match kind {
+        ActionKind::RollBack => "RolledBack",
+        ActionKind::Freeze => "FreezeBegun",
+        ActionKind::Pause => "Paused",
+        ActionKind::Resume => "Resumed",
+    }
+}
+
+fn set_conditions(status: &mut IncidentStatus, generation: Option<i64>, now: Timestamp) {
+    let wanted = [detected(status), attributed(status), mitigated(status), recovered(status), succeeded(status)];
+    for one in wanted {
+        condition::set(&mut status.conditions, one, generation, now);
+    }
+}
+
+fn wanted(kind: &'static str, status: Option<bool>, reason: impl Into<String>, message: impl Into<String>) -> Wanted {
+    Wanted { kind, status, reason: reason.into(), message: message.into() }
+}
+
+fn detected(status: &IncidentStatus) -> Wanted {
+    let class = status.class.clone().unwrap_or_default();
+    let reason = class.split('/').next().filter(|c| !c.is_empty()).unwrap_or("Detected").to_owned();
+    wanted("Detected", Some(true), reason, class)
+}
+
+fn attributed(status: &IncidentStatus) -> Wanted {
+    match &status.verdict {
+        Some(v) => wanted("Attributed", Some(v.fault != Fault::Unknown), v.fault.to_string(), v.because.clone()),
+        None => wanted("Attributed", None, "NotYet", "there is no verdict yet"),
+    }
+}
+
+fn mitigated(status: &IncidentStatus) -> Wanted {
+    match (status.actions.last(), &status.refusal) {
+        (Some(a), _) => wanted("Mitigated", Some(true), done_word(a.kind), format!("{} → {}", a.from, a.to)),
+        (None, Some(r)) => wanted("Mitigated", Some(false), r.reason.to_string(), r.because.clone()),
+        (None, None) if status.outcome.is_some() => {
+            wanted("Mitigated", Some(false), "NotNeeded", "it went away by itself")
+        }
+        (None, None) => wanted("Mitigated", None, "Acting", "an action is under way"),
+    }
+}
+
+fn recovered(status: &IncidentStatus) -> Wanted {
+    let why = status.why.clone().unwrap_or_default();
+    match (status.outcome, status.progress) {
+        (Some(Outcome::Recovered | Outcome::Cleared), _) => wanted("Recovered", Some(true), "Stable", why),
+        (Some(outcome), _) => wanted("Recovered", None, outcome.to_string(), why),
+        (None, Some(Progress::Frozen)) => wanted("Recovered", Some(true), "Frozen", why),
+        (None, Some(progress)) => wanted("Recovered", Some(false), format!("{progress:?}"), why),
+        (None, None) => wanted("Recovered", None, "NotYet", why),
+    }
+}
+
+fn succeeded(status: &IncidentStatus) -> Wanted {
+    let why = status.why.clone().unwrap_or_default();
+    match (status.outcome, status.progress) {
+        (Some(Outcome::Recovered | Outcome::Cleared | Outcome::Superseded), _) => {
+            wanted("Succeeded", Some(true), status.outcome.map(|o| o.to_string()).unwrap_or_default(), why)
+        }
+        (Some(Outcome::Abandoned), _) => wanted("Succeeded", Some(false), "Abandoned", why),
+        (None, Some(p @ (Progress::Ineffective | Progress::Retaken))) => {
+            wanted("Succeeded", Some(false), format!("{p:?}"), why)
+        }
+        (None, _) => wanted("Succeeded", None, "Open", why),
+    }
+}
+
+fn tell(status: &mut IncidentStatus, at: Timestamp, what: &str, text: String) {
+    if status.timeline.len() < MAX_TIMELINE {
+        status.timeline.push(TimelineEntry { at, what: what.to_owned(), text: bounded(&text, 512) });
+    }
+}
+
+fn findings(decision: &Decision) -> Vec<Finding> {
+    decision.findings.iter().take(MAX_FINDINGS).cloned().collect()
+}
+
+fn lead(findings: &[Finding]) -> Option<&Finding> {
+    findings.iter().find(|f| f.newest)
+}
+
+fn same_action(a: &ActionRecord, b: &ActionRecord) -> bool {
+    a.kind == b.kind && a.incident == b.incident && a.from == b.from
+}
+
+fn bounded(text: &str, max: usize) -> String {
+    crate::cluster::text::head(text, max).to_owned()
+}
+
+/// Label values are at most 63 bytes; a longer name is cut, and found again by the spec.
+fn label(value: &str) -> String {
+    crate::cluster::text::head(value, 63).trim_end_matches(['-', '.', '_']).to_owned()
+}

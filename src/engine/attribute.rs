@@ -1,0 +1,264 @@
+//! Whose fault it is, by control group: the failing revision against the pods of the baseline, the template change
+//! against what can cause such a failure, and the nodes and neighbours against both.
+//!
+//! The checks are asked in order and the first that explains the failure decides. What they reject is part of the
+//! answer.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::decision::Verdict;
+use super::evidence::judged_pods;
+use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
+use super::finding::{Finding, Rejected};
+use super::knowledge;
+use super::moment::after;
+use super::rollout::Rollout;
+use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback};
+
+/// How much earlier than the new revision the control group may have begun to fail and still speak about it.
+const CONTROL_WINDOW_SECONDS: i64 = 600;
+
+/// What attribution looks at.
+struct Case<'a> {
+    s: &'a Snapshot,
+    rollout: &'a Rollout<'a>,
+    finding: &'a Finding,
+    findings: &'a [Finding],
+    /// The revision that is known to be good, if there is one.
+    control: Option<&'a RevisionFacts>,
+    changed: Vec<Aspect>,
+}
+
+/// The verdict on one finding of the newest revision, given all findings.
+pub fn attribute(
+    s: &Snapshot,
+    rollout: &Rollout,
+    (finding, findings): (&Finding, &[Finding]),
+    control: Option<&RevisionFacts>,
+    now: Timestamp,
+) -> Verdict {
+    let changed = control.map(|c| changed_aspects(c, rollout.newest)).unwrap_or_default();
+    let case = Case { s, rollout, finding, findings, control, changed };
+    let explained = not_the_revisions_doing(&case)
+        .or_else(|| nodes_explain_it(&case))
+        .or_else(|| control_group_fails_too(&case))
+        .or_else(|| nothing_changed(&case))
+        .or_else(|| neighbours_fail_too(&case, now));
+    let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
+    verdict.rejected = rejected(&case, verdict.fault);
+    verdict
+}
+
+fn verdict(fault: Fault, confidence: Confidence, because: String) -> Verdict {
+    Verdict { fault, confidence, because, rejected: Vec::new() }
+}
+
+/// The cause is one that a template does not bring about, or this template's change does not touch it.
+fn not_the_revisions_doing(case: &Case) -> Option<Verdict> {
+    let about = knowledge::about(case.finding.class, case.finding.cause);
+    if about.fault == Fault::Revision || about.fault == Fault::Unknown {
+        return None;
+    }
+    if about.rollback == Rollback::Depends && touches(case, about.aspects) {
+        return None;
+    }
+    let confidence = if about.rollback == Rollback::CannotHelp { Confidence::Certain } else { Confidence::Likely };
+    Some(verdict(about.fault, confidence, about.meaning.to_owned()))
+}
+
+/// All failing pods sit on one node while the revision does well elsewhere, or their nodes are in trouble.
+fn nodes_explain_it(case: &Case) -> Option<Verdict> {
+    let failing: BTreeSet<&Name> = case.finding.pods.iter().collect();
+    let (bad, good): (Vec<&PodFacts>, Vec<&PodFacts>) =
+        judged_pods(case.s, &case.rollout.newest.uid).partition(|p| failing.contains(&p.name));
+    let bad_nodes: BTreeSet<&Name> = bad.iter().filter_map(|p| p.node.as_ref()).collect();
+    let elsewhere = good.iter().filter(|p| p.ready && p.node.as_ref().is_some_and(|n| !bad_nodes.contains(n))).count();
+    let here = good.iter().filter(|p| p.ready && p.node.as_ref().is_some_and(|n| bad_nodes.contains(n))).count();
+    if bad_nodes.len() == 1 && elsewhere > 0 && here == 0 {
+        let node = bad_nodes.first()?;
+        let because =
+            format!("all failing pods are on node {node}; {elsewhere} pods of the revision are ready elsewhere");
+        return Some(verdict(Fault::Platform, Confidence::Likely, because));
+    }
+    let sick = case.s.nodes.own.iter().filter(|n| bad_nodes.contains(&n.name));
+    let sick: Vec<&str> = sick.filter(|n| !n.ready || !n.pressure.is_empty()).map(|n| &*n.name).collect();
+    if !bad_nodes.is_empty() && sick.len() == bad_nodes.len() {
+        let because = format!("every node with failing pods is not ready or under pressure: {}", sick.join(", "));
+        return Some(verdict(Fault::Platform, Confidence::Likely, because));
+    }
+    None
+}
+
+/// Pods of the baseline fail at the same time: what they share with the new ones is at fault.
+fn control_group_fails_too(case: &Case) -> Option<Verdict> {
+    let control = case.control?;
+    let alike = case.findings.iter().find(|f| {
+        !f.newest
+            && f.revision == control.hash
+            && f.sureness != super::words::Sureness::Excluded
+            && f.onset >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)
+    })?;
+    let fault = match case.finding.class {
+        Class::ImagePullBackOff | Class::Pending | Class::PodSetup | Class::ContainerStart => Fault::Platform,
+        Class::CreateRefused => Fault::Namespace,
+        _ => Fault::Dependency,
+    };
+    let because = format!(
+        "{} of {} pods of the healthy revision {} fail too ({}, {})",
+        alike.failing_pods, alike.total_pods, control.hash, alike.class, alike.cause
+    );
+    Some(verdict(fault, Confidence::Likely, because))
+}
+
+/// The template is materially that of the healthy revision, or differs only where it cannot cause this.
+fn nothing_changed(case: &Case) -> Option<Verdict> {
+    let control = case.control?;
+    if control.template.material == case.rollout.newest.template.material {
+        let because = format!("the template does not differ from that of the healthy revision {}", control.hash);
+        return Some(verdict(Fault::Unknown, Confidence::Likely, because));
+    }
+    let about = knowledge::about(case.finding.class, case.finding.cause);
+    if about.aspects.is_empty() || touches(case, about.aspects) {
+        return None;
+    }
+    let fault = if about.fault == Fault::Revision { Fault::Unknown } else { about.fault };
+    let because =
+        format!("the change ({}) touches nothing that can cause {}", words(&case.changed), case.finding.cause);
+    Some(verdict(fault, Confidence::Likely, because))
+}
+
+/// Without pods of the baseline to compare with, other workloads that fail at the same time speak for a dependency.
+fn neighbours_fail_too(case: &Case, now: Timestamp) -> Option<Verdict> {
+    if case.s.fleet.neighbours_failing == 0 || control_is_ready(case) > 0 {
+        return None;
+    }
+    let proven = case.s.memory.ledger.iter().any(|e| {
+        e.uid == case.rollout.newest.uid && e.healthy_since.is_some_and(|at| at <= now) && e.failed_at.is_none()
+    });
+    proven.then(|| {
+        let because = format!(
+            "the revision was healthy before, and {} other workloads of the namespace began to fail at the same time",
+            case.s.fleet.neighbours_failing
+        );
+        verdict(Fault::Dependency, Confidence::Possible, because)
+    })
+}
+
+fn revision_at_fault(case: &Case) -> Verdict {
+    let ready = control_is_ready(case);
+    let f = case.finding;
+    let seen = format!("{} of {} pods of revision {} show {}", f.failing_pods, f.total_pods, f.revision, f.class);
+    match case.control {
+        Some(control) if ready > 0 => {
+            let because = format!(
+                "{seen}; {ready} pods of the healthy revision {} are ready at the same time; changed: {}",
+                control.hash,
+                words(&case.changed)
+            );
+            verdict(Fault::Revision, Confidence::Certain, because)
+        }
+        Some(control) => {
+            let because = format!(
+                "{seen}; no pod of the healthy revision {} runs to compare with; changed: {}",
+                control.hash,
+                words(&case.changed)
+            );
+            verdict(Fault::Revision, Confidence::Likely, because)
+        }
+        None => verdict(
+            Fault::Revision,
+            Confidence::Likely,
+            format!("{seen}; there is no healthy revision to compare with"),
+        ),
+    }
+}
+
+fn control_is_ready(case: &Case) -> usize {
+    case.control.map_or(0, |c| judged_pods(case.s, &c.uid).filter(|p| p.ready).count())
+}
+
+/// The hypotheses that the evidence speaks against, with what speaks.
+fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
+    let mut out = Vec::new();
+    let mut reject = |fault: Fault, because: String| {
+        if fault != chosen {
+            out.push(Rejected { fault, because });
+        }
+    };
+    let ready = control_is_ready(case);
+    if ready > 0 {
+        reject(Fault::Dependency, format!("{ready} pods of the baseline are ready at the same time"));
+    }
+    let sick = case.s.nodes.own.iter().filter(|n| !n.ready || !n.pressure.is_empty()).count();
+    if sick == 0 && !case.s.nodes.own.is_empty() {
+        reject(Fault::Platform, format!("all {} nodes with pods of the workload are ready", case.s.nodes.own.len()));
+    }
+    if case.finding.class != Class::CreateRefused {
+        reject(Fault::Namespace, "the API server creates the revision's pods".to_owned());
+    }
+    if chosen != Fault::Revision && !case.changed.is_empty() {
+        reject(Fault::Revision, format!("what changed ({}) does not explain it alone", words(&case.changed)));
+    }
+    out
+}
+
+/// The change touches something that can cause the failure.
+fn touches(case: &Case, aspects: &[Aspect]) -> bool {
+    if matches!(case.finding.cause, Cause::RegistryAuth | Cause::RegistryDns | Cause::RegistryTls) {
+        return case.changed.contains(&Aspect::PullSecrets) || repository_changed(case);
+    }
+    case.control.is_none() || aspects.iter().any(|a| case.changed.contains(a))
+}
+
+/// A container's image comes from another repository than in the healthy revision; a new tag alone says nothing about
+/// a registry that refuses.
+fn repository_changed(case: &Case) -> bool {
+    let Some(control) = case.control else { return true };
+    case.rollout.newest.template.containers.iter().any(|new| {
+        let old = control.template.containers.iter().find(|c| c.name == new.name);
+        old.is_none_or(|old| repository(&old.image) != repository(&new.image))
+    })
+}
+
+/// The image reference without tag and digest.
+fn repository(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+/// Which aspects differ between two revisions, each once, in the order of the words.
+pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> {
+    let mut changed = BTreeSet::new();
+    changed.extend(differing(&old.template.aspects, &new.template.aspects));
+    for container in &new.template.containers {
+        match old.template.containers.iter().find(|c| c.name == container.name && c.kind == container.kind) {
+            Some(before) => changed.extend(differing(&before.aspects, &container.aspects)),
+            None => {
+                changed.insert(Aspect::Containers);
+            }
+        }
+    }
+    let gone = |c: &&super::facts::ContainerTemplate| !new.template.containers.iter().any(|n| n.name == c.name);
+    if old.template.containers.iter().any(|c| gone(&c)) {
+        changed.insert(Aspect::Containers);
+    }
+    changed.into_iter().collect()
+}
+
+fn differing(old: &[(Aspect, u64)], new: &[(Aspect, u64)]) -> Vec<Aspect> {
+    let value = |list: &[(Aspect, u64)], aspect: Aspect| list.iter().find(|(a, _)| *a == aspect).map(|(_, v)| *v);
+    let all: BTreeSet<Aspect> = old.iter().chain(new).map(|(a, _)| *a).collect();
+    all.into_iter().filter(|a| value(old, *a) != value(new, *a)).collect()
+}
+
+fn words(aspects: &[Aspect]) -> String {
+    if aspects.is_empty() {
+        return "nothing".to_owned();
+    }
+    aspects.iter().map(|a| <&'static str>::from(*a)).collect::<Vec<_>>().join(", ")
+}

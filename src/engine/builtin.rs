@@ -1,0 +1,46 @@
+//! The built-in rules, asked after those of the policy. `docs/operations.md` lists them; a test compares the two.
+
+use super::policy::{Match, Rule, RuleAction, Threshold};
+use super::words::{Class, Severity};
+
+/// The table, in the order in which it is asked.
+pub fn rules() -> Vec<Rule> {
+    use Class::*;
+    vec![
+        rule("builtin-image", &[ImagePullBackOff], RuleAction::RollBack, Severity::Critical),
+        rule("builtin-memory", &[OOMKilled], RuleAction::RollBack, Severity::Critical),
+        rule("builtin-crash", &[CrashLoopBackOff, ContainerStart], RuleAction::RollBack, Severity::Critical),
+        rule("builtin-configuration", &[ContainerConfig, PodSetup], RuleAction::RollBack, Severity::Critical),
+        rule("builtin-readiness", &[Unready, HealthCheck], RuleAction::RollBack, Severity::Critical),
+        rule("builtin-creation", &[CreateRefused], RuleAction::RollBack, Severity::Warning),
+        rule("builtin-scheduling", &[Pending], RuleAction::RollBack, Severity::Warning),
+        rule("builtin-init", &[InitStuck], RuleAction::RollBack, Severity::Warning),
+        rule("builtin-stalled", &[RolloutStalled], RuleAction::Hold, Severity::Warning),
+        rule("builtin-nodes", &[Evicted, NodeLost], RuleAction::Hold, Severity::Info),
+    ]
+}
+
+fn rule(name: &str, failures: &[Class], action: RuleAction, severity: Severity) -> Rule {
+    Rule {
+        name: name.to_owned(),
+        matches: Match { failures: failures.to_vec(), ..Match::default() },
+        threshold: Threshold::default(),
+        action,
+        severity,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    #[test]
+    fn every_class_is_governed_by_exactly_one_builtin_rule() {
+        for class in Class::iter() {
+            let n = rules().iter().filter(|r| r.matches.failures.contains(&class)).count();
+            assert_eq!(n, 1, "{class}");
+        }
+    }
+}

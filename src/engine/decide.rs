@@ -1,0 +1,269 @@
+//! The decision, read top down: classify, weigh, attribute, ask the guards, say what follows.
+
+use jiff::Timestamp;
+
+use super::baseline::{self, Health, Ledger};
+use super::classify;
+use super::decision::{Action, Decision, IncidentStep, Outcome, Progress, Refusal, Verdict};
+use super::evidence::{self, Weighed};
+use super::facts::Snapshot;
+use super::finding::Finding;
+use super::freeze::{self, Step};
+use super::guard;
+use super::judge;
+use super::lifecycle::{self, Stage};
+use super::memory::{CurrentRevision, Intent, OpenIncident, RevisionRef};
+use super::moment::{after, earliest};
+use super::rollout::{self, Rollout};
+use super::words::{RefusalReason, Severity, State};
+
+/// A roll-back that has not brought the baseline to full strength after this long did not help. Seconds; the
+/// Deployment's own progress deadline counts where it is longer.
+const RECOVERY_SECONDS: i64 = 600;
+/// How long a freeze may take to come into force against another writer before a person is told instead.
+const FREEZE_SECONDS: i64 = 60;
+
+/// Everything that one look at a workload yields before it is decided what follows.
+pub struct Look<'a> {
+    pub s: &'a Snapshot,
+    pub now: Timestamp,
+    pub rollout: Option<Rollout<'a>>,
+    pub ledger: Ledger,
+    pub weighed: Weighed,
+}
+
+/// What follows, before it is put together with what was seen.
+#[derive(Debug, Default)]
+pub struct Draft {
+    pub state: State,
+    pub why: String,
+    pub action: Option<Action>,
+    pub refusal: Option<Refusal>,
+    pub verdict: Option<Verdict>,
+    pub incident: IncidentStep,
+    pub baseline: Option<RevisionRef>,
+    pub next_check: Option<Timestamp>,
+}
+
+/// Decides what to do about a workload. Pure and total: the same snapshot and moment give the same decision.
+pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
+    let rollout = rollout::current(s, now);
+    let ledger = baseline::update(s, rollout.as_ref(), now);
+    let symptoms = classify::classify(s, now);
+    let weighed = evidence::weigh(s, &symptoms, rollout.as_ref(), now);
+    let mut look = Look { s, now, rollout, ledger, weighed };
+    let draft = match lifecycle::stage(s, look.rollout.as_ref()) {
+        Stage::Judging(incident) => judge::judge(&mut look, incident),
+        Stage::Suspended(incident) => judge::suspended(&mut look, incident),
+        Stage::Recovering(incident, intent) => recovering(&look, incident, intent),
+        Stage::Freezing(incident, intent) => freezing(&look, incident, intent),
+        Stage::Frozen(incident, intent) => frozen(&look, incident, intent),
+        Stage::Retaken(incident) => retaken(&look, incident),
+        Stage::Superseded(incident) => superseded(&look, incident),
+    };
+    conclude(look, draft)
+}
+
+fn conclude(look: Look, draft: Draft) -> Decision {
+    let Look { s, now, rollout, ledger, weighed } = look;
+    let next = [ledger.next_look, weighed.next_look, draft.refusal.as_ref().and_then(|r| r.next_look)]
+        .into_iter()
+        .fold(draft.next_check, earliest);
+    let failing_since = weighed.findings.iter().filter(|f| f.newest && f.sufficient).map(|f| f.onset).min();
+    let current = match (&rollout, rollout::is_unrolled(s)) {
+        (Some(r), false) => Some(CurrentRevision { hash: r.newest.hash.clone(), since: r.since }),
+        _ => s.memory.current.clone(),
+    };
+    let baseline = draft.baseline.or_else(|| {
+        let r = rollout.as_ref()?;
+        baseline::last_healthy(s, r, &ledger.entries).ok().map(guard::reference)
+    });
+    Decision {
+        state: draft.state,
+        why: draft.why,
+        newest: rollout.as_ref().map(|r| guard::reference(r.newest)),
+        baseline,
+        findings: weighed.findings,
+        verdict: draft.verdict,
+        action: draft.action,
+        refusal: draft.refusal,
+        incident: draft.incident,
+        ledger: ledger.entries,
+        current,
+        failing_since,
+        // Times are cut to seconds on the way through objects: looking a moment later spares a look in vain.
+        next_check: next.map(|at| at.max(after(now, 1))),
+    }
+}
+
+/// Is the baseline back at full strength, and for long enough?
+fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
+    let s = look.s;
+    let since = incident.acted.or_else(|| look.rollout.map(|r| r.since)).unwrap_or(look.now);
+    match strength(look, intent) {
+        Health::Stable { since: ready, .. } => {
+            let until = after(ready.max(since), s.policy.rollout.stable_seconds);
+            if until <= look.now {
+                let because = format!("{} has run at full strength since {ready}", intent.target.name);
+                return close(incident, State::Stabilised, Outcome::Recovered, because);
+            }
+            watching(incident, intent, until)
+        }
+        Health::Settling { until } => watching(incident, intent, until),
+        Health::NotReady => {
+            let patience = s.workload.progress_deadline_seconds.map_or(0, i64::from).max(RECOVERY_SECONDS);
+            let limit = after(since, patience);
+            let failing = look.weighed.findings.iter().find(|f| f.newest && f.sufficient);
+            if failing.is_some() || limit <= look.now || incident.ineffective {
+                return ineffective(incident, intent, failing);
+            }
+            watching(incident, intent, limit)
+        }
+    }
+}
+
+/// The baseline's health, counted only when it is all there is.
+fn strength(look: &Look, intent: &Intent) -> Health {
+    let w = &look.s.workload;
+    let target = look.s.revisions.iter().find(|r| r.uid == intent.target.uid);
+    match target {
+        Some(r) if r.available >= w.replicas && w.observed_generation >= w.generation && w.replicas > 0 => {
+            baseline::health(look.s, r, look.now)
+        }
+        _ => Health::NotReady,
+    }
+}
+
+fn watching(incident: &OpenIncident, intent: &Intent, next: Timestamp) -> Draft {
+    Draft {
+        state: State::Stabilising,
+        why: format!("went back to {}; waiting until it has run at full strength long enough", intent.target.name),
+        incident: record(incident, Severity::Critical, Progress::Recovering),
+        baseline: Some(intent.target.clone()),
+        next_check: Some(next),
+        ..Draft::default()
+    }
+}
+
+fn ineffective(incident: &OpenIncident, intent: &Intent, failing: Option<&Finding>) -> Draft {
+    let what = failing.map_or_else(
+        || "it did not reach full strength in time".to_owned(),
+        |f| format!("{} of {} of its pods show {} ({})", f.failing_pods, f.total_pods, f.class, f.cause),
+    );
+    let because = format!("going back to {} did not help: {what}", intent.target.name);
+    Draft {
+        state: State::Held,
+        why: format!("{because}; Backstay never goes on to older revisions, a person is needed"),
+        incident: record(incident, Severity::Critical, Progress::Ineffective),
+        baseline: Some(intent.target.clone()),
+        ..Draft::default()
+    }
+}
+
+/// A freeze that was begun is brought into force, or given up when another writer keeps undoing it.
+fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
+    let begun = look.rollout.map_or(incident.opened, |r| r.since.max(incident.opened));
+    if after(begun, FREEZE_SECONDS) <= look.now {
+        return ineffective(incident, intent, None);
+    }
+    let mut draft = watching(incident, intent, after(begun, FREEZE_SECONDS));
+    match freeze::step(look.s, intent, false) {
+        Step::Wait | Step::Done => draft,
+        Step::PutBack | Step::PauseAndScale | Step::Scale => {
+            go_on(look, intent, &mut draft);
+            draft
+        }
+    }
+}
+
+fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
+    let s = look.s;
+    if s.workload.resume_asked.as_ref() == Some(&incident.name) {
+        return resume(incident, "a person asked to resume", Outcome::Superseded);
+    }
+    let mut draft = Draft {
+        state: State::Held,
+        why: format!(
+            "frozen on {}: the template is left as it is and starts nothing until a new one arrives or a person resumes",
+            intent.target.name
+        ),
+        incident: record(incident, Severity::Critical, Progress::Frozen),
+        baseline: Some(intent.target.clone()),
+        ..Draft::default()
+    };
+    if freeze::step(s, intent, true) == Step::Scale {
+        go_on(look, intent, &mut draft);
+    }
+    if let Health::NotReady = strength_of_frozen(look, intent) {
+        draft.state = State::Stabilising;
+        draft.incident = record(incident, Severity::Critical, Progress::Recovering);
+    }
+    draft
+}
+
+fn strength_of_frozen(look: &Look, intent: &Intent) -> Health {
+    let target = look.s.revisions.iter().find(|r| r.uid == intent.target.uid);
+    match target {
+        Some(r) if r.available >= look.s.workload.replicas => baseline::health(look.s, r, look.now),
+        _ => Health::NotReady,
+    }
+}
+
+fn go_on(look: &Look, intent: &Intent, draft: &mut Draft) {
+    match guard::check_continue(look.s, intent, look.now) {
+        Ok(permit) => draft.action = Some(Action::Freeze(permit)),
+        Err(refusal) => draft.refusal = Some(refusal),
+    }
+}
+
+/// Another writer put the failing template back. Fighting over it would make things worse; a person is told.
+fn retaken(look: &Look, incident: &OpenIncident) -> Draft {
+    if let Some(r) = look.rollout.filter(|r| r.complete)
+        && let Health::Stable { .. } = baseline::health(look.s, r.newest, look.now)
+    {
+        return close(incident, State::Healthy, Outcome::Superseded, "it was shipped again and now works".to_owned());
+    }
+    let because = format!("another writer put the template of {} back after Backstay had acted", incident.failing.name);
+    Draft {
+        state: State::Held,
+        why: format!("{because}; it is not fought over"),
+        refusal: Some(Refusal { reason: RefusalReason::AlreadyTried, because, next_look: None }),
+        incident: record(incident, Severity::Critical, Progress::Retaken),
+        ..Draft::default()
+    }
+}
+
+/// Somebody shipped a new template: it starts clean, and what Backstay held still is let go.
+fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
+    let w = &look.s.workload;
+    if w.paused && w.paused_for.as_ref() == Some(&incident.name) {
+        return resume(incident, "a new template arrived", Outcome::Superseded);
+    }
+    close(incident, State::Progressing, Outcome::Superseded, "a new template took over".to_owned())
+}
+
+/// Undoes our own pause and closes the incident.
+pub fn resume(incident: &OpenIncident, because: &str, outcome: Outcome) -> Draft {
+    let mut draft = close(incident, State::Progressing, outcome, because.to_owned());
+    draft.action = Some(Action::Resume { incident: incident.name.clone(), because: because.to_owned() });
+    draft
+}
+
+pub fn close(incident: &OpenIncident, state: State, outcome: Outcome, because: String) -> Draft {
+    Draft {
+        state,
+        why: because.clone(),
+        incident: IncidentStep::Close { name: incident.name.clone(), outcome, because },
+        ..Draft::default()
+    }
+}
+
+pub fn record(incident: &OpenIncident, severity: Severity, progress: Progress) -> IncidentStep {
+    IncidentStep::Record {
+        name: incident.name.clone(),
+        failing: incident.failing.clone(),
+        episode: incident.episode,
+        severity,
+        progress,
+    }
+}

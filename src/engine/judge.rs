@@ -1,0 +1,298 @@
+//! Judging the newest revision: is there enough evidence, whose fault is it, and may anything be done?
+
+use super::attribute;
+use super::baseline;
+use super::decide::{Draft, Look, close, resume};
+use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict};
+use super::facts::Name;
+use super::finding::Finding;
+use super::guard::{self, Case, Permit};
+use super::memory::{LedgerEntry, OpenIncident};
+use super::policy::{OnSuspicion, Rule, RuleAction};
+use super::rollout::Rollout;
+use super::words::{ActionKind, Confidence, Fault, RefusalReason, Severity, State, Sureness};
+
+/// Judges a workload on which nothing was done yet.
+pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
+    let Some(rollout) = look.rollout else {
+        return Draft {
+            state: State::Unknown,
+            why: "the Deployment has no ReplicaSet yet".to_owned(),
+            ..Draft::default()
+        };
+    };
+    if look.weighed.findings.iter().any(|f| f.newest && f.sufficient) {
+        return accuse(look, &rollout, incident);
+    }
+    let suspicion = suspicion(&look.weighed.findings);
+    match (suspicion, incident) {
+        (Some(finding), _) => suspect(look, &rollout, finding, incident),
+        (None, Some(incident)) if rollout.complete => {
+            close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned())
+        }
+        (None, _) => nothing_wrong(look, &rollout),
+    }
+}
+
+/// Judges a workload whose rollout our own pause holds.
+pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
+    let Some(rollout) = look.rollout else { return judge(look, Some(incident)) };
+    if look.weighed.findings.iter().any(|f| f.newest && f.sufficient) {
+        return accuse(look, &rollout, Some(incident));
+    }
+    if look.s.workload.resume_asked.as_ref() == Some(&incident.name) {
+        return resume(incident, "a person asked to resume", Outcome::Cleared);
+    }
+    match suspicion(&look.weighed.findings) {
+        Some(finding) => Draft {
+            state: State::Suspect,
+            why: format!("paused while evidence gathers: {}", counts(finding)),
+            incident: super::decide::record(incident, Severity::Warning, Progress::Suspected),
+            ..Draft::default()
+        },
+        None => resume(incident, "the suspicion cleared", Outcome::Cleared),
+    }
+}
+
+/// The evidence suffices: find out whose fault it is and ask the guards.
+fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -> Draft {
+    let Some(at) = look.weighed.findings.iter().position(|f| f.newest && f.sufficient) else { return Draft::default() };
+    let s = look.s;
+    let now = look.now;
+    let verdict = attribute_to(look, rollout, at);
+    let Some(finding) = look.weighed.findings.get(at) else { return Draft::default() };
+    let rule = s.policy.rules.iter().find(|r| r.name == finding.rule);
+    let target = baseline::last_healthy(s, rollout, &look.ledger.entries);
+    let case = Case {
+        s,
+        rollout,
+        verdict: &verdict,
+        onset: finding.onset,
+        rule: &finding.rule,
+        wanted: rule.map_or(RuleAction::Hold, |r| r.action),
+        target,
+        incident,
+    };
+    let answer = guard::check(&case, now);
+    let severity = rule.map_or(Severity::Warning, |r: &Rule| r.severity);
+    let counted = counts(finding);
+    let draft = match answer {
+        Ok(permit) => act(look, rollout, incident, severity, permit, &counted),
+        Err(refusal) => refuse(look, rollout, incident, severity, refusal, &counted),
+    };
+    condemn(look, rollout, &verdict, &draft);
+    Draft { verdict: Some(verdict), ..draft }
+}
+
+/// Writes the verdict into the finding it is about.
+fn attribute_to(look: &mut Look, rollout: &Rollout, at: usize) -> Verdict {
+    let control = baseline::control(look.s, rollout, &look.ledger.entries);
+    let verdict = match look.weighed.findings.get(at) {
+        Some(f) => attribute::attribute(look.s, rollout, (f, &look.weighed.findings), control, look.now),
+        None => return Verdict::unknown(),
+    };
+    if let Some(finding) = look.weighed.findings.get_mut(at) {
+        finding.fault = verdict.fault;
+        finding.confidence = verdict.confidence;
+        finding.rejected = verdict.rejected.clone();
+    }
+    verdict
+}
+
+fn act(
+    look: &Look,
+    rollout: &Rollout,
+    incident: Option<&OpenIncident>,
+    severity: Severity,
+    permit: Permit,
+    counted: &str,
+) -> Draft {
+    let intent = permit.intent().clone();
+    let (verb, action) = match intent.kind {
+        ActionKind::Freeze => ("freezing on", Action::Freeze(permit)),
+        ActionKind::Pause => ("pausing the rollout; the baseline is", Action::Pause(permit)),
+        ActionKind::RollBack | ActionKind::Resume => ("rolling back to", Action::RollBack(permit)),
+    };
+    Draft {
+        state: State::Failing,
+        why: format!("{counted}; {verb} {}", intent.target.name),
+        action: Some(action),
+        incident: open(look, rollout, incident, severity, Progress::Acting),
+        baseline: Some(intent.target),
+        ..Draft::default()
+    }
+}
+
+fn refuse(
+    look: &Look,
+    rollout: &Rollout,
+    incident: Option<&OpenIncident>,
+    severity: Severity,
+    refusal: Refusal,
+    counted: &str,
+) -> Draft {
+    let settled = settled(refusal.reason);
+    let step = match (settled, incident) {
+        (Settled::No, None) => IncidentStep::None,
+        _ => open(look, rollout, incident, severity, Progress::Held),
+    };
+    let passes = refusal.next_look.is_some() || matches!(settled, Settled::No);
+    Draft {
+        state: if passes && refusal.reason != RefusalReason::OptedOut { State::Failing } else { State::Held },
+        why: format!("{counted}; not acting: {}: {}", refusal.reason, refusal.because),
+        refusal: Some(refusal),
+        incident: step,
+        ..Draft::default()
+    }
+}
+
+/// Whether a refusal is worth an incident of its own.
+#[derive(Clone, Copy)]
+enum Settled {
+    Yes,
+    /// It says nothing about the workload yet, somebody asked to be left alone, or the storm's incident covers it.
+    No,
+}
+
+fn settled(reason: RefusalReason) -> Settled {
+    match reason {
+        RefusalReason::Deleting
+        | RefusalReason::ScaledToZero
+        | RefusalReason::StaleStatus
+        | RefusalReason::OptedOut
+        | RefusalReason::DataTooOld
+        | RefusalReason::Storm => Settled::No,
+        _ => Settled::Yes,
+    }
+}
+
+/// A revision found at fault with sufficient evidence is never gone back to.
+fn condemn(look: &mut Look, rollout: &Rollout, verdict: &Verdict, draft: &Draft) {
+    let guilty = verdict.fault == Fault::Revision && verdict.confidence >= Confidence::Likely;
+    let IncidentStep::Record { name, .. } = &draft.incident else { return };
+    if !guilty {
+        return;
+    }
+    let newest = rollout.newest;
+    let at = look.ledger.entries.iter().position(|e| e.uid == newest.uid);
+    let mut entry = match at {
+        Some(at) => look.ledger.entries.remove(at),
+        None => LedgerEntry::new(newest.uid.clone(), newest.hash.clone()),
+    };
+    entry.failed_at.get_or_insert(look.now);
+    entry.incident.get_or_insert_with(|| name.clone());
+    look.ledger.entries.push(entry);
+    look.ledger.entries.sort_by(|a, b| a.uid.cmp(&b.uid));
+}
+
+/// There are signs, not yet enough of them. The policy may want the rollout to stop meanwhile.
+fn suspect(look: &Look, rollout: &Rollout, finding: &Finding, incident: Option<&OpenIncident>) -> Draft {
+    let waiting = Draft {
+        state: State::Suspect,
+        why: format!("not sufficient yet: {}", counts(finding)),
+        incident: incident.map_or(IncidentStep::None, |i| super::decide::record(i, Severity::Warning, Progress::Held)),
+        ..Draft::default()
+    };
+    let wants_pause = look.s.policy.rollout.on_suspicion == OnSuspicion::Pause && !rollout.complete;
+    let already = incident.is_some_and(|i| i.intent.is_some());
+    if !wants_pause || already || !sure_sign(finding) || look.s.workload.paused {
+        return waiting;
+    }
+    let control = baseline::control(look.s, rollout, &look.ledger.entries);
+    let findings = &look.weighed.findings;
+    let verdict = attribute::attribute(look.s, rollout, (finding, findings), control, look.now);
+    let rule = look.s.policy.rules.iter().find(|r| r.name == finding.rule);
+    let case = Case {
+        s: look.s,
+        rollout,
+        verdict: &verdict,
+        onset: finding.onset,
+        rule: &finding.rule,
+        wanted: rule.map_or(RuleAction::Hold, |r| r.action),
+        target: baseline::last_healthy(look.s, rollout, &look.ledger.entries),
+        incident,
+    };
+    match guard::check_pause(&case, look.now) {
+        Ok(permit) => {
+            let draft = act(look, rollout, incident, Severity::Warning, permit, &counts(finding));
+            let incident = open(look, rollout, incident, Severity::Warning, Progress::Suspected);
+            Draft { state: State::Suspect, verdict: Some(verdict), incident, ..draft }
+        }
+        Err(refusal) => Draft { refusal: Some(refusal), verdict: Some(verdict), ..waiting },
+    }
+}
+
+/// The finding of the newest revision that speaks loudest, if any counts at all.
+fn suspicion(findings: &[Finding]) -> Option<&Finding> {
+    let newest = || findings.iter().filter(|f| f.newest && f.sureness != Sureness::Excluded);
+    newest().find(|f| sure_sign(f)).or_else(|| newest().next())
+}
+
+/// A sign that does not come from slowness alone.
+fn sure_sign(finding: &Finding) -> bool {
+    match finding.sureness {
+        Sureness::Definitive | Sureness::Repeated | Sureness::Counted | Sureness::Flapping => true,
+        Sureness::Timed | Sureness::Excluded => false,
+    }
+}
+
+fn nothing_wrong(look: &Look, rollout: &Rollout) -> Draft {
+    let w = &look.s.workload;
+    let (state, why) = if w.replicas == 0 {
+        (State::Healthy, "scaled to zero".to_owned())
+    } else if rollout.complete {
+        (State::Healthy, format!("{} of {} replicas available", w.available_replicas, w.replicas))
+    } else {
+        (State::Progressing, format!("{} of {} replicas updated and available", available(look, rollout), w.replicas))
+    };
+    Draft { state, why, ..Draft::default() }
+}
+
+fn available(look: &Look, rollout: &Rollout) -> i32 {
+    rollout.newest.available.min(look.s.workload.replicas)
+}
+
+/// The record to write: the open incident's, or a new episode of this template.
+fn open(
+    look: &Look,
+    rollout: &Rollout,
+    incident: Option<&OpenIncident>,
+    severity: Severity,
+    progress: Progress,
+) -> IncidentStep {
+    if let Some(incident) = incident {
+        return super::decide::record(incident, severity, progress);
+    }
+    let newest = rollout.newest;
+    let episode = look.s.memory.episodes.iter().find(|(hash, _)| hash == &newest.hash).map_or(0, |(_, n)| *n) + 1;
+    IncidentStep::Record {
+        name: incident_name(&look.s.workload.name, &look.s.workload.uid, &newest.hash, episode),
+        failing: guard::reference(newest),
+        episode,
+        severity,
+        progress,
+    }
+}
+
+/// A name that every replica and every restart computes alike: the workload's name and the failing template's hash
+/// for people, a digest of the workload's UID against namesakes, and the episode.
+pub fn incident_name(workload: &str, uid: &str, hash: &str, episode: u32) -> Name {
+    let short: String = workload.chars().take(40).collect();
+    // FNV-1a, 32 bits: stable over versions and platforms, which the standard hasher does not promise to be.
+    let digest = uid.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
+    Name::from(format!("{}-{hash}-{digest:08x}-{episode}", short.trim_end_matches(['-', '.'])))
+}
+
+/// The numbers behind a finding, for people.
+fn counts(f: &Finding) -> String {
+    let unit = match f.sureness {
+        Sureness::Counted => "exits",
+        Sureness::Repeated => "attempts",
+        Sureness::Flapping => "losses of readiness",
+        Sureness::Definitive | Sureness::Timed | Sureness::Excluded => "sights",
+    };
+    format!(
+        "{} ({}) on {} of {} pods, {} of {} needed; {} of {} needed {unit}",
+        f.class, f.cause, f.failing_pods, f.total_pods, f.counted_pods, f.needed_pods, f.occurrences, f.needed
+    )
+}

@@ -1,0 +1,98 @@
+//! How far an open incident has come, told from objects alone: what was intended, what the Deployment carries, and
+//! which revision is the newest now.
+
+use super::facts::{Name, Snapshot};
+use super::memory::{Intent, OpenIncident};
+use super::rollout::{self, Rollout};
+use super::words::ActionKind;
+
+/// Where a workload stands between a first failure and the end of its incident.
+#[derive(Clone, Copy, Debug)]
+pub enum Stage<'a> {
+    /// No open incident, or one on the newest revision on which nothing was done yet.
+    Judging(Option<&'a OpenIncident>),
+    /// Our pause holds the rollout while evidence gathers.
+    Suspended(&'a OpenIncident),
+    /// The baseline's template is back; whether it helped is being watched.
+    Recovering(&'a OpenIncident, &'a Intent),
+    /// A freeze was begun and is not in force yet.
+    Freezing(&'a OpenIncident, &'a Intent),
+    /// The freeze is in force.
+    Frozen(&'a OpenIncident, &'a Intent),
+    /// Another writer put the failing template back after our action.
+    Retaken(&'a OpenIncident),
+    /// A template arrived that is neither the failing one nor the baseline.
+    Superseded(&'a OpenIncident),
+}
+
+/// The stage of the oldest open incident; a newer one is looked at when that is closed.
+pub fn stage<'a>(s: &'a Snapshot, rollout: Option<&Rollout>) -> Stage<'a> {
+    let Some(incident) = s.memory.open.first() else { return Stage::Judging(None) };
+    let newest = if rollout::is_unrolled(s) { None } else { rollout.map(|r| &r.newest.hash) };
+    let held = s.workload.paused && s.workload.paused_for.as_ref() == Some(&incident.name);
+    match &incident.intent {
+        None => judged(incident, newest),
+        Some(intent) => match intent.kind {
+            ActionKind::RollBack => rolled_back(s, incident, intent, newest),
+            ActionKind::Freeze => frozen(s, incident, intent, newest, held),
+            ActionKind::Pause | ActionKind::Resume => suspended(s, incident, newest, held),
+        },
+    }
+}
+
+/// The action was carried out: it says so itself, or the Deployment carries the incident's name in a later generation
+/// than the one judged, which only our own write can have brought about.
+pub fn acted(s: &Snapshot, incident: &OpenIncident) -> bool {
+    let marked = s.workload.incident_mark.as_ref() == Some(&incident.name);
+    incident.acted.is_some()
+        || (marked && incident.intent.as_ref().is_some_and(|i| s.workload.generation > i.generation))
+}
+
+fn judged<'a>(incident: &'a OpenIncident, newest: Option<&Name>) -> Stage<'a> {
+    match newest {
+        Some(hash) if hash != &incident.failing.hash => Stage::Superseded(incident),
+        _ => Stage::Judging(Some(incident)),
+    }
+}
+
+fn rolled_back<'a>(s: &Snapshot, incident: &'a OpenIncident, intent: &'a Intent, newest: Option<&Name>) -> Stage<'a> {
+    if !acted(s, incident) {
+        return judged(incident, newest);
+    }
+    match newest {
+        Some(hash) if hash == &intent.target.hash => Stage::Recovering(incident, intent),
+        Some(hash) if hash == &intent.failing.hash => Stage::Retaken(incident),
+        // The status may lag behind a template that was just written; then there is nothing to conclude yet.
+        None if s.workload.observed_generation < s.workload.generation => Stage::Recovering(incident, intent),
+        _ => Stage::Superseded(incident),
+    }
+}
+
+fn frozen<'a>(
+    s: &Snapshot,
+    incident: &'a OpenIncident,
+    intent: &'a Intent,
+    newest: Option<&Name>,
+    held: bool,
+) -> Stage<'a> {
+    let known = newest.is_some_and(|hash| hash == &intent.target.hash || hash == &intent.failing.hash);
+    match (held, acted(s, incident)) {
+        (true, _) if known => Stage::Frozen(incident, intent),
+        (true, _) => Stage::Superseded(incident),
+        (false, false) => judged(incident, newest),
+        (false, true) if !known => Stage::Superseded(incident),
+        // Once the freeze was in force, only somebody else can have ended it.
+        (false, true) if incident.acted.is_some() => Stage::Retaken(incident),
+        (false, true) => Stage::Freezing(incident, intent),
+    }
+}
+
+fn suspended<'a>(s: &Snapshot, incident: &'a OpenIncident, newest: Option<&Name>, held: bool) -> Stage<'a> {
+    let same = newest.is_some_and(|hash| hash == &incident.failing.hash);
+    match (held, same) {
+        (true, true) => Stage::Suspended(incident),
+        (true, false) => Stage::Superseded(incident),
+        (false, _) if acted(s, incident) && !same => Stage::Superseded(incident),
+        (false, _) => judged(incident, newest),
+    }
+}

@@ -1,0 +1,80 @@
+//! Which revision is the newest, since when, and whether the rollout to it is still the likely reason for a failure.
+
+use jiff::Timestamp;
+
+use super::facts::{RevisionFacts, Snapshot};
+use super::moment::after;
+
+/// The rollout a workload is in, or was in last.
+#[derive(Clone, Copy, Debug)]
+pub struct Rollout<'a> {
+    pub newest: &'a RevisionFacts,
+    /// When the newest revision became the newest.
+    pub since: Timestamp,
+    /// Every replica is of the newest revision and available.
+    pub complete: bool,
+    /// When it completed, if it did.
+    pub completed: Option<Timestamp>,
+}
+
+/// The revision that the Deployment's template belongs to.
+///
+/// Equal templates decide, since the controller adopts the oldest ReplicaSet with an equal template
+/// (`FindNewReplicaSet` in pkg/controller/deployment/util/deployment_util.go); the revision annotation is the second
+/// witness, for templates that an upgrade of the API server filled with new defaults.
+pub fn newest(s: &Snapshot) -> Option<&RevisionFacts> {
+    s.revisions
+        .iter()
+        .filter(|r| r.template.digest == s.workload.template_digest)
+        .min_by_key(|r| (r.created, r.uid.clone()))
+        .or_else(|| s.revisions.iter().find(|r| Some(r.number) == s.workload.revision))
+        .map(AsRef::as_ref)
+}
+
+/// The template is one that no ReplicaSet has yet: somebody shipped something new and the controller, or a pause,
+/// has not let it start.
+pub fn is_unrolled(s: &Snapshot) -> bool {
+    !s.revisions.iter().any(|r| r.template.digest == s.workload.template_digest)
+}
+
+/// The rollout to the newest revision, or `None` when there is no revision at all.
+pub fn current(s: &Snapshot, now: Timestamp) -> Option<Rollout<'_>> {
+    let newest = newest(s)?;
+    let w = &s.workload;
+    let complete = w.observed_generation >= w.generation
+        && w.replicas > 0
+        && w.updated_replicas == w.replicas
+        && w.total_replicas == w.replicas
+        && w.available_replicas == w.replicas;
+    let since = since(s, newest, now);
+    let completed = w.completed.filter(|at| *at >= since);
+    Some(Rollout { newest, since, complete, completed })
+}
+
+/// A failure that began at `onset` may belong to the rollout: it is under way, or it ended less than `watchSeconds`
+/// before the failure began.
+pub fn covers(rollout: &Rollout, s: &Snapshot, onset: Timestamp) -> bool {
+    // Timestamps of objects are cut to seconds, so an onset may seem to lie just before the rollout it belongs to.
+    if onset < after(rollout.since, -1) {
+        return false;
+    }
+    match rollout.completed {
+        Some(end) => onset <= after(end, s.policy.rollout.watch_seconds),
+        None => true,
+    }
+}
+
+/// When the newest revision became the newest: as remembered; else when our own action made it so; else its creation,
+/// or for a re-adopted ReplicaSet the creation of the youngest one, which it must have displaced.
+fn since(s: &Snapshot, newest: &RevisionFacts, now: Timestamp) -> Timestamp {
+    if let Some(current) = s.memory.current.as_ref().filter(|c| c.hash == newest.hash) {
+        return current.since;
+    }
+    let ours = s.memory.open.iter().rev().find(|i| i.intent.as_ref().is_some_and(|t| t.target.hash == newest.hash));
+    if let Some(acted) = ours.and_then(|i| i.acted) {
+        return acted;
+    }
+    let youngest = s.revisions.iter().map(|r| r.created).max().unwrap_or(newest.created);
+    let readopted_after_memory = s.memory.current.is_some() && newest.created < youngest;
+    if readopted_after_memory { now } else { youngest.max(newest.created) }
+}
