@@ -2,7 +2,10 @@
 //! decided becomes writes.
 
 pub mod apply;
+pub mod digest;
+pub mod facts;
 pub mod own;
 pub mod patch;
 pub mod shelf;
+pub mod slim;
 pub mod text;
