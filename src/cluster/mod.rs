@@ -8,4 +8,5 @@ pub mod own;
 pub mod patch;
 pub mod shelf;
 pub mod slim;
+pub mod store;
 pub mod text;
