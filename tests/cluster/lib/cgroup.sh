@@ -8,13 +8,8 @@ cgroup_name() { printf 'backstay-%s-%s' "$name" "$(printf %s "$state" | sha256su
 
 cgroup_v2() { [[ -f /sys/fs/cgroup/cgroup.controllers ]]; }
 
-cgroup_roots() {
-  if cgroup_v2; then
-    echo /sys/fs/cgroup
-  else
-    awk '$3 == "cgroup" { print $2 }' /proc/mounts | sort -u
-  fi
-}
+# cgroup_roots prints every hierarchy. With version 1 there may be an empty one of version 2 as well, which runc uses.
+cgroup_roots() { awk '$3 == "cgroup" || $3 == "cgroup2" { print $2 }' /proc/mounts | sort -u; }
 
 # daemon_cgroup is the group that the cluster's own daemons live in: a leaf on
 # version 2, where a group with children may not hold processes; on version 1

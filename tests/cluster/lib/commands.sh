@@ -82,12 +82,11 @@ start_mode() {
 
 # stop_everything leaves no process, namespace, mount or control group of this cluster, whatever state it is in.
 stop_everything() {
-  # Not the mode of what is being started, but of what is there.
-  local target mode
+  local target
   [[ -d $state ]] || return 0
-  mode=$(cat "$state/mode" 2>/dev/null || echo sim)
   end_all
-  [[ $mode == node ]] || return 0
+  # Not only when the state says that it was a node: a killed start may not have written that down.
+  ((EUID == 0)) || return 0
   remove_cgroups
   # Mounts live in the node's own namespace and went with it; this is for what somebody else mounted.
   awk -v state="$state/" 'index($5, state) == 1 { print $5 }' /proc/self/mountinfo | sort -r |

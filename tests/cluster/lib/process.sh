@@ -56,11 +56,11 @@ ancestors() {
 marked_processes() {
   local file pid spare
   spare=" $(ancestors | tr '\n' ' ') "
-  for file in $(grep -lzxF "$mark=$state" /proc/[0-9]*/environ 2>/dev/null); do
+  while read -r file; do
     pid=${file#/proc/}
     pid=${pid%/environ}
     [[ $spare == *" $pid "* ]] || echo "$pid"
-  done
+  done < <(grep -lzxF "$mark=$state" /proc/[0-9]*/environ 2>/dev/null)
 }
 
 no_processes() { [[ -z $(marked_processes) ]]; }
