@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod digest;
 pub mod facts;
+pub mod lease;
 pub mod own;
 pub mod patch;
 pub mod shelf;
