@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod digest;
+pub mod events;
 pub mod facts;
 pub mod lease;
 pub mod own;

@@ -1,0 +1,168 @@
+//! Label values. Every label is a closed enum, so the number of series is known at build time: no object name, no
+//! message and no text of an error ever becomes a label.
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use strum::{EnumIter, IntoStaticStr};
+
+use crate::engine::decision::Outcome;
+use crate::engine::words::{ActionKind, Class, Fault, RefusalReason, State};
+
+/// What became of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+pub enum ActionResult {
+    /// The API server accepted it.
+    Accepted,
+    /// A precondition failed: the workload changed after it was judged.
+    Stale,
+    /// Admission or access control said no.
+    Denied,
+    /// Leadership would not have outlasted the call, so it was not made.
+    NotLeading,
+    /// The call failed, or its answer did not come in time.
+    Failed,
+}
+
+/// Why a call or a reconcile failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+pub enum ErrorCategory {
+    NotFound,
+    Conflict,
+    Forbidden,
+    Invalid,
+    Throttled,
+    Timeout,
+    Server,
+    Transport,
+    /// An answer or an object that could not be understood.
+    Decode,
+    Other,
+}
+
+impl From<&kube::Error> for ErrorCategory {
+    fn from(error: &kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Self::of_code(status.code),
+            kube::Error::HyperError(_) | kube::Error::Service(_) => Self::Transport,
+            kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Decode,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl ErrorCategory {
+    /// The category of an HTTP status code.
+    fn of_code(code: u16) -> Self {
+        match code {
+            401 | 403 => Self::Forbidden,
+            404 | 410 => Self::NotFound,
+            409 => Self::Conflict,
+            400 | 422 => Self::Invalid,
+            408 | 504 => Self::Timeout,
+            429 => Self::Throttled,
+            500..=599 => Self::Server,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// What is watched or kept in a store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+pub enum WatchedResource {
+    Deployment,
+    ReplicaSet,
+    Pod,
+    Node,
+    Namespace,
+    Service,
+    EndpointSlice,
+    Ingress,
+    HorizontalPodAutoscaler,
+    ConfigMap,
+    Event,
+    IncidentPolicy,
+    ClusterIncidentPolicy,
+    WorkloadHealth,
+    Incident,
+}
+
+/// A label value with the name of an enum variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Word(pub &'static str);
+
+impl EncodeLabelValue for Word {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        self.0.encode(encoder)
+    }
+}
+
+impl<T: Into<&'static str>> From<T> for Word {
+    fn from(variant: T) -> Self {
+        Self(variant.into())
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct IncidentLabels {
+    class: Word,
+    action: Word,
+    outcome: Word,
+}
+
+impl IncidentLabels {
+    /// An incident without an action counts under `None`.
+    pub fn new(class: Class, action: Option<ActionKind>, outcome: Outcome) -> Self {
+        Self { class: class.into(), action: action.map_or(Word("None"), Word::from), outcome: outcome.into() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct ActionLabels {
+    action: Word,
+    result: Word,
+}
+
+impl ActionLabels {
+    pub fn new(action: ActionKind, result: ActionResult) -> Self {
+        Self { action: action.into(), result: result.into() }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct FindingLabels {
+    class: Word,
+    fault: Word,
+}
+
+impl FindingLabels {
+    pub fn new(class: Class, fault: Fault) -> Self {
+        Self { class: class.into(), fault: fault.into() }
+    }
+}
+
+/// Label sets of one label.
+macro_rules! single_label {
+    ($($set:ident { $label:ident: $value:ty })*) => {$(
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+        pub(super) struct $set {
+            $label: Word,
+        }
+
+        impl From<$value> for $set {
+            fn from(value: $value) -> Self {
+                Self { $label: value.into() }
+            }
+        }
+    )*};
+}
+
+single_label! {
+    StateLabel { state: State }
+    ReasonLabel { reason: RefusalReason }
+    CategoryLabel { category: ErrorCategory }
+    ResourceLabel { resource: WatchedResource }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct BuildLabels {
+    pub version: Word,
+}

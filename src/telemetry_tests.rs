@@ -1,0 +1,116 @@
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::routing::post;
+use rstest::rstest;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::*;
+
+#[derive(Clone, Debug, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn logged(format: LogFormat, directives: &str) -> String {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::registry()
+        .with(EnvFilter::builder().parse(parse_filter(directives).unwrap()).unwrap())
+        .with(log_layer(format, move || writer.clone(), false));
+    tracing::subscriber::with_default(subscriber, || {
+        let _span = tracing::info_span!("judging", workload = "shop/web").entered();
+        tracing::info!(target: "backstay::controller", reason = "Storm", "held");
+        tracing::debug!(target: "backstay::controller", "unchanged");
+        tracing::debug!(target: "hyper", "bytes");
+    });
+    let bytes = lines.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn json_lines_carry_message_fields_and_span() {
+    let text = logged(LogFormat::Json, "info");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 1);
+    let line = &lines[0];
+    assert_eq!(line["message"], "held");
+    assert_eq!(line["reason"], "Storm");
+    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["span"]["workload"], "shop/web");
+    assert!(line["timestamp"].is_string());
+}
+
+#[test]
+fn human_lines_are_plain_text() {
+    let text = logged(LogFormat::Human, "info");
+    assert_eq!(text.lines().count(), 1);
+    assert!(text.contains("held") && text.contains("reason=\"Storm\"") && text.contains("shop/web"), "{text}");
+    assert!(!text.contains('\u{1b}'), "no colour codes in a file");
+}
+
+#[test]
+fn a_bare_debug_level_leaves_libraries_quiet() {
+    let text = logged(LogFormat::Human, "debug");
+    assert!(text.contains("unchanged"));
+    assert!(!text.contains("bytes"));
+}
+
+#[rstest]
+#[case("backstay=loud")]
+#[case("")]
+#[case("=")]
+fn a_filter_that_means_nothing_is_refused(#[case] text: &str) {
+    assert!(parse_filter(text).is_err());
+}
+
+#[rstest]
+#[case("http://collector:4318", Some("http://collector:4318/v1/traces"))]
+#[case("http://collector:4318/", Some("http://collector:4318/v1/traces"))]
+#[case("http://collector/tenant/v1/traces", Some("http://collector/tenant/v1/traces"))]
+#[case("https://collector:4318", None)]
+#[case("collector:4318", None)]
+#[case("/v1/traces", None)]
+fn an_endpoint_is_an_http_url(#[case] text: &str, #[case] wanted: Option<&str>) {
+    assert_eq!(parse_endpoint(text).ok().map(|uri| uri.to_string()).as_deref(), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spans_reach_a_collector_before_shutdown_returns() {
+    let (received, mut bodies) = mpsc::unbounded_channel::<Bytes>();
+    let collector = Router::new().route(
+        "/v1/traces",
+        post(move |body: Bytes| {
+            received.send(body).unwrap();
+            async {}
+        }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = parse_endpoint(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let server = tokio::spawn(axum::serve(listener, collector).into_future());
+
+    let provider = provider(&endpoint, "backstay-0").unwrap();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("backstay"));
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        tracing::info_span!("rolling back", workload = "shop/web").in_scope(|| {});
+    });
+    Telemetry { provider: Some(provider) }.shutdown().await;
+
+    let body = bodies.try_recv().expect("the span was sent before shutdown returned");
+    let text = String::from_utf8_lossy(&body).into_owned();
+    for part in ["rolling back", "shop/web", "service.name", "backstay-0", env!("CARGO_PKG_VERSION")] {
+        assert!(text.contains(part), "{part} is missing");
+    }
+    server.abort();
+}
