@@ -20,13 +20,12 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use strum::IntoEnumIterator;
 use tokio::time::Instant;
 
-use crate::engine::decision::Outcome;
 use crate::engine::words::{ActionKind, Class, Fault, RefusalReason, State};
 use labels::{
     ActionLabels, BuildLabels, CategoryLabel, FindingLabels, IncidentLabels, ReasonLabel, ResourceLabel, StateLabel,
     Word,
 };
-pub use labels::{ActionResult, ErrorCategory, WatchedResource};
+pub use labels::{ActionResult, ErrorCategory, IncidentOutcome, WatchedResource};
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -105,6 +104,14 @@ impl Metrics {
                 drop(self.actions.get_or_create(&ActionLabels::new(action, result)));
             }
         }
+        // Only what there is an alert for: all of them would be some four hundred series.
+        for class in Class::iter() {
+            for action in [ActionKind::RollBack, ActionKind::Freeze] {
+                for outcome in [IncidentOutcome::Ineffective, IncidentOutcome::Retaken] {
+                    drop(self.incidents.get_or_create(&IncidentLabels::new(class, Some(action), outcome)));
+                }
+            }
+        }
         for category in ErrorCategory::iter() {
             drop(self.reconcile_errors.get_or_create(&category.into()));
         }
@@ -120,7 +127,7 @@ impl Metrics {
 
     // The library adds `_total` to counters, `_info` to infos, the unit, and a full stop to the help.
     fn register_outcomes(&mut self) {
-        self.register("incidents", "Incidents that ended", self.incidents.clone());
+        self.register("incidents", "Incidents by what became of them", self.incidents.clone());
         self.register("incidents_open", "Incidents that have not ended", self.incidents_open.clone());
         self.register("decisions", "Decisions by the state that they found", self.decisions.clone());
         self.register("refusals", "Actions that a guard refused", self.refusals.clone());
@@ -146,9 +153,10 @@ impl Metrics {
         self.register("build", "The version that runs", build);
     }
 
-    /// An incident ended; `class` is that of its first finding, `action` the last one taken.
-    pub fn incident_closed(&self, class: Class, action: Option<ActionKind>, outcome: Outcome) {
-        self.incidents.get_or_create(&IncidentLabels::new(class, action, outcome)).inc();
+    /// An incident ended, or a person is needed because its action did not hold. `class` is that of its first
+    /// finding, `action` the last one taken.
+    pub fn incident_came_to(&self, class: Class, action: Option<ActionKind>, outcome: impl Into<IncidentOutcome>) {
+        self.incidents.get_or_create(&IncidentLabels::new(class, action, outcome.into())).inc();
     }
 
     pub fn set_incidents_open(&self, count: usize) {

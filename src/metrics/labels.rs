@@ -22,6 +22,30 @@ pub enum ActionResult {
     Failed,
 }
 
+/// What became of an incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+pub enum IncidentOutcome {
+    Recovered,
+    Cleared,
+    Superseded,
+    Abandoned,
+    /// The action did not help. The incident is still open and counts again when it ends.
+    Ineffective,
+    /// Another writer put the failing template back. The incident is still open and counts again when it ends.
+    Retaken,
+}
+
+impl From<Outcome> for IncidentOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Recovered => Self::Recovered,
+            Outcome::Cleared => Self::Cleared,
+            Outcome::Superseded => Self::Superseded,
+            Outcome::Abandoned => Self::Abandoned,
+        }
+    }
+}
+
 /// Why a call or a reconcile failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum ErrorCategory {
@@ -110,7 +134,7 @@ pub(super) struct IncidentLabels {
 
 impl IncidentLabels {
     /// An incident without an action counts under `None`.
-    pub fn new(class: Class, action: Option<ActionKind>, outcome: Outcome) -> Self {
+    pub fn new(class: Class, action: Option<ActionKind>, outcome: IncidentOutcome) -> Self {
         Self { class: class.into(), action: action.map_or(Word("None"), Word::from), outcome: outcome.into() }
     }
 }

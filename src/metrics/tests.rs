@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::engine::decision::Outcome;
 
 /// Type and help lines by metric name, and all sample lines.
 struct Scrape {
@@ -29,8 +30,8 @@ impl Scrape {
 /// A registry in which every family has at least one series.
 fn used() -> Metrics {
     let metrics = Metrics::new();
-    metrics.incident_closed(Class::OOMKilled, Some(ActionKind::RollBack), Outcome::Recovered);
-    metrics.incident_closed(Class::Pending, None, Outcome::Cleared);
+    metrics.incident_came_to(Class::OOMKilled, Some(ActionKind::RollBack), Outcome::Recovered);
+    metrics.incident_came_to(Class::Pending, None, Outcome::Cleared);
     metrics.replace_findings([], [(Class::OOMKilled, Fault::Revision), (Class::Unready, Fault::Dependency)]);
     metrics.set_store_objects(WatchedResource::Pod, 42);
     metrics.watch_failed(WatchedResource::Node);
@@ -124,6 +125,8 @@ fn every_refusal_reason_counts_from_zero() {
 #[test]
 fn counted_things_show_under_their_labels() {
     let metrics = used();
+    let rolled_back = Some(ActionKind::RollBack);
+    metrics.incident_came_to(Class::CrashLoopBackOff, rolled_back, IncidentOutcome::Ineffective);
     metrics.decided(State::Held, Duration::from_micros(20));
     metrics.acted(ActionKind::Freeze, ActionResult::Stale);
     metrics.action_took(Duration::from_millis(12));
@@ -138,6 +141,8 @@ fn counted_things_show_under_their_labels() {
     for (series, value) in [
         ("backstay_incidents_total{class=\"OOMKilled\",action=\"RollBack\",outcome=\"Recovered\"}", 1.0),
         ("backstay_incidents_total{class=\"Pending\",action=\"None\",outcome=\"Cleared\"}", 1.0),
+        ("backstay_incidents_total{class=\"CrashLoopBackOff\",action=\"RollBack\",outcome=\"Ineffective\"}", 1.0),
+        ("backstay_incidents_total{class=\"Unready\",action=\"Freeze\",outcome=\"Ineffective\"}", 0.0),
         ("backstay_incidents_open", 3.0),
         ("backstay_decisions_total{state=\"Held\"}", 1.0),
         ("backstay_decisions_total{state=\"Healthy\"}", 0.0),
