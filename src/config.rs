@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::cluster::lease;
-use crate::engine::policy;
+use crate::engine::{policy, storm};
 use crate::telemetry::TelemetryArgs;
 
 /// What Backstay may do to workloads, over and above what each policy says.
@@ -206,6 +206,17 @@ pub struct StormArgs {
         value_name = "PERCENT"
     )]
     pub storm_nodes_percent: u32,
+}
+
+impl From<&StormArgs> for storm::Limits {
+    fn from(args: &StormArgs) -> Self {
+        Self {
+            workloads: args.storm_workloads,
+            percent: args.storm_percent,
+            window_seconds: args.storm_window_seconds,
+            nodes_percent: args.storm_nodes_percent,
+        }
+    }
 }
 
 /// RFC 1123 label, as Kubernetes asks for in names of namespaces.

@@ -32,6 +32,7 @@ fn nothing_is_required_and_the_defaults_are_those_of_the_documentation() {
     assert_eq!(args.incidents, IncidentArgs { incident_retention_days: 30, incidents_per_workload: 20 });
     let storm = StormArgs { storm_workloads: 3, storm_percent: 10, storm_window_seconds: 300, storm_nodes_percent: 20 };
     assert_eq!(args.storm, storm);
+    assert_eq!(storm::Limits::from(&args.storm), storm::Limits::default());
     assert_eq!((args.telemetry.log_format, args.telemetry.otlp_endpoint), (LogFormat::Json, None));
 }
 
