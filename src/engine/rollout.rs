@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::facts::{RevisionFacts, Snapshot};
 use super::moment::after;
+use super::words::ActionKind;
 
 /// The rollout a workload is in, or was in last.
 #[derive(Clone, Copy, Debug)]
@@ -70,9 +71,8 @@ fn since(s: &Snapshot, newest: &RevisionFacts, now: Timestamp) -> Timestamp {
     if let Some(current) = s.memory.current.as_ref().filter(|c| c.hash == newest.hash) {
         return current.since;
     }
-    let ours = s.memory.open.iter().rev().find(|i| i.intent.as_ref().is_some_and(|t| t.target.hash == newest.hash));
-    if let Some(acted) = ours.and_then(|i| i.acted) {
-        return acted;
+    if let Some(ours) = s.memory.actions.iter().rev().find(|a| a.to == newest.hash && a.kind == ActionKind::RollBack) {
+        return ours.at;
     }
     let youngest = s.revisions.iter().map(|r| r.created).max().unwrap_or(newest.created);
     let readopted_after_memory = s.memory.current.is_some() && newest.created < youngest;

@@ -1,0 +1,104 @@
+//! Putting together what one decision is made from: facts of the watched objects, the policy, and the memory that
+//! Backstay's own objects hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::own::Own;
+use super::shelf::Key;
+use crate::api::{Incident, WorkloadHealth};
+use crate::engine::facts::{Name, WorkloadFacts};
+use crate::engine::decision::{Outcome, Progress};
+use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, OpenIncident};
+use crate::engine::words::{Confidence, Fault};
+
+/// What Backstay remembers of a workload, from its own objects.
+pub fn memory(own: &Own, workload: &WorkloadFacts, seen: Option<&CurrentRevision>) -> Memory {
+    let health = own.health.get(&workload.namespace, &workload.name);
+    let health = health.filter(|h| *h.spec.workload_uid == *workload.uid);
+    let status = health.as_ref().and_then(|h| h.status.as_ref());
+    let incidents = own.incidents.group(&workload.uid);
+    let mut actions: Vec<ActionRecord> = status.map(|s| s.actions.clone()).unwrap_or_default();
+    for action in incidents.iter().filter_map(|i| i.status.as_ref()).flat_map(|s| &s.actions) {
+        if !actions.iter().any(|a| a.kind == action.kind && a.incident == action.incident) {
+            actions.push(action.clone());
+        }
+    }
+    actions.sort_by_key(|a| a.at);
+    let mut open: Vec<OpenIncident> = incidents.iter().filter(|i| i.is_open()).map(|i| open_incident(i)).collect();
+    open.sort_by(|a, b| (a.opened, &a.name).cmp(&(b.opened, &b.name)));
+    Memory {
+        current: seen.cloned().or_else(|| status.and_then(|s| s.current.clone())),
+        ledger: ledger(status.map(|s| s.ledger.clone()).unwrap_or_default(), &incidents),
+        actions,
+        open,
+        episodes: episodes(&incidents),
+    }
+}
+
+/// What the incidents say of revisions that were at fault is added to what is remembered: an incident is written at
+/// once, the memory only when something lasts.
+fn ledger(mut ledger: Vec<LedgerEntry>, incidents: &[Arc<Incident>]) -> Vec<LedgerEntry> {
+    for incident in incidents {
+        let opened = &incident.spec.opened;
+        let status = incident.status.as_ref();
+        let verdict = status.and_then(|s| s.verdict.as_ref()).or(opened.verdict.as_ref());
+        let guilty = verdict.is_some_and(|v| v.fault == Fault::Revision && v.confidence >= Confidence::Likely);
+        if !guilty || status.is_some_and(|s| s.outcome == Some(Outcome::Cleared)) {
+            continue;
+        }
+        let failing = &opened.failing;
+        let at = ledger.iter().position(|e| e.uid == failing.uid);
+        let mut entry = match at {
+            Some(at) => ledger.remove(at),
+            None => LedgerEntry::new(failing.uid.clone(), failing.hash.clone()),
+        };
+        entry.failed_at.get_or_insert(opened.at);
+        entry.incident.get_or_insert_with(|| Name::from(incident.name_any()));
+        ledger.push(entry);
+    }
+    ledger.sort_by(|a, b| a.uid.cmp(&b.uid));
+    ledger
+}
+
+/// The WorkloadHealth of this very workload, not of a namesake before it.
+pub fn health_of(own: &Own, workload: &WorkloadFacts) -> Option<Arc<WorkloadHealth>> {
+    own.health.get(&workload.namespace, &workload.name).filter(|h| *h.spec.workload_uid == *workload.uid)
+}
+
+/// The workload an own object is about.
+pub fn workload_of(incident: &Incident) -> Key {
+    (incident.namespace().unwrap_or_default(), incident.spec.workload.name.clone())
+}
+
+fn open_incident(incident: &Incident) -> OpenIncident {
+    let status = incident.status.as_ref();
+    let name = Name::from(incident.name_any());
+    let intent = incident.intent().cloned();
+    // A pause that was carried out does not make a later roll-back one that was.
+    let acted = status.and_then(|s| {
+        let kind = intent.as_ref().map(|i| i.kind);
+        s.actions.iter().rev().find(|a| Some(a.kind) == kind).map(|a| a.at)
+    });
+    OpenIncident {
+        name,
+        failing: incident.spec.opened.failing.clone(),
+        episode: incident.spec.opened.episode,
+        opened: incident.spec.opened.at,
+        intent,
+        acted,
+        approval: incident.spec.approval.clone(),
+        ineffective: status.is_some_and(|s| s.progress == Some(Progress::Ineffective)),
+    }
+}
+
+fn episodes(incidents: &[Arc<Incident>]) -> Vec<(Name, u32)> {
+    let mut highest: BTreeMap<Name, u32> = BTreeMap::new();
+    for opened in incidents.iter().map(|i| &i.spec.opened) {
+        let episode = highest.entry(opened.failing.hash.clone()).or_default();
+        *episode = (*episode).max(opened.episode);
+    }
+    highest.into_iter().collect()
+}

@@ -1,0 +1,173 @@
+//! Which policy governs a workload.
+//!
+//! A namespaced policy wins over a cluster one; inside a kind the higher priority wins, then the older policy, then
+//! the name, so that every replica comes to the same answer.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::ResourceExt;
+use kube::core::{Selector, SelectorExt};
+
+use super::own::Own;
+use crate::api::policy::Terms;
+use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
+use crate::config::Mode;
+use crate::engine::builtin;
+use crate::engine::facts::{Name, WorkloadFacts};
+use crate::engine::policy::Policy;
+
+/// Policies ready for use, compiled once per generation.
+#[derive(Debug)]
+pub struct Policies {
+    own: Arc<Own>,
+    limit: Mode,
+    compiled: Mutex<BTreeMap<String, Arc<Compiled>>>,
+}
+
+/// A policy with its selectors and its rules ready to be asked.
+#[derive(Debug)]
+pub struct Compiled {
+    pub policy: Arc<Policy>,
+    /// `None` for a namespaced policy, which selects in its own namespace only.
+    namespaces: Option<Selector>,
+    namespace: Option<String>,
+    selector: Selector,
+    rank: Rank,
+    uid: String,
+}
+
+/// Lower is stronger: first whether it is a cluster policy, then priority, age and name.
+type Rank = (bool, Reverse<i32>, Option<Timestamp>, String);
+
+/// The policy that governs a workload and those that would if it did not.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    pub policy: Arc<Policy>,
+    pub overridden: Vec<Name>,
+}
+
+impl Policies {
+    pub fn new(own: Arc<Own>, limit: Mode) -> Self {
+        Self { own, limit, compiled: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Takes over what the policy objects say now. A policy whose selector cannot be read governs nothing; its status
+    /// says so.
+    pub fn refresh(&self) {
+        let mut fresh = BTreeMap::new();
+        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        for policy in self.own.policies.all() {
+            let key = format!("{}/{}", policy.namespace().unwrap_or_default(), policy.name_any());
+            if let Some(compiled) = reuse(&known, &key, policy.metadata.generation, policy.uid()) {
+                fresh.insert(key, compiled);
+            } else if let Ok(compiled) = namespaced(&policy, self.limit) {
+                fresh.insert(key, Arc::new(compiled));
+            }
+        }
+        for policy in self.own.cluster_policies.all() {
+            let key = format!("/{}", policy.name_any());
+            if let Some(compiled) = reuse(&known, &key, policy.metadata.generation, policy.uid()) {
+                fresh.insert(key, compiled);
+            } else if let Ok(compiled) = cluster(&policy, self.limit) {
+                fresh.insert(key, Arc::new(compiled));
+            }
+        }
+        *known = fresh;
+    }
+
+    /// The policy that governs the workload, if any selects it.
+    pub fn choose(&self, workload: &WorkloadFacts) -> Option<Choice> {
+        let labels: BTreeMap<String, String> =
+            workload.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+        let compiled: Vec<Arc<Compiled>> =
+            self.compiled.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let mut selecting: Vec<&Arc<Compiled>> =
+            compiled.iter().filter(|c| c.selector.matches(&labels) && self.covers(c, &workload.namespace)).collect();
+        selecting.sort_by(|a, b| a.rank.cmp(&b.rank));
+        let (first, rest) = selecting.split_first()?;
+        Some(Choice {
+            policy: first.policy.clone(),
+            overridden: rest.iter().map(|c| c.policy.reference.clone()).collect(),
+        })
+    }
+
+    fn covers(&self, compiled: &Compiled, namespace: &str) -> bool {
+        match &compiled.namespaces {
+            None => compiled.namespace.as_deref() == Some(namespace),
+            Some(selector) => self
+                .own
+                .namespaces
+                .get("", namespace)
+                .is_some_and(|n| selector.matches(n.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))),
+        }
+    }
+}
+
+/// What is wrong with a policy that the API server let pass; `None` if nothing is.
+pub fn fault(selectors: &[&LabelSelector]) -> Option<String> {
+    selectors.iter().find_map(|s| selector(s).err())
+}
+
+fn reuse(
+    known: &BTreeMap<String, Arc<Compiled>>,
+    key: &str,
+    generation: Option<i64>,
+    uid: Option<String>,
+) -> Option<Arc<Compiled>> {
+    let same = |c: &&Arc<Compiled>| Some(c.policy.generation) == generation && Some(&c.uid) == uid.as_ref();
+    known.get(key).filter(same).cloned()
+}
+
+fn namespaced(object: &IncidentPolicy, limit: Mode) -> Result<Compiled, String> {
+    let name = object.name_any();
+    Ok(Compiled {
+        policy: Arc::new(compile(format!("IncidentPolicy/{name}"), object.metadata.generation, &object.spec.terms, limit)),
+        namespaces: None,
+        namespace: object.namespace(),
+        selector: selector(&object.spec.selector)?,
+        rank: (false, Reverse(object.spec.terms.priority), object.creation_timestamp().map(|t| t.0), name),
+        uid: object.uid().unwrap_or_default(),
+    })
+}
+
+fn cluster(object: &ClusterIncidentPolicy, limit: Mode) -> Result<Compiled, String> {
+    let name = object.name_any();
+    let reference = format!("ClusterIncidentPolicy/{name}");
+    Ok(Compiled {
+        policy: Arc::new(compile(reference, object.metadata.generation, &object.spec.terms, limit)),
+        namespaces: Some(selector(&object.spec.namespace_selector)?),
+        namespace: None,
+        selector: selector(&object.spec.selector)?,
+        rank: (true, Reverse(object.spec.terms.priority), object.creation_timestamp().map(|t| t.0), name),
+        uid: object.uid().unwrap_or_default(),
+    })
+}
+
+/// The policy with every default and the built-in table.
+pub fn compile(reference: String, generation: Option<i64>, terms: &Terms, limit: Mode) -> Policy {
+    let mut rules = terms.rules.clone();
+    rules.extend(builtin::rules());
+    Policy {
+        reference: Name::from(reference),
+        generation: generation.unwrap_or_default(),
+        mode: limit.limit(terms.mode),
+        rollout: terms.rollout.clone(),
+        rules,
+        guards: terms.guards.clone(),
+        impact: terms.impact.clone(),
+    }
+}
+
+/// An empty selector matches everything in Kubernetes; here it is refused, as at admission.
+fn selector(selector: &LabelSelector) -> Result<Selector, String> {
+    let empty = selector.match_labels.as_ref().is_none_or(BTreeMap::is_empty)
+        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
+    if empty {
+        return Err("an empty selector would match everything".to_owned());
+    }
+    Selector::try_from(selector.clone()).map_err(|e| format!("the selector is not valid: {e}"))
+}

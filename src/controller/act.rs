@@ -1,0 +1,162 @@
+//! From a decision to writes, in the order that survives a crash between any two: the incident with evidence and
+//! intent, then the one conditional write to the workload, then the incident's status and the Event.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::fleet::WorkloadKey;
+use super::record::{self, Record};
+use super::write;
+use crate::api::Incident;
+use crate::cluster::apply::{self, Applied, CALL_TIMEOUT, Error, Fresh, Target};
+use crate::engine::decision::{Action, Decision, IncidentStep};
+use crate::engine::facts::Snapshot;
+use crate::engine::freeze::{self, Step};
+use crate::engine::memory::{ActionRecord, Intent};
+use crate::engine::words::ActionKind;
+use crate::metrics::ActionResult;
+
+/// What became of a decision's action.
+#[derive(Debug)]
+pub enum Outcome {
+    /// There was none, or it is one step of several and the last is yet to come.
+    Nothing,
+    /// It was carried out.
+    Acted(ActionRecord),
+    /// The workload moved on; it is judged again when that is seen.
+    Overtaken,
+}
+
+/// One look at a workload on its way to being written.
+pub struct Work<'a> {
+    pub key: &'a WorkloadKey,
+    pub s: &'a Snapshot,
+    pub decision: &'a Decision,
+    pub now: Timestamp,
+    /// When the evidence came in.
+    pub began: Instant,
+}
+
+impl<'a> Work<'a> {
+    fn target(&self) -> Target<'a> {
+        let w = &self.s.workload;
+        Target { namespace: &w.namespace, name: &w.name, uid: &w.uid }
+    }
+
+    /// The incident the decision is about, if it records one.
+    pub fn record(&self) -> Option<Record<'a>> {
+        match &self.decision.incident {
+            IncidentStep::Record { name, failing, episode, severity, progress } => {
+                Some(Record { name, failing, episode: *episode, severity: *severity, progress: *progress })
+            }
+            IncidentStep::Close { .. } | IncidentStep::None => None,
+        }
+    }
+}
+
+/// Makes sure the incident exists, and carries the action out.
+pub async fn act(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Incident>), Error> {
+    match &work.decision.action {
+        None => Ok((Outcome::Nothing, ensure(ctx, work).await?)),
+        Some(_) if !ctx.standing.allows(CALL_TIMEOUT) => {
+            tracing::warn!("not acting: the lease would run out before the call does");
+            Ok((Outcome::Overtaken, None))
+        }
+        Some(Action::Resume { incident, .. }) => {
+            let applied = apply::resume(&ctx.client, work.target(), incident).await?;
+            Ok((settle(ctx, work, ActionKind::Resume, &applied, None), None))
+        }
+        Some(Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit)) => {
+            intended(ctx, work, permit.intent()).await
+        }
+    }
+}
+
+async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Outcome, Option<Incident>), Error> {
+    let Some(record) = work.record() else { return Ok((Outcome::Nothing, None)) };
+    let held = work.s.workload.paused && work.s.workload.paused_for.as_deref() == Some(record.name);
+    let step = match intent.kind {
+        ActionKind::Freeze => Some(freeze::step(work.s, intent, held)),
+        _ => None,
+    };
+    let needs_template = intent.kind == ActionKind::RollBack || step == Some(Step::PutBack);
+    let template_of = needs_template.then_some(&*intent.target.name);
+    // The live read does not depend on the incident, so the two go side by side; the write waits for both.
+    let (incident, fresh) =
+        tokio::join!(ensure(ctx, work), apply::read(&ctx.client, work.target(), template_of));
+    let (incident, fresh) = (incident?, fresh?);
+    let applied = carry_out(ctx, work, intent, record.name, (step, fresh)).await;
+    if applied.is_err() {
+        ctx.metrics.acted(intent.kind, ActionResult::Failed);
+    }
+    let applied = applied?;
+    // Putting the template back is only the first half of a freeze of a completed rollout.
+    let finished = step.is_none_or(|s| matches!(s, Step::PauseAndScale | Step::Scale));
+    let outcome = settle(ctx, work, intent.kind, &applied, finished.then_some(intent));
+    Ok((outcome, incident))
+}
+
+async fn carry_out(
+    ctx: &Context,
+    work: &Work<'_>,
+    intent: &Intent,
+    incident: &str,
+    (step, fresh): (Option<Step>, Fresh),
+) -> Result<Applied, Error> {
+    let target = work.target();
+    match (intent.kind, step) {
+        (ActionKind::Freeze, Some(step)) => apply::freeze(&ctx.client, target, intent, incident, (step, fresh)).await,
+        (ActionKind::Pause, _) => apply::pause(&ctx.client, target, intent, incident, fresh).await,
+        _ => apply::roll_back(&ctx.client, target, intent, incident, fresh).await,
+    }
+}
+
+/// Counts and remembers what was written.
+fn settle(ctx: &Context, work: &Work<'_>, kind: ActionKind, applied: &Applied, finished: Option<&Intent>) -> Outcome {
+    match applied {
+        Applied::Done { generation } | Applied::Already { generation } => {
+            ctx.tracker.wrote(work.key, *generation);
+            ctx.metrics.acted(kind, ActionResult::Done);
+            ctx.metrics.action_took(work.began.elapsed());
+            let Some(intent) = finished else { return Outcome::Nothing };
+            Outcome::Acted(ActionRecord {
+                at: Timestamp::now(),
+                kind,
+                from: intent.failing.hash.clone(),
+                to: intent.target.hash.clone(),
+                incident: work.record().map_or_else(|| "".into(), |r| r.name.into()),
+            })
+        }
+        Applied::Overtaken(because) => {
+            tracing::info!(because, "not acting: the workload has moved on");
+            ctx.metrics.acted(kind, ActionResult::Overtaken);
+            Outcome::Overtaken
+        }
+    }
+}
+
+/// The incident, created with evidence and intent if it does not exist, or with its new intent if that changed.
+async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Error> {
+    let Some(record) = work.record() else { return Ok(None) };
+    let namespace = &work.s.workload.namespace;
+    let wanted = record::intent(work.decision);
+    let existing = match ctx.own.incidents.get(namespace, record.name) {
+        Some(incident) => (*incident).clone(),
+        None => {
+            let incident = record::open(work.s, work.decision, &record, work.now);
+            write::create_incident(&ctx.client, &ctx.own, &incident).await?
+        }
+    };
+    let Some(wanted) = wanted.filter(|w| existing.intent() != Some(*w)) else { return Ok(Some(existing)) };
+    // A step of a freeze that is under way was intended already; only its generation has moved on.
+    let under_way = existing.intent().is_some_and(|i| {
+        i.kind == wanted.kind && i.target.uid == wanted.target.uid && i.generation < wanted.generation && work.decision.verdict.is_none()
+    });
+    if under_way {
+        return Ok(Some(existing));
+    }
+    let status = record::update(&existing, work.decision, record.progress, None, work.now);
+    Ok(Some(write::incident_status(&ctx.client, &ctx.own, &existing, &status).await?))
+}

@@ -1,0 +1,151 @@
+//! What a `WorkloadHealth` should say after a decision, and when that is worth a write.
+//!
+//! A state that passes by itself within a minute is in the incident and nowhere else; what lasts, and what must be
+//! remembered, is written.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, OwnerReference};
+use kube::core::ObjectMeta;
+
+use crate::api::condition::{self, Wanted};
+use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
+use crate::engine::decision::{Decision, IncidentStep, Progress};
+use crate::engine::facts::{Snapshot, WorkloadFacts};
+use crate::engine::memory::{ActionRecord, LedgerEntry, RevisionRef};
+use crate::engine::moment::after;
+use crate::engine::words::State;
+
+/// A state that has lasted this long is written even if it may still pass. Seconds.
+const PASSING_SECONDS: i64 = 60;
+/// Actions kept.
+const MAX_ACTIONS: usize = 32;
+
+/// Whether to write now.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Due {
+    /// It says what it should, or there is nothing to remember yet.
+    No,
+    Now,
+    /// It differs in something that may pass by itself.
+    At(Timestamp),
+}
+
+/// The status that the decision calls for.
+pub fn wanted(s: &Snapshot, decision: &Decision, before: Option<&WorkloadHealthStatus>, now: Timestamp) -> WorkloadHealthStatus {
+    let mut status = WorkloadHealthStatus {
+        state: decision.state,
+        why: crate::cluster::text::head(&said(decision), 1024).to_owned(),
+        policy: s.policy.reference.to_string(),
+        refusal: decision.refusal.clone(),
+        incident: incident(decision).map(str::to_owned),
+        baseline: last_healthy(s, &decision.ledger),
+        current: decision.current.clone(),
+        ledger: decision.ledger.clone(),
+        actions: actions(s),
+        conditions: before.map(|b| b.conditions.clone()).unwrap_or_default(),
+    };
+    set_conditions(&mut status.conditions, decision, now);
+    status
+}
+
+/// Compares what is remembered with what should be.
+pub fn due(before: Option<&WorkloadHealthStatus>, after_: &WorkloadHealthStatus, differs_since: Option<Timestamp>, now: Timestamp) -> Due {
+    let blank = WorkloadHealthStatus::default();
+    let seen = before.unwrap_or(&blank);
+    let nothing_yet = before.is_none() && after_.ledger.is_empty() && passes(after_.state);
+    if nothing_yet || same(seen, after_) {
+        return Due::No;
+    }
+    if !passes(after_.state) && (seen.state != after_.state || seen.refusal != after_.refusal || seen.incident != after_.incident) {
+        return Due::Now;
+    }
+    if healthy_entries(seen) != healthy_entries(after_) || seen.policy != after_.policy {
+        return Due::Now;
+    }
+    let until = after(differs_since.unwrap_or(now), PASSING_SECONDS);
+    if until <= now { Due::Now } else { Due::At(until) }
+}
+
+/// The object, owned by its Deployment and deleted with it.
+pub fn object(w: &WorkloadFacts) -> WorkloadHealth {
+    let owner = OwnerReference {
+        api_version: "apps/v1".to_owned(),
+        kind: "Deployment".to_owned(),
+        name: w.name.to_string(),
+        uid: w.uid.to_string(),
+        controller: None,
+        block_owner_deletion: None,
+    };
+    let metadata = ObjectMeta {
+        name: Some(w.name.to_string()),
+        namespace: Some(w.namespace.to_string()),
+        owner_references: Some(vec![owner]),
+        ..ObjectMeta::default()
+    };
+    WorkloadHealth { metadata, spec: WorkloadHealthSpec { workload_uid: w.uid.to_string() }, status: None }
+}
+
+/// The state usually passes within a minute: a rollout goes on, evidence gathers, an action takes hold.
+fn passes(state: State) -> bool {
+    match state {
+        State::Progressing | State::Suspect | State::Failing | State::Stabilising | State::Unknown => true,
+        State::Healthy | State::Held | State::Stabilised => false,
+    }
+}
+
+/// What people and guards read is the same; a recovery that left everything as it was is no difference.
+fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
+    let state = |s: State| if s == State::Stabilised { State::Healthy } else { s };
+    let refusal = |s: &WorkloadHealthStatus| s.refusal.as_ref().map(|r| (r.reason, r.because.clone()));
+    state(a.state) == state(b.state)
+        && a.policy == b.policy
+        && refusal(a) == refusal(b)
+        && a.incident == b.incident
+        && a.baseline == b.baseline
+        && healthy_entries(a) == healthy_entries(b)
+}
+
+fn healthy_entries(status: &WorkloadHealthStatus) -> Vec<&LedgerEntry> {
+    // What was judged bad is in its incident as well; it is written along with the next thing worth writing.
+    status.ledger.iter().filter(|e| e.healthy_since.is_some() && e.failed_at.is_none()).collect()
+}
+
+/// The sentence, without the counts of a healthy workload, which change with every scaling.
+fn said(decision: &Decision) -> String {
+    match decision.state {
+        State::Healthy => "every replica is available".to_owned(),
+        _ => decision.why.clone(),
+    }
+}
+
+fn incident(decision: &Decision) -> Option<&str> {
+    match &decision.incident {
+        IncidentStep::Record { name, .. } => Some(name),
+        IncidentStep::Close { .. } | IncidentStep::None => None,
+    }
+}
+
+/// The last healthy revision: the newest itself, once it is proven.
+fn last_healthy(s: &Snapshot, ledger: &[LedgerEntry]) -> Option<RevisionRef> {
+    let best = ledger.iter().filter(|e| e.failed_at.is_none()).filter(|e| e.healthy_since.is_some()).max_by_key(|e| e.healthy_since)?;
+    s.revisions.iter().find(|r| r.uid == best.uid).map(|r| crate::engine::guard::reference(r))
+}
+
+fn actions(s: &Snapshot) -> Vec<ActionRecord> {
+    let skip = s.memory.actions.len().saturating_sub(MAX_ACTIONS);
+    s.memory.actions.iter().skip(skip).cloned().collect()
+}
+
+fn set_conditions(conditions: &mut Vec<Condition>, decision: &Decision, now: Timestamp) {
+    let healthy = match decision.state {
+        State::Healthy | State::Stabilised => Some(true),
+        State::Failing | State::Held | State::Stabilising => Some(false),
+        State::Progressing | State::Suspect | State::Unknown => None,
+    };
+    let state = decision.state.to_string();
+    condition::set(conditions, Wanted { kind: "Healthy", status: healthy, reason: state, message: said(decision) }, None, now);
+    let frozen = matches!(&decision.incident, IncidentStep::Record { progress: Progress::Frozen, .. });
+    let (reason, message) = if frozen { ("Frozen", decision.why.clone()) } else { ("NotFrozen", String::new()) };
+    let wanted = Wanted { kind: "Frozen", status: Some(frozen), reason: reason.to_owned(), message };
+    condition::set(conditions, wanted, None, now);
+}

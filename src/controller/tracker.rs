@@ -1,0 +1,144 @@
+//! What one process remembers of each workload between two looks. Losing it costs at most time: everything that
+//! must survive is in objects.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::fleet::WorkloadKey;
+use crate::engine::facts::{Name, WorkloadFacts};
+use crate::engine::memory::CurrentRevision;
+use crate::engine::words::{RefusalReason, State};
+
+/// The first pause after a failed look; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What was last said about a workload; one log line is written when it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub state: State,
+    pub refusal: Option<RefusalReason>,
+    pub action: bool,
+    pub newest: Option<Name>,
+}
+
+#[derive(Debug, Default)]
+struct Track {
+    uid: Option<Name>,
+    current: Option<CurrentRevision>,
+    /// Our own last write to the Deployment; older sights of it are not judged.
+    written: Option<i64>,
+    said: Option<Said>,
+    /// Since when the remembered health has differed from what it should say.
+    differs_since: Option<Timestamp>,
+    failures: u32,
+}
+
+#[derive(Debug, Default)]
+pub struct Tracker {
+    tracks: Mutex<HashMap<WorkloadKey, Track>>,
+}
+
+impl Tracker {
+    /// The workload as it is in the stores is at least as new as our own last write to it.
+    pub fn is_caught_up(&self, key: &WorkloadKey, workload: &WorkloadFacts) -> bool {
+        self.with(key, |track| {
+            if track.uid.as_ref() != Some(&workload.uid) {
+                *track = Track { uid: Some(workload.uid.clone()), ..Track::default() };
+            }
+            track.written.is_none_or(|generation| workload.generation >= generation)
+        })
+    }
+
+    pub fn wrote(&self, key: &WorkloadKey, generation: i64) {
+        self.with(key, |track| track.written = track.written.max(Some(generation)));
+    }
+
+    pub fn current(&self, key: &WorkloadKey) -> Option<CurrentRevision> {
+        self.with(key, |track| track.current.clone())
+    }
+
+    pub fn set_current(&self, key: &WorkloadKey, current: Option<CurrentRevision>) {
+        self.with(key, |track| track.current = current);
+    }
+
+    /// Remembers what is being said; tells whether it is news.
+    pub fn is_news(&self, key: &WorkloadKey, said: Said) -> bool {
+        self.with(key, |track| {
+            let news = track.said.as_ref() != Some(&said);
+            track.said = Some(said);
+            news
+        })
+    }
+
+    /// Since when the remembered health has differed; `None` clears it.
+    pub fn differs(&self, key: &WorkloadKey, differs: bool, now: Timestamp) -> Option<Timestamp> {
+        self.with(key, |track| {
+            track.differs_since = if differs { Some(track.differs_since.unwrap_or(now)) } else { None };
+            track.differs_since
+        })
+    }
+
+    pub fn succeeded(&self, key: &WorkloadKey) {
+        self.with(key, |track| track.failures = 0);
+    }
+
+    /// How long to wait after one more failure of this workload, apart from all others.
+    pub fn failed(&self, key: &WorkloadKey) -> Duration {
+        self.with(key, |track| {
+            track.failures = track.failures.saturating_add(1);
+            let factor = 1_u32.checked_shl(track.failures - 1).unwrap_or(u32::MAX);
+            FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+        })
+    }
+
+    /// How many workloads are being waited with after failures.
+    pub fn in_backoff(&self) -> usize {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).values().filter(|t| t.failures > 0).count()
+    }
+
+    pub fn forget(&self, key: &WorkloadKey) {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    fn with<T>(&self, key: &WorkloadKey, f: impl FnOnce(&mut Track) -> T) -> T {
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        f(tracks.entry(key.clone()).or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> WorkloadKey {
+        (Name::from("shop"), Name::from(name))
+    }
+
+    #[test]
+    fn back_off_grows_per_workload_and_ends_with_success() {
+        let tracker = Tracker::default();
+        assert_eq!(tracker.failed(&key("a")), FIRST_PAUSE);
+        assert_eq!(tracker.failed(&key("a")), FIRST_PAUSE * 2);
+        assert_eq!(tracker.failed(&key("b")), FIRST_PAUSE);
+        tracker.succeeded(&key("a"));
+        assert_eq!(tracker.in_backoff(), 1);
+        assert_eq!(tracker.failed(&key("a")), FIRST_PAUSE);
+        for _ in 0..50 {
+            tracker.failed(&key("a"));
+        }
+        assert_eq!(tracker.failed(&key("a")), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn the_same_word_twice_is_no_news() {
+        let tracker = Tracker::default();
+        let said = Said { state: State::Healthy, refusal: None, action: false, newest: None };
+        assert!(tracker.is_news(&key("a"), said.clone()));
+        assert!(!tracker.is_news(&key("a"), said.clone()));
+        assert!(tracker.is_news(&key("a"), Said { state: State::Failing, ..said }));
+    }
+}

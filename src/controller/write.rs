@@ -1,0 +1,115 @@
+//! Writing Backstay's own objects.
+
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::{Api, Client, ResourceExt};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::api::incident::IncidentStatus;
+use crate::api::{Incident, STATUS_MANAGER, WorkloadHealth, WorkloadHealthStatus};
+use crate::cluster::apply::{Error, call};
+use crate::cluster::own::Own;
+
+/// Creates the incident. That it exists already is fine: its name says that it is the same one, and the one that
+/// exists is the one that counts.
+pub async fn create_incident(client: &Client, own: &Own, incident: &Incident) -> Result<Incident, Error> {
+    let namespace = incident.namespace().unwrap_or_default();
+    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    let name = incident.name_any();
+    let params = PostParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PostParams::default() };
+    let created = match call("creating", "Incident", &name, api.create(&params, incident)).await {
+        Err(Error::Call { source, .. }) if is_conflict(&source) => {
+            call("reading", "Incident", &name, api.get(&name)).await?
+        }
+        other => other?,
+    };
+    own.incidents.put(created.clone());
+    Ok(created)
+}
+
+/// Replaces an incident's status, whatever it was: only the leader writes it.
+pub async fn incident_status(
+    client: &Client,
+    own: &Own,
+    incident: &Incident,
+    status: &IncidentStatus,
+) -> Result<Incident, Error> {
+    let namespace = incident.namespace().unwrap_or_default();
+    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    let name = incident.name_any();
+    let patch = Patch::Json::<()>(replacement(incident.uid().as_deref(), status));
+    let params = manager();
+    let written = call("writing the status", "Incident", &name, api.patch_status(&name, &params, &patch)).await?;
+    own.incidents.put(written.clone());
+    Ok(written)
+}
+
+/// Deletes an incident that was kept long enough; only the very one that was seen.
+pub async fn delete_incident(client: &Client, own: &Own, incident: &Incident) -> Result<(), Error> {
+    let namespace = incident.namespace().unwrap_or_default();
+    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    let name = incident.name_any();
+    let preconditions = Preconditions { uid: incident.uid(), resource_version: None };
+    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+    match call("deleting", "Incident", &name, api.delete(&name, &params)).await {
+        Err(Error::Call { source, .. }) if is_missing(&source) => {}
+        other => {
+            other?;
+        }
+    }
+    own.incidents.forget(&namespace, &name);
+    Ok(())
+}
+
+/// Creates the memory of a workload.
+pub async fn create_health(client: &Client, own: &Own, health: &WorkloadHealth) -> Result<WorkloadHealth, Error> {
+    let namespace = health.namespace().unwrap_or_default();
+    let api: Api<WorkloadHealth> = Api::namespaced(client.clone(), &namespace);
+    let name = health.name_any();
+    let params = PostParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PostParams::default() };
+    let created = match call("creating", "WorkloadHealth", &name, api.create(&params, health)).await {
+        Err(Error::Call { source, .. }) if is_conflict(&source) => {
+            call("reading", "WorkloadHealth", &name, api.get(&name)).await?
+        }
+        other => other?,
+    };
+    own.health.put(created.clone());
+    Ok(created)
+}
+
+/// Replaces the status of a workload's memory.
+pub async fn health_status(
+    client: &Client,
+    own: &Own,
+    health: &WorkloadHealth,
+    status: &WorkloadHealthStatus,
+) -> Result<(), Error> {
+    let namespace = health.namespace().unwrap_or_default();
+    let api: Api<WorkloadHealth> = Api::namespaced(client.clone(), &namespace);
+    let name = health.name_any();
+    let patch = Patch::Json::<()>(replacement(health.uid().as_deref(), status));
+    let written = call("writing the status", "WorkloadHealth", &name, api.patch_status(&name, &manager(), &patch)).await?;
+    own.health.put(written);
+    Ok(())
+}
+
+/// Replaces `/status` of exactly this object. `add` replaces what is there and creates what is not.
+pub fn replacement(uid: Option<&str>, status: &impl Serialize) -> json_patch::Patch {
+    let ops = json!([
+        {"op": "test", "path": "/metadata/uid", "value": uid},
+        {"op": "add", "path": "/status", "value": status},
+    ]);
+    serde_json::from_value(ops).unwrap_or_default()
+}
+
+pub fn manager() -> PatchParams {
+    PatchParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PatchParams::default() }
+}
+
+pub fn is_missing(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
