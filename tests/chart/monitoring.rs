@@ -1,29 +1,10 @@
-//! Alerts and dashboard: every query asks for a metric that exists, and every alert says what to do.
+//! Alerts, dashboard and the objects that bring them into a cluster.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use crate::render::{documents, read, render, text};
-
-const METRICS: [&str; 16] = [
-    "backstay_incidents_total",
-    "backstay_incidents_open",
-    "backstay_decisions_total",
-    "backstay_refusals_total",
-    "backstay_actions_total",
-    "backstay_findings",
-    "backstay_decision_duration_seconds",
-    "backstay_action_duration_seconds",
-    "backstay_reconcile_errors_total",
-    "backstay_objects_in_backoff",
-    "backstay_watch_age_seconds",
-    "backstay_watch_errors_total",
-    "backstay_frozen_workloads",
-    "backstay_storm_active",
-    "backstay_leader",
-    "backstay_build_info",
-];
 
 fn alerts() -> Vec<Value> {
     let rules = documents(&read("deploy/alerts/backstay.yaml")).remove(0);
@@ -47,14 +28,17 @@ fn queries(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-fn metrics_in(queries: &[String]) -> BTreeSet<String> {
-    let words = queries.iter().flat_map(|query| query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')));
-    words.filter(|word| word.starts_with("backstay_")).map(|word| word.trim_end_matches("_bucket").to_owned()).collect()
+pub fn alert_queries() -> Vec<String> {
+    let mut found = Vec::new();
+    queries(&Value::Array(alerts()), &mut found);
+    found
 }
 
-fn assert_known(metrics: &BTreeSet<String>) {
-    let unknown: Vec<_> = metrics.iter().filter(|metric| !METRICS.contains(&metric.as_str())).collect();
-    assert!(unknown.is_empty(), "no such metric: {unknown:?}");
+pub fn dashboard_queries() -> Vec<String> {
+    let dashboard: Value = serde_json::from_str(&read("deploy/dashboards/backstay.json")).unwrap();
+    let mut found = Vec::new();
+    queries(&dashboard, &mut found);
+    found
 }
 
 #[test]
@@ -70,6 +54,7 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
         "BackstayActionFailed",
         "BackstayWorkloadFrozen",
         "BackstayIneffective",
+        "BackstayRetaken",
     ];
     assert_eq!(names, expected);
     for alert in &alerts {
@@ -81,22 +66,6 @@ fn every_alert_says_how_bad_it_is_and_what_to_do() {
         let anchor = format!("docs/operations.md#{}", name.to_lowercase());
         assert!(text(&alert["annotations"]["runbook_url"]).ends_with(&anchor), "{name}");
     }
-}
-
-#[test]
-fn alerts_and_dashboard_ask_for_metrics_that_exist() {
-    let mut asked = Vec::new();
-    queries(&Value::Array(alerts()), &mut asked);
-    let in_alerts = metrics_in(&asked);
-    assert_known(&in_alerts);
-    assert!(in_alerts.len() >= 7, "{in_alerts:?}");
-    let dashboard: Value = serde_json::from_str(&read("deploy/dashboards/backstay.json")).unwrap();
-    let mut shown = Vec::new();
-    queries(&dashboard, &mut shown);
-    let in_dashboard = metrics_in(&shown);
-    assert_known(&in_dashboard);
-    let missing: Vec<_> = METRICS.iter().filter(|metric| !in_dashboard.contains(**metric)).collect();
-    assert!(missing.is_empty(), "the dashboard shows nothing of {missing:?}");
 }
 
 #[test]
