@@ -4,6 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 files=deploy/helm/backstay/files
+# Nothing is removed before its source is known to be there.
+ls crds/*.yaml deploy/dashboards/backstay.json deploy/alerts/backstay.yaml >/dev/null
 rm -rf "$files"
 mkdir -p "$files/crds" "$files/dashboards" "$files/alerts"
 cp crds/*.yaml "$files/crds/"
