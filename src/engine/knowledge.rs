@@ -13,7 +13,7 @@ pub struct Knowledge {
     /// Who is at fault unless a comparison of revisions says otherwise; `Unknown` where only that can tell.
     pub fault: Fault,
     pub rollback: Rollback,
-    /// How much one sight of it proves. A classifier may be less sure, never surer.
+    /// How much one sight of it proves as a rule; a symptom may be surer or less sure by the way it shows.
     pub sureness: Sureness,
     /// Parts of a template whose change can cause it; empty where no change of a template can.
     pub aspects: &'static [Aspect],
@@ -57,6 +57,11 @@ pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> 
     filled.filter(|step| step.len() <= MAX_STEP).take(4).collect()
 }
 
+#[cfg(test)]
+pub(super) fn is_known(class: Class, cause: Cause) -> bool {
+    table::known(class, cause).is_some()
+}
+
 fn fill(step: &str, marks: &[(&str, Option<&str>)]) -> Option<String> {
     let mut filled = step.to_owned();
     for (mark, value) in marks {
@@ -66,3 +71,6 @@ fn fill(step: &str, marks: &[(&str, Option<&str>)]) -> Option<String> {
     }
     Some(filled)
 }
+
+#[cfg(test)]
+mod tests;

@@ -147,3 +147,6 @@ pub(crate) fn telling(message: &str) -> bool {
         None => !message.is_empty(),
     }
 }
+
+#[cfg(test)]
+mod tests;

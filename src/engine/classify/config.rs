@@ -32,7 +32,7 @@ const fn said(cause: Cause) -> Reading {
 }
 
 /// A kubelet that has just started says "not registered" and "failed to sync" of objects that exist.
-static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let cache = reading(Class::ContainerConfig, Cause::CacheNotSynced, Sureness::Timed);
     Table::new(&[
         (

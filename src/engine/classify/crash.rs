@@ -55,6 +55,8 @@ fn last_ending<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option
     match &container.state {
         ContainerState::Terminated(t) if container.kind == ContainerKind::Init && t.exit_code == 0 => None,
         ContainerState::Terminated(t) => Some(t),
+        // The pod's own restart rules took the container away (pkg/kubelet/kubelet_pods.go, Kubernetes 1.36).
+        ContainerState::Waiting { reason, .. } if &**reason == "RestartingAllContainers" => None,
         ContainerState::Waiting { .. } | ContainerState::Unknown => container.last.as_deref(),
         ContainerState::Running { since } if healed(look, container, *since) => None,
         ContainerState::Running { .. } => container.last.as_deref(),

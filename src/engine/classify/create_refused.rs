@@ -74,7 +74,7 @@ const fn said(cause: Cause) -> Reading {
 }
 
 /// A webhook's own words come last in its refusal and may hold any of the others, so webhooks are asked for first.
-static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         (&["failed calling webhook", "failed to call webhook"], said(Cause::WebhookUnavailable)),
         (&["denied the request", "denied request:"], said(Cause::AdmissionDenied)),

@@ -58,7 +58,7 @@ const fn said(cause: Cause, sureness: Sureness) -> Reading {
 }
 
 /// A runtime that is out of memory panics or aborts afterwards, so memory comes before panics.
-static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let counted = |cause| said(cause, Sureness::Counted);
     Table::new(&[
         (

@@ -61,7 +61,7 @@ fn said(cause: Cause) -> Reading {
 /// The order decides. containerd ends the text of a missing platform with "not found" and that of a refusal which
 /// may mean a missing repository with "authorization failed"; and a token that could not be fetched says only at
 /// which step something failed, so whatever else the text names comes before it.
-static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         (&["invalid reference format"], said(Cause::InvalidImageName)),
         (
@@ -82,7 +82,8 @@ static TEXTS: LazyLock<Table> = LazyLock::new(|| {
             &[
                 "401 unauthorized",
                 "403 forbidden",
-                "unauthorized",
+                "unauthorized: ",
+                "unauthorized access",
                 "insufficient_scope",
                 "authorization token has expired",
                 "denied: ",
@@ -95,7 +96,7 @@ static TEXTS: LazyLock<Table> = LazyLock::new(|| {
             said(Cause::ImageNotFound),
         ),
         (
-            &["x509:", "tls:", "tls handshake timeout", "server gave http response to https client"],
+            &["x509: ", "tls: ", "tls handshake timeout", "server gave http response to https client"],
             said(Cause::RegistryTls),
         ),
         (

@@ -97,3 +97,6 @@ fn first_failing_container<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
 fn runs(symptom: &Symptom<'_>) -> bool {
     symptom.container.is_some_and(|c| matches!(c.state, ContainerState::Running { .. }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ const fn said(cause: Cause) -> Reading {
 }
 
 /// Memory and mounts come first: their texts also end with "no such file or directory" or "permission denied".
-static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let passing = reading(Class::ContainerStart, Cause::RuntimeError, Sureness::Timed);
     let no_memory = |cause| reading(Class::OOMKilled, cause, Sureness::Repeated);
     Table::new(&[

@@ -49,6 +49,11 @@ impl Table {
         self.readings.get(first?).copied()
     }
 
+    #[cfg(test)]
+    pub(super) fn readings(&self) -> &[Reading] {
+        &self.readings
+    }
+
     fn first_in(&self, text: &str) -> Option<usize> {
         self.automaton.as_ref()?.find_overlapping_iter(text).map(|found| found.pattern().as_usize()).min()
     }

@@ -15,8 +15,9 @@ pub(super) const FLAPPING_SECONDS: i64 = 300;
 const UNDECLARED_START_SECONDS: i64 = 60;
 /// ... and so many times what the last healthy revision took.
 const UNDECLARED_START_FACTOR: i64 = 3;
-/// `lastTransitionTime` of a pod that was never ready is the time of its first status, give or take this.
-const FIRST_STATUS_SECONDS: i64 = 5;
+/// Times in a status are whole seconds and written one after the other: within this they belong to one event, such as
+/// a pod's first status, or a crash, its restart and the loss of readiness that came with it.
+const CLOSE_SECONDS: i64 = 5;
 
 /// How long a container has been unready, what it is allowed, and whether the pod was ready before.
 struct Wait {
@@ -86,10 +87,12 @@ fn starting(container: &ContainerFacts, template: Option<&ContainerTemplate>) ->
 
 /// The pod was ready in this run of the container.
 fn was_ready(look: &Look<'_, '_>, since: Timestamp) -> bool {
-    let seen = look.pod.history.losses.last().is_some_and(|loss| *loss >= since);
-    let told = look.pod.ready_since.is_some_and(|unready| {
-        unready >= since && unready.duration_since(look.pod_start()).as_secs() > FIRST_STATUS_SECONDS
-    });
+    let clearly_after = |at: Timestamp, before: Timestamp| at.duration_since(before).as_secs() > CLOSE_SECONDS;
+    let seen = look.pod.history.losses.last().is_some_and(|loss| clearly_after(*loss, since));
+    let told = look
+        .pod
+        .ready_since
+        .is_some_and(|unready| clearly_after(unready, since) && clearly_after(unready, look.pod_start()));
     seen || told
 }
 

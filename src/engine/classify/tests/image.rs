@@ -1,0 +1,171 @@
+use rstest::rstest;
+
+use super::build::*;
+use crate::engine::classify::classify;
+use crate::engine::finding::Detail;
+use crate::engine::words::{Cause, Class, Sureness};
+
+fn cause_of(message: &str) -> Cause {
+    let s = only(pod([waiting("ErrImagePull", message)]));
+    let symptom = single(&s, at(10));
+    assert_eq!(symptom.class, Class::ImagePullBackOff);
+    symptom.cause
+}
+
+const RESOLVE: &str =
+    "failed to pull and unpack image \"127.0.0.1:5000/web:9\": failed to resolve reference \"127.0.0.1:5000/web:9\": ";
+
+#[rstest]
+#[case::tag_missing("127.0.0.1:5000/web:9: not found", Cause::ImageNotFound)]
+#[case::unknown("reading manifest 9 in 127.0.0.1:5000/web: manifest unknown", Cause::ImageNotFound)]
+#[case::platform_ends_with_not_found(
+    "no match for platform in manifest sha256:40340304: not found",
+    Cause::PlatformMismatch
+)]
+#[case::platform_of_crio(
+    "choosing image instance: no image found in manifest list for architecture arm64, variant \"v8\", OS linux",
+    Cause::PlatformMismatch
+)]
+#[case::rate_limit("unexpected status from HEAD request: 429 Too Many Requests", Cause::RegistryRateLimited)]
+#[case::rate_limit_by_code(
+    "toomanyrequests: You have reached your unauthenticated pull rate limit.",
+    Cause::RegistryRateLimited
+)]
+#[case::rate_limit_at_the_token(
+    "failed to authorize: failed to fetch anonymous token: unexpected status: 429 Too Many Requests",
+    Cause::RegistryRateLimited
+)]
+#[case::refusal_that_may_mean_missing(
+    "pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed",
+    Cause::ImageMissingOrPrivate
+)]
+#[case::unauthorized(
+    "failed to authorize: failed to fetch oauth token: unexpected status: 401 Unauthorized",
+    Cause::RegistryAuth
+)]
+#[case::forbidden(
+    "unexpected status from HEAD request to https://127.0.0.1:5000/v2/web: 403 Forbidden",
+    Cause::RegistryAuth
+)]
+#[case::no_credentials("no basic auth credentials", Cause::RegistryAuth)]
+#[case::token_and_nothing_else("failed to authorize: failed to fetch anonymous token", Cause::RegistryAuth)]
+#[case::tls(
+    "failed to do request: Head \"https://127.0.0.1:5000/v2/\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+    Cause::RegistryTls
+)]
+#[case::plain_http("http: server gave HTTP response to HTTPS client", Cause::RegistryTls)]
+#[case::dns(
+    "failed to do request: Head \"https://reg.invalid/v2/\": dial tcp: lookup reg.invalid on 10.0.0.10:53: no such host",
+    Cause::RegistryDns
+)]
+#[case::dns_at_the_token(
+    "failed to authorize: failed to fetch anonymous token: Get \"https://auth.invalid/token\": dial tcp: lookup auth.invalid: no such host",
+    Cause::RegistryDns
+)]
+#[case::dns_by_timeout(
+    "dial tcp: lookup reg.invalid on 10.0.0.10:53: read udp 10.0.0.2:4->10.0.0.10:53: i/o timeout",
+    Cause::RegistryDns
+)]
+#[case::refused("dial tcp 127.0.0.1:5000: connect: connection refused", Cause::RegistryUnreachable)]
+#[case::timeout("dial tcp 10.0.0.1:443: i/o timeout", Cause::RegistryUnreachable)]
+#[case::disk("failed to copy: write /var/lib/x: no space left on device", Cause::NodeDiskFull)]
+#[case::signature("Source image rejected: A signature was required, but no signature exists", Cause::SignatureRejected)]
+#[case::server_error("unexpected status from HEAD request: 503 Service Unavailable", Cause::RegistryError)]
+#[case::digest_with_status_numbers("sha256:404403429500aa cannot be used", Cause::Unknown)]
+#[case::rpc_code_alone_is_unreliable("rpc error: code = NotFound desc = something else", Cause::Unknown)]
+#[case::nothing("", Cause::Unknown)]
+fn a_pull_error_has_one_cause(#[case] text: &str, #[case] cause: Cause) {
+    assert_eq!(cause_of(&format!("{RESOLVE}{text}")), cause);
+    assert_eq!(cause_of(&format!("rpc error: code = Unknown desc = {RESOLVE}{}", text.to_uppercase())), cause);
+}
+
+#[rstest]
+#[case::quoted_image(
+    "failed to resolve reference \"127.0.0.1:5000/x509: tls: unauthorized: \": connection refused",
+    Cause::RegistryUnreachable
+)]
+#[case::bare_image("127.0.0.1:5000/unauthorized:1: not found", Cause::ImageNotFound)]
+fn words_in_an_image_name_are_no_cause(#[case] text: &str, #[case] cause: Cause) {
+    assert_eq!(cause_of(text), cause);
+}
+
+#[rstest]
+#[case(
+    "InvalidImageName",
+    "Failed to apply default image tag \"W:\": couldn't parse image name \"W:\"",
+    Cause::InvalidImageName,
+    Sureness::Definitive
+)]
+#[case(
+    "ErrImageNeverPull",
+    "Container image \"web\" is not present with pull policy of Never",
+    Cause::NeverPullPolicy,
+    Sureness::Definitive
+)]
+#[case("ErrImagePull", "127.0.0.1:5000/web:9: not found", Cause::ImageNotFound, Sureness::Definitive)]
+#[case("ErrImagePull", "401 Unauthorized", Cause::RegistryAuth, Sureness::Repeated)]
+#[case("ErrImagePull", "no match for platform in manifest: not found", Cause::PlatformMismatch, Sureness::Repeated)]
+#[case("ImageInspectError", "Failed to inspect image", Cause::Unknown, Sureness::Repeated)]
+#[case(
+    "RegistryUnavailable",
+    "image pull failed for web because the registry is unavailable",
+    Cause::RegistryUnreachable,
+    Sureness::Repeated
+)]
+#[case("RegistryUnavailable", "toomanyrequests", Cause::RegistryRateLimited, Sureness::Repeated)]
+#[case(
+    "SignatureValidationFailed",
+    "image pull failed for web because the signature validation failed",
+    Cause::SignatureRejected,
+    Sureness::Repeated
+)]
+fn the_reason_and_the_text_say_how_sure_it_is(
+    #[case] reason: &str,
+    #[case] message: &str,
+    #[case] cause: Cause,
+    #[case] sureness: Sureness,
+) {
+    let s = only(pod([waiting(reason, message)]));
+    assert_eq!(seen(&s, at(10)), [(Class::ImagePullBackOff, cause, sureness)]);
+}
+
+#[test]
+fn a_back_off_of_kubernetes_1_36_repeats_the_error() {
+    let message = "Back-off pulling image \"web:9\": ErrImagePull: rpc error: code = NotFound desc = web:9: not found";
+    let s = only(pod([waiting("ImagePullBackOff", message)]));
+    assert_eq!(single(&s, at(10)).cause, Cause::ImageNotFound);
+}
+
+#[test]
+fn a_back_off_before_1_36_says_nothing_and_the_remembered_error_counts() {
+    let mut pod = pod([waiting("ImagePullBackOff", "Back-off pulling image \"web:9\"")]);
+    let s = only(pod.clone());
+    assert_eq!(single(&s, at(10)).cause, Cause::Unknown);
+    pod.history.waiting = spell("ImagePullBackOff", 4, 1, "web:9: not found");
+    let s = only(pod);
+    let symptom = single(&s, at(10));
+    assert_eq!((symptom.cause, symptom.onset), (Cause::ImageNotFound, at(4)));
+    assert_eq!(symptom.detail, Detail::Waiting { reason: "ImagePullBackOff", message: "web:9: not found" });
+}
+
+#[test]
+fn attempts_are_counted_and_time_spent_backing_off_is_not() {
+    let mut pod = pod([waiting("ImagePullBackOff", "Back-off pulling image \"web:9\"")]);
+    pod.history.waiting = spell("ImagePullBackOff", 4, 1, "401 Unauthorized");
+    assert_eq!(single(&only(pod.clone()), at(1000)).occurrences, 1);
+    pod.history.waiting = spell("ImagePullBackOff", 4, 2, "401 Unauthorized");
+    assert_eq!(single(&only(pod), at(10)).occurrences, 2);
+}
+
+#[test]
+fn another_containers_spell_is_not_this_ones() {
+    let mut pod = pod([waiting("ImagePullBackOff", "Back-off pulling image \"x\"").named("side")]);
+    pod.history.waiting = spell("ImagePullBackOff", 4, 7, "web:9: not found");
+    let s = only(pod);
+    assert_eq!((single(&s, at(10)).cause, single(&s, at(10)).occurrences), (Cause::Unknown, 1));
+}
+
+#[test]
+fn a_container_that_is_being_created_may_be_pulling_and_fails_in_nothing() {
+    assert_eq!(classify(&only(pod([waiting("ContainerCreating", "")])), at(500)), []);
+}

@@ -1,0 +1,35 @@
+//! Each class: what is one, what is nearly one, and what only looks like one.
+
+mod build;
+mod config;
+mod crash;
+mod evidence;
+mod image;
+mod oom;
+mod pending;
+mod pods;
+mod refused;
+mod removed;
+mod start;
+mod unready;
+
+use super::text::Table;
+use crate::engine::knowledge;
+
+#[test]
+fn every_reading_of_every_text_is_a_word_of_the_api() {
+    let tables: [&Table; 6] = [
+        &super::image::TEXTS,
+        &super::config::TEXTS,
+        &super::start::TEXTS,
+        &super::ending::TEXTS,
+        &super::scheduling::REASONS,
+        &super::create_refused::TEXTS,
+    ];
+    for table in tables {
+        assert!(table.readings().len() > 5);
+        for said in table.readings() {
+            assert!(knowledge::is_known(said.class, said.cause), "{said:?}");
+        }
+    }
+}

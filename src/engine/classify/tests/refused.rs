@@ -1,0 +1,178 @@
+use std::sync::Arc;
+
+use rstest::rstest;
+
+use super::build::*;
+use crate::engine::classify::classify;
+use crate::engine::facts::{PodFacts, Snapshot};
+use crate::engine::finding::Subject;
+use crate::engine::words::{Cause, Class, Sureness};
+
+fn refused(message: &str) -> Snapshot {
+    let mut s = snapshot([]);
+    let revision = Arc::make_mut(&mut s.revisions[1]);
+    revision.replicas = 0;
+    revision.replica_failure = Some(condition(true, "FailedCreate", message, 10));
+    s
+}
+
+#[rstest]
+#[case(
+    "pods \"web-6d-x\" is forbidden: exceeded quota: q, requested: limits.cpu=2, used: limits.cpu=9, limited: limits.cpu=10",
+    Cause::QuotaExceeded,
+    Sureness::Repeated
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: failed quota: q: must specify limits.memory for: web",
+    Cause::QuotaNeedsLimits,
+    Sureness::Definitive
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: maximum cpu usage per Container is 1, but limit is 2",
+    Cause::LimitRange,
+    Sureness::Definitive
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000",
+    Cause::LimitRange,
+    Sureness::Definitive
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation != false",
+    Cause::PodSecurity,
+    Sureness::Definitive
+)]
+#[case(
+    "admission webhook \"policy.invalid\" denied the request: the pod is invalid: exceeded quota: none",
+    Cause::AdmissionDenied,
+    Sureness::Definitive
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+    Cause::AdmissionDenied,
+    Sureness::Definitive
+)]
+#[case(
+    "Internal error occurred: failed calling webhook \"w\": failed to call webhook: Post \"https://w/\": dial tcp 10.0.0.1:443: connect: connection refused",
+    Cause::WebhookUnavailable,
+    Sureness::Repeated
+)]
+#[case(
+    "error looking up service account shop/web: serviceaccount \"web\" not found",
+    Cause::ServiceAccountMissing,
+    Sureness::Repeated
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: no PriorityClass with name gold was found",
+    Cause::PriorityClassMissing,
+    Sureness::Repeated
+)]
+#[case(
+    "Pod \"web-6d-x\" is invalid: spec.containers[0].image: Required value",
+    Cause::PodInvalid,
+    Sureness::Definitive
+)]
+#[case(
+    "unable to create new content in namespace shop because it is being terminated",
+    Cause::NamespaceTerminating,
+    Sureness::Repeated
+)]
+#[case("something new", Cause::Unknown, Sureness::Repeated)]
+fn a_refusal_has_one_cause(#[case] message: &str, #[case] cause: Cause, #[case] sureness: Sureness) {
+    assert_eq!(seen(&refused(message), at(11)), [(Class::CreateRefused, cause, sureness)]);
+}
+
+#[rstest]
+#[case::at_once(10, 1)]
+#[case::soon(11, 1)]
+#[case::after_many_tries(12, 2)]
+#[case::clock_went_back(-50, 1)]
+fn a_refusal_that_lasts_was_repeated(#[case] now: i64, #[case] occurrences: u32) {
+    let s = refused("exceeded quota: q");
+    assert_eq!(single(&s, at(now)).occurrences, occurrences);
+    assert!(matches!(single(&s, at(now)).subject, Subject::Revision(r) if &*r.uid == NEW));
+}
+
+#[test]
+fn a_condition_that_outlived_the_shortage_is_old_news() {
+    let mut s = refused("exceeded quota: q");
+    Arc::make_mut(&mut s.revisions[1]).replicas = 1;
+    assert_eq!(classify(&s, at(100)), []);
+    s.workload.replica_failure = Some(condition(true, "FailedCreate", "exceeded quota: q", 10));
+    assert_eq!(classify(&s, at(100)), []);
+}
+
+#[test]
+fn the_deployments_word_counts_where_its_newest_revision_lacks_pods() {
+    let mut s = refused("");
+    Arc::make_mut(&mut s.revisions[1]).replica_failure = None;
+    assert_eq!(classify(&s, at(100)), []);
+    s.workload.replica_failure = Some(condition(true, "FailedCreate", "exceeded quota: q", 10));
+    let symptom = single(&s, at(100));
+    assert_eq!((symptom.cause, symptom.subject), (Cause::QuotaExceeded, Subject::Workload));
+}
+
+#[test]
+fn a_replicaset_that_could_not_be_created_is_told_by_the_deployment_alone() {
+    let mut s = snapshot([]);
+    s.workload.progressing =
+        Some(condition(false, "ReplicaSetCreateError", "ReplicaSet \"web-x\" is invalid: spec", 10));
+    assert_eq!(seen(&s, at(11)), [(Class::CreateRefused, Cause::PodInvalid, Sureness::Definitive)]);
+}
+
+fn stalled() -> Snapshot {
+    let mut s = snapshot([]);
+    s.workload.progressing = Some(condition(false, "ProgressDeadlineExceeded", "timed out progressing", 600));
+    s
+}
+
+#[test]
+fn a_rollout_past_its_deadline_is_stalled() {
+    assert_eq!(seen(&stalled(), at(601)), [(Class::RolloutStalled, Cause::DeadlineExceeded, Sureness::Definitive)]);
+}
+
+#[test]
+fn the_deadline_of_another_generation_or_of_a_paused_rollout_says_nothing() {
+    let mut s = stalled();
+    s.workload.generation = 3;
+    assert_eq!(classify(&s, at(601)), []);
+    let mut s = stalled();
+    s.workload.paused = true;
+    assert_eq!(classify(&s, at(601)), []);
+}
+
+#[test]
+fn a_deadline_is_not_worth_saying_where_a_pod_says_more() {
+    let mut s = stalled();
+    s.pods = vec![Arc::new(pod([looping(2, ended(1, "Error"))]))];
+    assert_eq!(single(&s, at(601)).class, Class::CrashLoopBackOff);
+    s.pods = vec![Arc::new(pod([looping(2, ended(255, "Unknown"))]))];
+    assert_eq!(seen(&s, at(601))[1].0, Class::RolloutStalled);
+}
+
+fn waits_for_a_place(max_unavailable: i32) -> Snapshot {
+    let mut waits = PodFacts { node: None, ..pod([]) };
+    let message = "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules.";
+    waits.unscheduled = Some(condition(false, "Unschedulable", message, 3));
+    let holds = PodFacts { revision: name(OLD), name: name("web-59-a"), ..ready_pod([running(-100)]) };
+    let mut s = snapshot([waits, holds]);
+    s.workload.max_unavailable = max_unavailable;
+    s
+}
+
+#[test]
+fn new_pods_that_wait_for_old_ones_that_wait_for_them_are_a_deadlock() {
+    let expected = [
+        (Class::Pending, Cause::PodAffinity, Sureness::Timed),
+        (Class::RolloutStalled, Cause::StrategyDeadlock, Sureness::Timed),
+    ];
+    assert_eq!(seen(&waits_for_a_place(0), at(200)), expected);
+}
+
+#[test]
+fn where_an_old_pod_may_go_first_there_is_no_deadlock() {
+    assert_eq!(single(&waits_for_a_place(1), at(200)).class, Class::Pending);
+    let mut alone = waits_for_a_place(0);
+    alone.pods.truncate(1);
+    assert_eq!(single(&alone, at(200)).class, Class::Pending);
+}

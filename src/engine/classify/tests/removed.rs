@@ -1,0 +1,100 @@
+use std::sync::Arc;
+
+use rstest::rstest;
+
+use super::build::*;
+use crate::engine::classify::classify;
+use crate::engine::facts::{NodeFacts, PodFacts};
+use crate::engine::words::{Cause, Class, Sureness};
+
+fn finished(reason: &str, message: &str) -> PodFacts {
+    let mut pod = pod([terminated(ended(137, "Error"))]);
+    pod.finished = true;
+    pod.reason = Some(name(reason));
+    pod.message = Box::from(message);
+    pod
+}
+
+#[rstest]
+#[case(
+    "Evicted",
+    "The node was low on resource: memory. Threshold quantity: 100Mi, available: 1Mi.",
+    Class::Evicted,
+    Cause::NodePressure
+)]
+#[case("Evicted", "Pod was rejected: The node had condition: [DiskPressure].", Class::Evicted, Cause::NodePressure)]
+#[case("Preempting", "Preempted in order to admit critical pod", Class::Evicted, Cause::Preempted)]
+#[case("NodeShutdown", "Pod was rejected as the node is shutting down.", Class::Evicted, Cause::NodeShutdown)]
+#[case("Terminated", "Pod was terminated in response to imminent node shutdown.", Class::Evicted, Cause::NodeShutdown)]
+#[case(
+    "OutOfcpu",
+    "Pod was rejected: Node didn't have enough resource: cpu",
+    Class::Pending,
+    Cause::InsufficientResources
+)]
+#[case("OutOfpods", "Pod was rejected", Class::Pending, Cause::TooManyPods)]
+#[case(
+    "UnexpectedAdmissionError",
+    "Allocate failed due to no devices available",
+    Class::PodSetup,
+    Cause::DeviceUnavailable
+)]
+#[case("SysctlForbidden", "Pod was rejected: forbidden sysctl", Class::PodSetup, Cause::Unknown)]
+fn pods_that_were_taken_or_turned_away_are_never_evidence(
+    #[case] reason: &str,
+    #[case] message: &str,
+    #[case] class: Class,
+    #[case] cause: Cause,
+) {
+    assert_eq!(seen(&only(finished(reason, message)), at(50)), [(class, cause, Sureness::Excluded)]);
+}
+
+#[rstest]
+#[case("Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.")]
+#[case("Container web exceeded its local ephemeral storage limit \"1Gi\".")]
+#[case("Usage of EmptyDir volume \"cache\" exceeds the limit \"1Gi\".")]
+fn pods_that_exceeded_a_limit_of_their_own_are_evidence_once_there_are_two(#[case] message: &str) {
+    let first = finished("Evicted", message);
+    let s = only(first.clone());
+    assert_eq!(seen(&s, at(50)), [(Class::Evicted, Cause::OwnLimit, Sureness::Repeated)]);
+    assert_eq!(single(&s, at(50)).occurrences, 1);
+    let low = finished("Evicted", "The node was low on resource: memory.");
+    let old = PodFacts { revision: name(OLD), ..first.clone() };
+    let s = snapshot([first.clone(), first, low, old]);
+    let occurrences: Vec<u32> = classify(&s, at(50)).iter().map(|symptom| symptom.occurrences).collect();
+    assert_eq!(occurrences, [2, 2, 1, 1]);
+}
+
+#[rstest]
+#[case("PreemptionByScheduler", Class::Evicted, Cause::Preempted)]
+#[case("EvictionByEvictionAPI", Class::Evicted, Cause::NodeShutdown)]
+#[case("TerminationByKubelet", Class::Evicted, Cause::NodePressure)]
+#[case("DeletionByTaintManager", Class::NodeLost, Cause::NodeNotReady)]
+#[case("DeletionByPodGC", Class::NodeLost, Cause::NodeNotReady)]
+fn a_pod_that_is_being_taken_away_is_no_evidence_whatever_its_containers_show(
+    #[case] reason: &str,
+    #[case] class: Class,
+    #[case] cause: Cause,
+) {
+    let pod = PodFacts { disruption: Some(name(reason)), ..pod([looping(5, ended(137, "Error"))]) };
+    assert_eq!(seen(&only(pod), at(50)), [(class, cause, Sureness::Excluded)]);
+}
+
+#[test]
+fn pods_on_a_node_that_is_not_ready_are_lost_and_those_elsewhere_are_not() {
+    let here = pod([looping(5, ended(1, "Error"))]);
+    let there = PodFacts { node: Some(name("n2")), ..here.clone() };
+    let mut s = snapshot([here, there]);
+    s.nodes.own = vec![Arc::new(NodeFacts { ready: false, ..node("n1") }), Arc::new(node("n2"))];
+    let expected = [
+        (Class::NodeLost, Cause::NodeNotReady, Sureness::Excluded),
+        (Class::CrashLoopBackOff, Cause::ApplicationError, Sureness::Counted),
+    ];
+    assert_eq!(seen(&s, at(50)), expected);
+}
+
+#[test]
+fn a_pod_that_ended_and_does_not_say_why_is_no_evidence() {
+    let pod = PodFacts { reason: None, ..finished("", "") };
+    assert_eq!(classify(&only(pod), at(50)), []);
+}

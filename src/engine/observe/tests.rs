@@ -1,0 +1,239 @@
+use std::sync::Arc;
+
+use rstest::rstest;
+
+use super::*;
+use crate::engine::facts::{Name, Termination};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    Arc::from(text)
+}
+
+fn container(restarts: u32, state: ContainerState, last: bool) -> ContainerFacts {
+    let kind = ContainerKind::App;
+    let started = matches!(state, ContainerState::Running { .. });
+    ContainerFacts { name: name("web"), kind, ready: false, started, restarts, state, last: last.then(|| ended(1)) }
+}
+
+fn ended(exit_code: i32) -> Box<Termination> {
+    let (started, finished) = (Some(at(1)), Some(at(2)));
+    Box::new(Termination { exit_code, signal: 0, reason: name("Error"), message: Box::default(), started, finished })
+}
+
+fn terminated() -> ContainerState {
+    ContainerState::Terminated(ended(1))
+}
+
+fn waiting(reason: &str, message: &str) -> ContainerState {
+    ContainerState::Waiting { reason: name(reason), message: Box::from(message) }
+}
+
+fn running() -> ContainerState {
+    ContainerState::Running { since: at(1) }
+}
+
+fn pod(container: ContainerFacts) -> PodFacts {
+    PodFacts {
+        uid: name("uid-1"),
+        name: name("web-1"),
+        revision: name("uid-rs"),
+        node: None,
+        created: at(0),
+        started: None,
+        deleting: false,
+        finished: false,
+        reason: None,
+        message: Box::default(),
+        ready: false,
+        ready_since: None,
+        ready_reason: None,
+        unscheduled: None,
+        sandbox_ready: None,
+        disruption: None,
+        containers: Box::new([container]),
+        history: History::default(),
+    }
+}
+
+fn ready(ready: bool) -> PodFacts {
+    PodFacts { ready, ..pod(container(0, running(), false)) }
+}
+
+/// What the kubelet shows of a container that crashes again and again, in order.
+#[rstest]
+#[case::before_the_first_run(0, waiting("ContainerCreating", ""), false, 0)]
+#[case::first_run(0, running(), false, 0)]
+#[case::first_exit(0, terminated(), false, 1)]
+#[case::restarted_at_once(1, running(), true, 1)]
+#[case::second_exit(1, terminated(), true, 2)]
+#[case::back_off(1, waiting("CrashLoopBackOff", ""), true, 2)]
+#[case::next_run_exists(2, waiting("ContainerCreating", ""), true, 2)]
+#[case::third_run(2, running(), true, 2)]
+#[case::third_exit(2, terminated(), true, 3)]
+#[case::back_off_again(2, waiting("CrashLoopBackOff", ""), true, 3)]
+fn exits_grow_with_every_end_of_a_run(
+    #[case] restarts: u32,
+    #[case] state: ContainerState,
+    #[case] last: bool,
+    #[case] expected: u32,
+) {
+    assert_eq!(exits(&container(restarts, state, last)), expected);
+}
+
+#[rstest]
+#[case::start_refused(0, waiting("RunContainerError", ""), true, 1)]
+#[case::image_gone_on_restart(3, waiting("ErrImagePull", ""), true, 4)]
+#[case::config_gone_on_restart(0, waiting("CreateContainerConfigError", ""), true, 1)]
+#[case::never_ran(0, waiting("CrashLoopBackOff", ""), false, 0)]
+fn a_run_that_ended_is_counted_whatever_the_container_waits_for(
+    #[case] restarts: u32,
+    #[case] state: ContainerState,
+    #[case] last: bool,
+    #[case] expected: u32,
+) {
+    assert_eq!(exits(&container(restarts, state, last)), expected);
+}
+
+#[test]
+fn an_init_container_that_has_done_its_work_did_not_exit() {
+    let mut init = container(0, ContainerState::Terminated(ended(0)), false);
+    assert_eq!(exits(&init), 1);
+    init.kind = ContainerKind::Init;
+    assert_eq!(exits(&init), 0);
+    init.state = terminated();
+    assert_eq!(exits(&init), 1);
+}
+
+#[test]
+fn exits_of_a_pod_made_for_the_rollout_count_in_full() {
+    let mut pod = pod(container(3, terminated(), true));
+    pod.history.exits_at_first_sight = 3;
+    assert_eq!(exits_since(&pod, &pod.containers[0], at(0)), 4);
+    assert_eq!(exits_since(&pod, &pod.containers[0], at(1)), 1);
+    pod.history.exits_at_first_sight = 9;
+    assert_eq!(exits_since(&pod, &pod.containers[0], at(1)), 0);
+}
+
+#[test]
+fn the_first_sight_is_kept() {
+    let first = observe(None, pod(container(2, terminated(), true)), at(10));
+    assert_eq!((first.history.first_seen, first.history.exits_at_first_sight), (Some(at(10)), 3));
+    let second = observe(Some(&first), pod(container(9, terminated(), true)), at(20));
+    assert_eq!((second.history.first_seen, second.history.exits_at_first_sight), (Some(at(10)), 3));
+}
+
+#[test]
+fn another_pod_of_the_same_name_begins_anew() {
+    let mut first = observe(None, ready(true), at(10));
+    first.history.losses = vec![at(5)];
+    let other = PodFacts { uid: name("uid-2"), ..ready(false) };
+    let second = observe(Some(&first), other, at(20));
+    assert_eq!((second.history.first_seen, second.history.losses.len()), (Some(at(20)), 0));
+}
+
+#[test]
+fn readiness_is_lost_once_per_loss() {
+    let mut pod = observe(None, ready(true), at(0));
+    for (second, is_ready) in [(1, false), (2, false), (3, true), (4, true), (5, false)] {
+        pod = observe(Some(&pod), ready(is_ready), at(second));
+    }
+    assert_eq!(pod.history.losses, [at(1), at(5)]);
+}
+
+#[test]
+fn a_pod_that_goes_away_or_ends_loses_nothing() {
+    let was = observe(None, ready(true), at(0));
+    let deleting = PodFacts { deleting: true, ..ready(false) };
+    assert_eq!(observe(Some(&was), deleting, at(1)).history.losses, []);
+    let finished = PodFacts { finished: true, ..ready(false) };
+    assert_eq!(observe(Some(&was), finished, at(1)).history.losses, []);
+}
+
+#[test]
+fn the_newest_losses_are_kept() {
+    let mut pod = observe(None, ready(true), at(0));
+    for second in 1..=40 {
+        pod = observe(Some(&pod), ready(second % 2 == 0), at(second));
+    }
+    assert_eq!(pod.history.losses.len(), MAX_LOSSES);
+    assert_eq!(pod.history.losses.last(), Some(&at(39)));
+}
+
+#[test]
+fn a_clock_that_goes_back_adds_no_loss() {
+    let mut pod = observe(None, ready(true), at(0));
+    for (second, is_ready) in [(10, false), (11, true), (5, false), (6, true), (10, false)] {
+        pod = observe(Some(&pod), ready(is_ready), at(second));
+    }
+    assert_eq!(pod.history.losses, [at(10)]);
+}
+
+#[test]
+fn the_last_start_is_remembered_at_its_latest() {
+    let starting = || {
+        let mut container = container(0, running(), false);
+        container.started = false;
+        pod(container)
+    };
+    let mut pod = observe(None, ready(false), at(0));
+    assert_eq!(pod.history.last_started, None);
+    for (second, next) in [(1, starting()), (5, ready(false)), (6, starting()), (3, ready(false))] {
+        pod = observe(Some(&pod), next, at(second));
+    }
+    assert_eq!(pod.history.last_started, Some(at(5)));
+}
+
+/// Shows a container waiting at one second after the other and returns the spell it is in at the end.
+fn spell_after(shown: &[(&str, &str)]) -> Option<WaitingSpell> {
+    let mut seen: Option<PodFacts> = None;
+    for (second, (reason, message)) in (0..).zip(shown) {
+        let state = if *reason == "Running" { running() } else { waiting(reason, message) };
+        seen = Some(observe(seen.as_ref(), pod(container(0, state, false)), at(second)));
+    }
+    seen?.history.waiting.map(|spell| *spell)
+}
+
+const BACK_OFF: &str = "Back-off pulling image \"web:9\"";
+
+#[rstest]
+#[case::first_pull(&[("ErrImagePull", "e1")], 1)]
+#[case::waits(&[("ErrImagePull", "e1"), ("ImagePullBackOff", BACK_OFF)], 1)]
+#[case::seen_late(&[("ImagePullBackOff", BACK_OFF)], 1)]
+#[case::second_pull(&[("ErrImagePull", "e1"), ("ImagePullBackOff", BACK_OFF), ("ErrImagePull", "e2")], 2)]
+#[case::shown_twice(&[("ErrImagePull", "e1"), ("ErrImagePull", "e1"), ("ErrImagePull", "e1")], 1)]
+#[case::other_pull_error(&[("ImagePullBackOff", BACK_OFF), ("RegistryUnavailable", "e2")], 2)]
+#[case::another_failure(&[("ImagePullBackOff", BACK_OFF), ("CreateContainerConfigError", "e")], 1)]
+#[case::ran_between(&[("ImagePullBackOff", BACK_OFF), ("Running", ""), ("ErrImagePull", "e")], 1)]
+fn pulls_are_counted_as_they_fail(#[case] shown: &[(&str, &str)], #[case] attempts: u32) {
+    assert_eq!(spell_after(shown).unwrap().attempts, attempts);
+}
+
+#[test]
+fn a_spell_keeps_its_beginning_and_its_last_telling_message() {
+    let spell = spell_after(&[("ErrImagePull", "e1"), ("ImagePullBackOff", BACK_OFF)]).unwrap();
+    assert_eq!((spell.since, &*spell.message, &*spell.reason), (at(0), "e1", "ImagePullBackOff"));
+    let newer = "Back-off pulling image \"web:9\": ErrImagePull: e2";
+    let spell = spell_after(&[("ErrImagePull", "e1"), ("ImagePullBackOff", newer)]).unwrap();
+    assert_eq!(&*spell.message, newer);
+}
+
+#[rstest]
+#[case("ContainerCreating")]
+#[case("PodInitializing")]
+#[case("CrashLoopBackOff")]
+#[case("Running")]
+fn a_container_that_waits_for_its_turn_or_was_counted_is_in_no_spell(#[case] reason: &str) {
+    assert_eq!(spell_after(&[(reason, "")]), None);
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_lengthen_a_spell() {
+    let waits = || pod(container(0, waiting("CreateContainerConfigError", "e"), false));
+    let first = observe(None, waits(), at(50));
+    let second = observe(Some(&first), waits(), at(20));
+    assert_eq!(second.history.waiting.unwrap().since, at(50));
+}
