@@ -213,6 +213,13 @@ impl Metrics {
         seen.insert(resource, Instant::now());
     }
 
+    /// The watch last showed life so long ago.
+    pub fn watch_seen_ago(&self, resource: WatchedResource, age: Duration) {
+        let Some(at) = Instant::now().checked_sub(age) else { return };
+        let mut seen = self.watch_seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert(resource, at);
+    }
+
     pub fn watch_failed(&self, resource: WatchedResource) {
         self.watch_errors.get_or_create(&resource.into()).inc();
     }

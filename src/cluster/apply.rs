@@ -15,6 +15,7 @@ use super::patch::{self, Live};
 use crate::api::{WORKLOAD_MANAGER, keys};
 use crate::engine::freeze::Step;
 use crate::engine::memory::Intent;
+use crate::metrics::ErrorCategory;
 
 /// No call to the API server takes longer than this.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,11 +51,11 @@ pub enum Error {
 
 impl Error {
     /// A word from a closed set, for metrics.
-    pub fn category(&self) -> &'static str {
+    pub fn category(&self) -> ErrorCategory {
         match self {
-            Self::Call { .. } => "api",
-            Self::Timeout { .. } => "timeout",
-            Self::NoTemplate { .. } => "object",
+            Self::Call { source, .. } => source.as_ref().into(),
+            Self::Timeout { .. } => ErrorCategory::Timeout,
+            Self::NoTemplate { .. } => ErrorCategory::Decode,
         }
     }
 }
@@ -161,6 +162,16 @@ pub async fn resume(client: &Client, target: Target<'_>, incident: &str) -> Resu
     }
     let generation = fresh.live.generation;
     write(client, target, &patch::resume(&fresh.live), incident, generation).await
+}
+
+/// Who wrote the pod template last, by field manager; asked only to tell people.
+pub async fn last_writer(client: &Client, target: Target<'_>) -> Option<String> {
+    let api: Api<Deployment> = Api::namespaced(client.clone(), target.namespace);
+    let deployment = call("reading", "Deployment", target.name, api.get(target.name)).await.ok()?;
+    let owns_template = |fields: &Value| fields.pointer("/f:spec/f:template").is_some();
+    let entries = deployment.metadata.managed_fields.unwrap_or_default();
+    let writers = entries.iter().filter(|e| e.fields_v1.as_ref().is_some_and(|f| owns_template(&f.0)));
+    writers.max_by_key(|e| e.time.as_ref().map(|t| t.0)).and_then(|e| e.manager.clone())
 }
 
 async fn scale_to_zero(client: &Client, target: Target<'_>, intent: &Intent) -> Result<(), Error> {

@@ -9,8 +9,8 @@ use kube::ResourceExt;
 use super::own::Own;
 use super::shelf::Key;
 use crate::api::{Incident, WorkloadHealth};
-use crate::engine::facts::{Name, WorkloadFacts};
 use crate::engine::decision::{Outcome, Progress};
+use crate::engine::facts::{Name, WorkloadFacts};
 use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, OpenIncident};
 use crate::engine::words::{Confidence, Fault};
 

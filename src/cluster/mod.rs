@@ -2,13 +2,18 @@
 //! decided becomes writes.
 
 pub mod apply;
+pub mod client;
 pub mod digest;
 pub mod events;
 pub mod facts;
+pub mod gather;
 pub mod lease;
 pub mod own;
 pub mod patch;
+pub mod policies;
 pub mod shelf;
 pub mod slim;
 pub mod store;
+pub mod streams;
 pub mod text;
+pub mod watches;

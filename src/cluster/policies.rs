@@ -13,11 +13,12 @@ use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
 
 use super::own::Own;
+use super::store::Labels;
 use crate::api::policy::Terms;
 use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
 use crate::config::Mode;
 use crate::engine::builtin;
-use crate::engine::facts::{Name, WorkloadFacts};
+use crate::engine::facts::Name;
 use crate::engine::policy::Policy;
 
 /// Policies ready for use, compiled once per generation.
@@ -80,13 +81,11 @@ impl Policies {
     }
 
     /// The policy that governs the workload, if any selects it.
-    pub fn choose(&self, workload: &WorkloadFacts) -> Option<Choice> {
-        let labels: BTreeMap<String, String> =
-            workload.labels.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    pub fn choose(&self, namespace: &str, labels: &Labels) -> Option<Choice> {
         let compiled: Vec<Arc<Compiled>> =
             self.compiled.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
         let mut selecting: Vec<&Arc<Compiled>> =
-            compiled.iter().filter(|c| c.selector.matches(&labels) && self.covers(c, &workload.namespace)).collect();
+            compiled.iter().filter(|c| c.selector.matches(labels) && self.covers(c, namespace)).collect();
         selecting.sort_by(|a, b| a.rank.cmp(&b.rank));
         let (first, rest) = selecting.split_first()?;
         Some(Choice {
@@ -125,7 +124,12 @@ fn reuse(
 fn namespaced(object: &IncidentPolicy, limit: Mode) -> Result<Compiled, String> {
     let name = object.name_any();
     Ok(Compiled {
-        policy: Arc::new(compile(format!("IncidentPolicy/{name}"), object.metadata.generation, &object.spec.terms, limit)),
+        policy: Arc::new(compile(
+            format!("IncidentPolicy/{name}"),
+            object.metadata.generation,
+            &object.spec.terms,
+            limit,
+        )),
         namespaces: None,
         namespace: object.namespace(),
         selector: selector(&object.spec.selector)?,

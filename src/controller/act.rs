@@ -6,11 +6,11 @@ use std::time::Instant;
 use jiff::Timestamp;
 
 use super::context::Context;
-use super::fleet::WorkloadKey;
 use super::record::{self, Record};
 use super::write;
 use crate::api::Incident;
 use crate::cluster::apply::{self, Applied, CALL_TIMEOUT, Error, Fresh, Target};
+use crate::cluster::store::WorkloadKey;
 use crate::engine::decision::{Action, Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
 use crate::engine::freeze::{self, Step};
@@ -40,7 +40,7 @@ pub struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn target(&self) -> Target<'a> {
+    pub fn target(&self) -> Target<'a> {
         let w = &self.s.workload;
         Target { namespace: &w.namespace, name: &w.name, uid: &w.uid }
     }
@@ -84,8 +84,7 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
     let needs_template = intent.kind == ActionKind::RollBack || step == Some(Step::PutBack);
     let template_of = needs_template.then_some(&*intent.target.name);
     // The live read does not depend on the incident, so the two go side by side; the write waits for both.
-    let (incident, fresh) =
-        tokio::join!(ensure(ctx, work), apply::read(&ctx.client, work.target(), template_of));
+    let (incident, fresh) = tokio::join!(ensure(ctx, work), apply::read(&ctx.client, work.target(), template_of));
     let (incident, fresh) = (incident?, fresh?);
     let applied = carry_out(ctx, work, intent, record.name, (step, fresh)).await;
     if applied.is_err() {
@@ -118,7 +117,7 @@ fn settle(ctx: &Context, work: &Work<'_>, kind: ActionKind, applied: &Applied, f
     match applied {
         Applied::Done { generation } | Applied::Already { generation } => {
             ctx.tracker.wrote(work.key, *generation);
-            ctx.metrics.acted(kind, ActionResult::Done);
+            ctx.metrics.acted(kind, ActionResult::Accepted);
             ctx.metrics.action_took(work.began.elapsed());
             let Some(intent) = finished else { return Outcome::Nothing };
             Outcome::Acted(ActionRecord {
@@ -131,7 +130,7 @@ fn settle(ctx: &Context, work: &Work<'_>, kind: ActionKind, applied: &Applied, f
         }
         Applied::Overtaken(because) => {
             tracing::info!(because, "not acting: the workload has moved on");
-            ctx.metrics.acted(kind, ActionResult::Overtaken);
+            ctx.metrics.acted(kind, ActionResult::Stale);
             Outcome::Overtaken
         }
     }
@@ -152,7 +151,10 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
     let Some(wanted) = wanted.filter(|w| existing.intent() != Some(*w)) else { return Ok(Some(existing)) };
     // A step of a freeze that is under way was intended already; only its generation has moved on.
     let under_way = existing.intent().is_some_and(|i| {
-        i.kind == wanted.kind && i.target.uid == wanted.target.uid && i.generation < wanted.generation && work.decision.verdict.is_none()
+        i.kind == wanted.kind
+            && i.target.uid == wanted.target.uid
+            && i.generation < wanted.generation
+            && work.decision.verdict.is_none()
     });
     if under_way {
         return Ok(Some(existing));

@@ -1,9 +1,12 @@
 //! What every controller shares.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::fleet::Fleet;
 use super::tracker::Tracker;
@@ -12,7 +15,8 @@ use crate::cluster::events::Events;
 use crate::cluster::lease::Standing;
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
-use crate::cluster::store::Stores;
+use crate::cluster::store::{Stores, WorkloadKey};
+use crate::cluster::watches::Watches;
 use crate::engine::facts::WorkloadFacts;
 use crate::metrics::Metrics;
 
@@ -20,6 +24,7 @@ use crate::metrics::Metrics;
 pub struct Context {
     pub stores: Arc<Stores>,
     pub own: Arc<Own>,
+    pub watches: Arc<Watches>,
     pub policies: Policies,
     pub fleet: Fleet,
     pub tracker: Tracker,
@@ -31,7 +36,37 @@ pub struct Context {
     /// Where the parent incident of a storm is written.
     pub namespace: String,
     /// Asks for another look at workloads.
-    pub wake: tokio::sync::mpsc::UnboundedSender<super::fleet::WorkloadKey>,
+    pub wake: UnboundedSender<WorkloadKey>,
+    /// Policies or namespaces changed; their status may have to.
+    pub policies_changed: Notify,
+    /// Set once a new leader has surveyed everything, and cleared with its leadership.
+    pub surveyed: AtomicBool,
+}
+
+/// Cluster policies may be missing without harm to namespaced ones, and their watch may fail alone.
+const OPTIONAL: [&str; 1] = ["clusterincidentpolicies"];
+
+impl Context {
+    /// Kinds that have not been listed yet and without which nothing can be decided.
+    pub fn missing(&self) -> Vec<String> {
+        let needed = self.watches.ages().into_iter().filter(|a| !OPTIONAL.contains(&a.resource.as_str()));
+        needed.filter(|a| !a.ready).map(|a| a.resource).collect()
+    }
+
+    /// Seconds since the slowest of the needed watches proved to be alive.
+    pub fn data_age_seconds(&self) -> i64 {
+        let needed = self.watches.ages().into_iter().filter(|a| !OPTIONAL.contains(&a.resource.as_str()));
+        needed.map(|a| i64::try_from(a.seconds).unwrap_or(i64::MAX)).max().unwrap_or_default()
+    }
+
+    /// This replica leads, and knows how all workloads do.
+    pub fn leads(&self) -> bool {
+        self.standing.is_leader() && self.surveyed.load(Ordering::Acquire)
+    }
+
+    pub fn set_surveyed(&self, surveyed: bool) {
+        self.surveyed.store(surveyed, Ordering::Release);
+    }
 }
 
 /// The Deployment as Events refer to it.

@@ -5,12 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::cluster::store::WorkloadKey;
 use crate::engine::facts::{FleetFacts, Name};
 use crate::engine::moment::seconds_between;
 use crate::engine::storm::{self, Limits, Weather};
-
-/// Namespace and name of a Deployment.
-pub type WorkloadKey = (Name, Name);
 
 /// Neighbours that began to fail within this time of each other may share a cause. Seconds.
 const NEIGHBOUR_SECONDS: i64 = 120;
@@ -54,7 +52,9 @@ impl Fleet {
         self.with(|inner| {
             let failing = || inner.watched.iter().filter_map(|(k, since)| since.map(|at| (k, at)));
             let neighbours = failing()
-                .filter(|(k, at)| k.0 == key.0 && *k != key && seconds_between(*at, now) <= NEIGHBOUR_SECONDS)
+                .filter(|(k, at)| {
+                    k.namespace == key.namespace && *k != key && seconds_between(*at, now) <= NEIGHBOUR_SECONDS
+                })
                 .count();
             let newly = failing().filter(|(_, at)| seconds_between(*at, now) <= window).count();
             FleetFacts {

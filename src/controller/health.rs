@@ -31,7 +31,12 @@ pub enum Due {
 }
 
 /// The status that the decision calls for.
-pub fn wanted(s: &Snapshot, decision: &Decision, before: Option<&WorkloadHealthStatus>, now: Timestamp) -> WorkloadHealthStatus {
+pub fn wanted(
+    s: &Snapshot,
+    decision: &Decision,
+    before: Option<&WorkloadHealthStatus>,
+    now: Timestamp,
+) -> WorkloadHealthStatus {
     let mut status = WorkloadHealthStatus {
         state: decision.state,
         why: crate::cluster::text::head(&said(decision), 1024).to_owned(),
@@ -49,14 +54,21 @@ pub fn wanted(s: &Snapshot, decision: &Decision, before: Option<&WorkloadHealthS
 }
 
 /// Compares what is remembered with what should be.
-pub fn due(before: Option<&WorkloadHealthStatus>, after_: &WorkloadHealthStatus, differs_since: Option<Timestamp>, now: Timestamp) -> Due {
+pub fn due(
+    before: Option<&WorkloadHealthStatus>,
+    after_: &WorkloadHealthStatus,
+    differs_since: Option<Timestamp>,
+    now: Timestamp,
+) -> Due {
     let blank = WorkloadHealthStatus::default();
     let seen = before.unwrap_or(&blank);
     let nothing_yet = before.is_none() && after_.ledger.is_empty() && passes(after_.state);
     if nothing_yet || same(seen, after_) {
         return Due::No;
     }
-    if !passes(after_.state) && (seen.state != after_.state || seen.refusal != after_.refusal || seen.incident != after_.incident) {
+    if !passes(after_.state)
+        && (seen.state != after_.state || seen.refusal != after_.refusal || seen.incident != after_.incident)
+    {
         return Due::Now;
     }
     if healthy_entries(seen) != healthy_entries(after_) || seen.policy != after_.policy {
@@ -127,7 +139,11 @@ fn incident(decision: &Decision) -> Option<&str> {
 
 /// The last healthy revision: the newest itself, once it is proven.
 fn last_healthy(s: &Snapshot, ledger: &[LedgerEntry]) -> Option<RevisionRef> {
-    let best = ledger.iter().filter(|e| e.failed_at.is_none()).filter(|e| e.healthy_since.is_some()).max_by_key(|e| e.healthy_since)?;
+    let best = ledger
+        .iter()
+        .filter(|e| e.failed_at.is_none())
+        .filter(|e| e.healthy_since.is_some())
+        .max_by_key(|e| e.healthy_since)?;
     s.revisions.iter().find(|r| r.uid == best.uid).map(|r| crate::engine::guard::reference(r))
 }
 
@@ -143,7 +159,12 @@ fn set_conditions(conditions: &mut Vec<Condition>, decision: &Decision, now: Tim
         State::Progressing | State::Suspect | State::Unknown => None,
     };
     let state = decision.state.to_string();
-    condition::set(conditions, Wanted { kind: "Healthy", status: healthy, reason: state, message: said(decision) }, None, now);
+    condition::set(
+        conditions,
+        Wanted { kind: "Healthy", status: healthy, reason: state, message: said(decision) },
+        None,
+        now,
+    );
     let frozen = matches!(&decision.incident, IncidentStep::Record { progress: Progress::Frozen, .. });
     let (reason, message) = if frozen { ("Frozen", decision.why.clone()) } else { ("NotFrozen", String::new()) };
     let wanted = Wanted { kind: "Frozen", status: Some(frozen), reason: reason.to_owned(), message };

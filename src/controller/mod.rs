@@ -1,3 +1,15 @@
 //! The shell around the engine: gather, decide, apply, record.
 
+pub mod act;
+pub mod chores;
+pub mod context;
+pub mod fleet;
+pub mod health;
+pub mod own_streams;
+pub mod policy_status;
 pub mod record;
+pub mod run;
+pub mod storm;
+pub mod tracker;
+pub mod workload;
+pub mod write;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::fleet::WorkloadKey;
+use crate::cluster::store::WorkloadKey;
 use crate::engine::facts::{Name, WorkloadFacts};
 use crate::engine::memory::CurrentRevision;
 use crate::engine::words::{RefusalReason, State};
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> WorkloadKey {
-        (Name::from("shop"), Name::from(name))
+        WorkloadKey::new("shop", name)
     }
 
     #[test]

@@ -4,24 +4,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use super::act::{self, Outcome, Work};
 use super::context::{Context, deployment_reference, incident_reference};
-use super::fleet::WorkloadKey;
 use super::health::{self, Due};
 use super::record;
 use super::tracker::Said;
 use super::{storm, write};
 use crate::api::Incident;
-use crate::cluster::apply::Error;
+use crate::cluster::apply::{self, Error};
 use crate::cluster::events::About;
 use crate::cluster::gather;
 use crate::cluster::policies;
+use crate::cluster::store::WorkloadKey;
 use crate::config::Mode;
 use crate::engine::decide::decide;
 use crate::engine::decision::{self, Decision, IncidentStep, Progress};
-use crate::engine::facts::{Name, Snapshot, WorkloadFacts};
+use crate::engine::facts::{Name, Snapshot};
 use crate::engine::memory::Memory;
 use crate::engine::moment::earliest;
 use crate::engine::policy::Policy;
@@ -66,24 +65,25 @@ pub fn survey(ctx: &Context, key: &WorkloadKey) {
 
 /// The snapshot, or `None` when there is nothing to judge.
 pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapshot> {
-    let Some((workload, revisions, pods, nodes)) = ctx.stores.workload(&key.0, &key.1) else {
+    let Some((workload, revisions, pods, nodes)) = ctx.stores.workload(key) else {
         ctx.fleet.forget(key);
         ctx.tracker.forget(key);
         return None;
     };
     let memory = gather::memory(&ctx.own, &workload, ctx.tracker.current(key).as_ref());
-    let Some(policy) = policy_for(ctx, &workload, &memory) else {
+    let Some(policy) = policy_for(ctx, key, &memory) else {
         ctx.fleet.forget(key);
         return None;
     };
     let fleet = ctx.fleet.facts(key, now);
-    let data_age_seconds = ctx.stores.age_seconds();
+    let data_age_seconds = ctx.data_age_seconds();
     Some(Snapshot { workload, revisions, pods, nodes, policy, memory, fleet, data_age_seconds })
 }
 
 /// The policy that governs it. Without one an open incident is still followed to its end, by looking on.
-fn policy_for(ctx: &Context, workload: &WorkloadFacts, memory: &Memory) -> Option<Arc<Policy>> {
-    if let Some(choice) = ctx.policies.choose(workload) {
+fn policy_for(ctx: &Context, key: &WorkloadKey, memory: &Memory) -> Option<Arc<Policy>> {
+    let labels = ctx.stores.labels(key).unwrap_or_default();
+    if let Some(choice) = ctx.policies.choose(&key.namespace, &labels) {
         return Some(choice.policy);
     }
     let open = !memory.open.is_empty();
@@ -179,7 +179,7 @@ async fn tell(
         }
         (_, Progress::Ineffective) if news => ctx.events.ineffective(about, baseline, why).await,
         (_, Progress::Retaken) if news => {
-            let writer = ctx.stores.last_writer(&work.s.workload.namespace, &work.s.workload.name);
+            let writer = apply::last_writer(&ctx.client, work.target()).await;
             ctx.events.retaken(about, failing, writer.as_deref().unwrap_or("another writer")).await;
         }
         _ => {}
@@ -210,7 +210,7 @@ async fn close(
     }
     if let Some(lead) = incident.spec.opened.findings.first() {
         let action = status.actions.last().map(|a| a.kind);
-        ctx.metrics.incident_closed(lead.class, action, outcome);
+        ctx.metrics.incident_came_to(lead.class, action, outcome);
     }
     // What follows, such as the verdict on a new template, is decided with this incident out of the way.
     let _ = ctx.wake.send(work.key.clone());
@@ -262,7 +262,7 @@ fn say(ctx: &Context, key: &WorkloadKey, s: &Snapshot, decision: &Decision) {
     let refusal = decision.refusal.as_ref().map(|r| r.reason.to_string());
     let state: &str = decision.state.into();
     let revision = decision.newest.as_ref().map(|r| &*r.hash);
-    let (namespace, workload, why) = (&*key.0, &*key.1, &*decision.why);
+    let (namespace, workload, why) = (&*key.namespace, &*key.name, &*decision.why);
     let generation = s.workload.generation;
     match decision.state {
         State::Failing | State::Held => {
@@ -276,9 +276,4 @@ fn until(at: Timestamp, now: Timestamp) -> Duration {
     let wait = at.duration_since(now);
     // Never at once: an answer that is due in the past would make the loop spin.
     Duration::try_from(wait).unwrap_or_default().max(Duration::from_millis(100))
-}
-
-/// Names an incident is known by.
-pub fn name_of(incident: &Incident) -> String {
-    format!("{}/{}", incident.namespace().unwrap_or_default(), incident.name_any())
 }

@@ -88,7 +88,8 @@ pub async fn health_status(
     let api: Api<WorkloadHealth> = Api::namespaced(client.clone(), &namespace);
     let name = health.name_any();
     let patch = Patch::Json::<()>(replacement(health.uid().as_deref(), status));
-    let written = call("writing the status", "WorkloadHealth", &name, api.patch_status(&name, &manager(), &patch)).await?;
+    let written =
+        call("writing the status", "WorkloadHealth", &name, api.patch_status(&name, &manager(), &patch)).await?;
     own.health.put(written);
     Ok(())
 }

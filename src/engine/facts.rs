@@ -39,8 +39,6 @@ pub struct WorkloadFacts {
     pub namespace: Name,
     pub name: Name,
     pub uid: Name,
-    /// All labels, sorted by key: policies select by them.
-    pub labels: Box<[(Name, Name)]>,
     pub created: Timestamp,
     pub deleting: bool,
     pub generation: i64,

@@ -2,7 +2,7 @@
 //! message and no text of an error ever becomes a label.
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
-use strum::{EnumIter, IntoStaticStr};
+use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
 use crate::engine::decision::Outcome;
 use crate::engine::words::{ActionKind, Class, Fault, RefusalReason, State};
@@ -90,7 +90,7 @@ impl ErrorCategory {
 }
 
 /// What is watched or kept in a store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EnumIter, IntoStaticStr)]
 pub enum WatchedResource {
     Deployment,
     ReplicaSet,
@@ -107,6 +107,17 @@ pub enum WatchedResource {
     ClusterIncidentPolicy,
     WorkloadHealth,
     Incident,
+}
+
+impl WatchedResource {
+    /// The resource of a plural name as it stands in a URL.
+    pub fn of_plural(plural: &str) -> Option<Self> {
+        Self::iter().find(|r| {
+            let name: &'static str = (*r).into();
+            let name = name.to_ascii_lowercase();
+            plural == format!("{name}s") || name.strip_suffix('y').is_some_and(|stem| plural == format!("{stem}ies"))
+        })
+    }
 }
 
 /// A label value with the name of an enum variant.

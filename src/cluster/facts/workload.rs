@@ -27,7 +27,6 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
         namespace: names.name(meta.namespace.as_deref().unwrap_or_default()),
         name: identity.name,
         uid: identity.uid,
-        labels: labels(deployment, names),
         created,
         deleting: meta.deletion_timestamp.is_some(),
         generation: meta.generation.unwrap_or_default(),
@@ -59,11 +58,6 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
         paused_for: mark(annotation(meta, "backstay.dev/paused-for"), names),
         resume_asked: mark(annotation(meta, "backstay.dev/resume"), names),
     })
-}
-
-fn labels(deployment: &SlimDeployment, names: &mut Interner) -> Box<[(Name, Name)]> {
-    let labels = deployment.metadata.labels.iter().flatten();
-    labels.map(|(key, value)| (names.name(key), names.name(value))).collect()
 }
 
 /// The Deployment controller sets this reason once, when the rollout completes, and touches the update time only

@@ -1,0 +1,117 @@
+//! Clients of the API server.
+//!
+//! kube's own retries are off. They would repeat a write minutes after it was decided, and a watch has its back-off.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request, Response};
+use kube::client::{Body, ClientBuilder, DynBody};
+use kube::{Client, Config};
+use tower::util::BoxService;
+use tower::{BoxError, Layer, Service};
+
+use super::watches::{LivenessLayer, Watches};
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("backstay/", env!("CARGO_PKG_VERSION")));
+const CONNECT: Duration = Duration::from_secs(5);
+/// Until a read is answered; a page of a list at a busy API server takes a while.
+const READ_ANSWER: Duration = Duration::from_secs(30);
+/// Between two bytes of an answer. Longer than a watch stays silent, which is its timeout and five seconds.
+const READ_SILENCE: Duration = Duration::from_secs(60);
+/// Until a write is answered. A lease must outlive it.
+const WRITE: Duration = Duration::from_secs(8);
+
+#[derive(Debug, thiserror::Error)]
+#[error("building the client for {purpose}")]
+pub struct ClientError {
+    purpose: &'static str,
+    #[source]
+    source: kube::Error,
+}
+
+/// The client for lists and watches, which stamps `watches`. Make it inside a tokio runtime.
+///
+/// # Errors
+/// Certificates or credentials of `config` that cannot be read.
+pub fn read_client(mut config: Config, watches: Arc<Watches>) -> Result<Client, ClientError> {
+    config.read_timeout = Some(READ_SILENCE);
+    let builder = builder(config, "reading")?;
+    Ok(builder.with_layer(&DeadlineLayer(READ_ANSWER)).with_layer(&LivenessLayer(watches)).build())
+}
+
+/// The client for everything that is done to objects, and for the live reads before it. Make it inside a tokio
+/// runtime.
+///
+/// # Errors
+/// Certificates or credentials of `config` that cannot be read.
+pub fn write_client(mut config: Config) -> Result<Client, ClientError> {
+    config.read_timeout = Some(WRITE);
+    Ok(builder(config, "writing")?.with_layer(&DeadlineLayer(WRITE)).build())
+}
+
+/// What kube builds from a configuration.
+type Generic = ClientBuilder<BoxService<Request<Body>, Response<Box<DynBody>>, BoxError>>;
+
+fn builder(mut config: Config, purpose: &'static str) -> Result<Generic, ClientError> {
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    config.write_timeout = Some(WRITE);
+    // Else the time for which a pooled connection was idle would count against the next answer.
+    config.reset_reader_on_write = true;
+    config.headers.retain(|(name, _)| name != USER_AGENT);
+    config.headers.push((USER_AGENT, AGENT));
+    ClientBuilder::try_from(config).map_err(|source| ClientError { purpose, source })
+}
+
+/// A call was not answered in time.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer from the API server within {} s", .0.as_secs())]
+pub struct NoAnswer(Duration);
+
+/// Bounds the time until the head of the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct DeadlineLayer(pub Duration);
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = Deadline<S>;
+
+    fn layer(&self, inner: S) -> Deadline<S> {
+        Deadline { inner, limit: self.0 }
+    }
+}
+
+/// See [`DeadlineLayer`].
+#[derive(Clone, Debug)]
+pub struct Deadline<S> {
+    inner: S,
+    limit: Duration,
+}
+
+impl<S, B> Service<Request<Body>> for Deadline<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let (answer, limit) = (self.inner.call(request), self.limit);
+        Box::pin(async move {
+            match tokio::time::timeout(limit, answer).await {
+                Ok(response) => response.map_err(Into::into),
+                Err(_) => Err(NoAnswer(limit).into()),
+            }
+        })
+    }
+}

@@ -1,0 +1,253 @@
+use std::time::Duration;
+
+use axum::body::Body as Answer;
+use http::{Request, Response, StatusCode};
+use kube::client::{Body, ClientBuilder};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
+use tower_test::mock::{self, Handle, SendResponse};
+
+use super::*;
+use crate::cluster::watches::LivenessLayer;
+
+/// A stream of pods against a scripted API server, on paused time.
+struct Rig {
+    server: Handle<Request<Body>, Response<Answer>>,
+    stores: Arc<Stores>,
+    watches: Arc<Watches>,
+    touched: UnboundedReceiver<WorkloadKey>,
+    _tasks: JoinSet<()>,
+}
+
+impl Rig {
+    /// Only pods are followed, so that the script is a sequence.
+    fn pods() -> Self {
+        Self::with(|client, watches, sink| {
+            let config = Scope::default().config();
+            let api = namespaced::<SlimPod>(client, None);
+            let mut tasks = JoinSet::new();
+            tasks.spawn(follow(api, config, watches, sink.taking()));
+            tasks
+        })
+    }
+
+    fn with(run: impl FnOnce(&Client, Arc<Watch>, Sink) -> JoinSet<()>) -> Self {
+        let (service, server) = mock::pair::<Request<Body>, Response<Answer>>();
+        let mut watches = Watches::default();
+        let watch = watches.add::<SlimPod>(None);
+        let watches = Arc::new(watches);
+        let client = ClientBuilder::new(service, "default").with_layer(&LivenessLayer(watches.clone())).build();
+        let stores = Arc::<Stores>::default();
+        let (sender, touched) = unbounded_channel();
+        let sink = Sink { stores: stores.clone(), touched: sender, source: Source(0) };
+        let tasks = run(&client, watch, sink);
+        Self { server, stores, watches, touched, _tasks: tasks }
+    }
+
+    /// The next request, as its path and query.
+    async fn next(&mut self) -> (String, SendResponse<Response<Answer>>) {
+        let next = timeout(Duration::from_secs(300), self.server.next_request()).await;
+        let (request, send) = next.expect("no request came").expect("the client is gone");
+        (request.uri().to_string(), send)
+    }
+
+    async fn expect_list(&mut self) -> SendResponse<Response<Answer>> {
+        let (uri, send) = self.next().await;
+        assert!(uri.starts_with("/api/v1/pods?") && !uri.contains("watch=true"), "{uri}");
+        assert!(uri.contains("limit=250"), "{uri}");
+        send
+    }
+
+    async fn expect_watch(&mut self, version: &str) -> SendResponse<Response<Answer>> {
+        let (uri, send) = self.next().await;
+        assert!(uri.contains("watch=true"), "a list or something else: {uri}");
+        assert!(uri.contains(&format!("resourceVersion={version}")), "{uri}");
+        assert!(uri.contains("allowWatchBookmarks=true") && uri.contains("timeoutSeconds=30"), "{uri}");
+        send
+    }
+
+    fn age(&self) -> (u64, bool, u64) {
+        let ages = self.watches.ages();
+        let [age] = &*ages else { panic!("{ages:?}") };
+        assert_eq!(age.resource, "pods");
+        (age.seconds, age.ready, age.errors)
+    }
+}
+
+fn pod(version: &str, restarts: u32) -> Value {
+    let mut pod: Value = serde_json::from_str(include_str!("../testdata/pod.json")).unwrap();
+    pod["metadata"]["resourceVersion"] = json!(version);
+    pod["status"]["containerStatuses"][0]["restartCount"] = json!(restarts);
+    pod
+}
+
+fn list(version: &str, items: &[Value]) -> Response<Answer> {
+    answer(&[json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items})])
+}
+
+fn answer(lines: &[Value]) -> Response<Answer> {
+    let lines: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
+    Response::new(Answer::from(lines.concat()))
+}
+
+fn status(code: u16) -> Response<Answer> {
+    let status = json!({"kind": "Status", "status": "Failure", "code": code, "reason": "Expired", "message": "no"});
+    let mut response = answer(&[status]);
+    *response.status_mut() = StatusCode::from_u16(code).unwrap();
+    response
+}
+
+/// The head of an answer, and then nothing for ever.
+fn silence() -> Response<Answer> {
+    Response::new(Answer::from_stream(futures::stream::pending::<Result<String, std::io::Error>>()))
+}
+
+fn event(kind: &str, object: &Value) -> Value {
+    json!({"type": kind, "object": object})
+}
+
+fn bookmark(version: &str) -> Value {
+    event("BOOKMARK", &json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": version}}))
+}
+
+/// Lets the stream take in what was answered: it does so before it asks for more.
+async fn listed(rig: &mut Rig, version: &str, items: &[Value]) {
+    rig.expect_list().await.send_response(list(version, items));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_ends_is_resumed_where_it_was_without_a_list() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[pod("9", 0)]).await;
+    rig.expect_watch("10").await.send_response(answer(&[event("MODIFIED", &pod("11", 1)), bookmark("15")]));
+    rig.expect_watch("15").await.send_response(answer(&[]));
+    rig.expect_watch("15").await.send_response(answer(&[event("DELETED", &pod("16", 1))]));
+    let _open = rig.expect_watch("16").await;
+    assert_eq!(rig.stores.counts().pods, 0);
+    assert_eq!(rig.age().2, 0, "no errors");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_ready_once_its_list_is_in_the_stores() {
+    let mut rig = Rig::pods();
+    let send = rig.expect_list().await;
+    assert!(!rig.watches.ready());
+    send.send_response(list("10", &[pod("9", 0)]));
+    let _open = rig.expect_watch("10").await;
+    assert!(rig.watches.ready() && rig.age().1);
+    assert_eq!(rig.stores.counts().pods, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_counted_and_survived_without_a_list() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[]).await;
+    rig.expect_watch("10").await.send_response(status(500));
+    rig.expect_watch("10").await.send_error(std::io::Error::other("reset"));
+    rig.expect_watch("10").await.send_response(status(429));
+    rig.expect_watch("10").await.send_response(answer(&[event("ADDED", &pod("12", 0))]));
+    let _open = rig.expect_watch("12").await;
+    assert_eq!(rig.age().2, 3);
+    assert_eq!(rig.stores.counts().pods, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_version_leads_to_a_list_and_the_view_stays_meanwhile() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[pod("9", 0)]).await;
+    let gone = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
+    rig.expect_watch("10").await.send_response(answer(&[event("ERROR", &gone)]));
+    let send = rig.expect_list().await;
+    assert_eq!(rig.stores.counts().pods, 1, "the view from before");
+    assert!(rig.watches.ready());
+    send.send_response(list("50", &[]));
+    let _open = rig.expect_watch("50").await;
+    assert_eq!(rig.stores.counts().pods, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_open_watch_shows_as_age_and_is_opened_anew_after_its_timeout() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[]).await;
+    rig.expect_watch("10").await.send_response(silence());
+    tokio::time::sleep(Duration::from_secs(34)).await;
+    assert!(matches!(rig.age(), (33..=34, true, 0)), "{:?}", rig.age());
+    let began = tokio::time::Instant::now();
+    let send = rig.expect_watch("10").await;
+    assert!(began.elapsed() <= Duration::from_secs(2), "noticed {:?} late", began.elapsed());
+    send.send_response(silence());
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(rig.age().0 <= 3, "{:?}", rig.age());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_watch_grows_old() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[]).await;
+    for _ in 0..8 {
+        rig.expect_watch("10").await.send_response(status(403));
+    }
+    let _open = rig.expect_watch("10").await;
+    let (seconds, ready, errors) = rig.age();
+    assert!(seconds > 20 && ready && errors == 8, "{:?}", rig.age());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_the_server_ends_at_once_is_not_opened_in_a_tight_loop() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[]).await;
+    let began = tokio::time::Instant::now();
+    for _ in 0..10 {
+        rig.expect_watch("10").await.send_response(answer(&[]));
+    }
+    let _open = rig.expect_watch("10").await;
+    assert!(began.elapsed() >= Duration::from_secs(4), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_that_changes_a_fact_touches_its_workload() {
+    let mut rig = Rig::pods();
+    let deployment = serde_json::from_str(include_str!("../testdata/deployment.json")).unwrap();
+    let set = serde_json::from_str(include_str!("../testdata/replicaset.json")).unwrap();
+    SlimDeployment::apply(&rig.stores, Source(0), Event::Apply(deployment), Timestamp::now());
+    SlimReplicaSet::apply(&rig.stores, Source(0), Event::Apply(set), Timestamp::now());
+    listed(&mut rig, "10", &[pod("9", 0)]).await;
+    rig.expect_watch("10")
+        .await
+        .send_response(answer(&[event("MODIFIED", &pod("11", 0)), event("MODIFIED", &pod("12", 1))]));
+    let _open = rig.expect_watch("12").await;
+    let mut touched = Vec::new();
+    while let Ok(key) = rig.touched.try_recv() {
+        touched.push(key.to_string());
+    }
+    assert_eq!(touched, ["shop/web"; 2], "the list and the restart, not the new version alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_kind_is_watched_in_every_namespace_of_the_scope() {
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Answer>>();
+    let client = Client::new(service, "default");
+    let mut watches = Watches::default();
+    let namespaces = vec!["a".to_owned(), "b".to_owned()];
+    let scope = Scope { namespaces, labels: Some("team=x".to_owned()), ..Scope::default() };
+    let streams = Streams::new(&scope, &mut watches);
+    let (sender, _touched) = unbounded_channel();
+    let _tasks = streams.spawn(&client, &Arc::default(), &sender);
+    let mut paths = Vec::new();
+    for _ in 0..7 {
+        let (request, _) = timeout(Duration::from_secs(5), server.next_request()).await.unwrap().unwrap();
+        let selected = request.uri().query().unwrap_or_default().contains("labelSelector=team");
+        paths.push((request.uri().path().to_owned(), selected));
+    }
+    paths.sort();
+    paths.dedup();
+    let mut expected = vec![("/api/v1/nodes".to_owned(), false)];
+    for namespace in ["a", "b"] {
+        for (group, plural) in [("apis/apps/v1", "deployments"), ("apis/apps/v1", "replicasets"), ("api/v1", "pods")] {
+            expected.push((format!("/{group}/namespaces/{namespace}/{plural}"), true));
+        }
+    }
+    expected.sort();
+    assert_eq!(paths, expected);
+}

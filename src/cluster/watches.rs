@@ -1,0 +1,188 @@
+//! How alive the watches are.
+//!
+//! In a quiet cluster no events come, so their age proves nothing. Every watch is therefore ended by the server after
+//! half a minute and opened anew, and the answer to that is proof of life; kube swallows bookmarks, which would be
+//! another. A watch that is half-open shows as an age that grows past its timeout.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use kube::Resource;
+use kube::client::Body;
+use tokio::time::{Instant, sleep_until};
+use tower::{BoxError, Layer, Service};
+
+/// All watches, registered before the client is made.
+#[derive(Debug, Default)]
+pub struct Watches(Vec<Arc<Watch>>);
+
+/// One watch: of a resource, in one namespace or in all.
+#[derive(Debug)]
+pub struct Watch {
+    /// The plural name, such as `pods`; one of a small fixed set, fit for a metric label.
+    pub resource: String,
+    path: String,
+    since: Instant,
+    /// Milliseconds after `since`, plus one; 0 for never.
+    opened: AtomicU64,
+    heard: AtomicU64,
+    ready: AtomicBool,
+    errors: AtomicU64,
+    failing: AtomicBool,
+}
+
+/// What is known of the watches of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WatchAge {
+    pub resource: String,
+    /// Seconds since the slowest of them last proved to be alive.
+    pub seconds: u64,
+    /// All of them have listed once.
+    pub ready: bool,
+    /// Errors since the start.
+    pub errors: u64,
+}
+
+impl Watches {
+    /// Registers the watch of `K` in one namespace, or in all.
+    pub fn add<K: Resource<DynamicType = ()>>(&mut self, namespace: Option<&str>) -> Arc<Watch> {
+        let watch = Arc::new(Watch {
+            resource: K::plural(&()).into_owned(),
+            path: K::url_path(&(), namespace),
+            since: Instant::now(),
+            opened: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
+            errors: AtomicU64::new(0),
+            failing: AtomicBool::new(false),
+        });
+        self.0.push(watch.clone());
+        watch
+    }
+
+    /// Per resource, in the order in which they were added.
+    pub fn ages(&self) -> Vec<WatchAge> {
+        let mut ages: Vec<WatchAge> = Vec::new();
+        for watch in &self.0 {
+            let age = watch.age();
+            match ages.iter_mut().find(|known| known.resource == age.resource) {
+                Some(known) => {
+                    known.seconds = known.seconds.max(age.seconds);
+                    known.ready &= age.ready;
+                    known.errors = known.errors.saturating_add(age.errors);
+                }
+                None => ages.push(age),
+            }
+        }
+        ages
+    }
+
+    /// Seconds since the slowest watch last proved to be alive.
+    pub fn slowest_seconds(&self) -> u64 {
+        self.0.iter().map(|watch| watch.age().seconds).max().unwrap_or_default()
+    }
+
+    /// Everything has been listed once.
+    pub fn ready(&self) -> bool {
+        self.0.iter().all(|watch| watch.ready.load(Ordering::Acquire))
+    }
+
+    fn at(&self, path: &str) -> Option<&Arc<Watch>> {
+        self.0.iter().find(|watch| watch.path == path)
+    }
+}
+
+impl Watch {
+    pub fn age(&self) -> WatchAge {
+        let alive = self.opened.load(Ordering::Relaxed).max(self.heard.load(Ordering::Relaxed)).saturating_sub(1);
+        WatchAge {
+            resource: self.resource.clone(),
+            seconds: self.elapsed().saturating_sub(alive) / 1000,
+            ready: self.ready.load(Ordering::Acquire),
+            errors: self.errors.load(Ordering::Relaxed),
+        }
+    }
+
+    /// An object came, or a listing was completed.
+    pub(super) fn heard(&self) {
+        self.heard.store(self.elapsed().saturating_add(1), Ordering::Relaxed);
+        self.failing.store(false, Ordering::Relaxed);
+    }
+
+    /// A listing was completed and is in the stores.
+    pub(super) fn listed(&self) {
+        self.heard();
+        self.ready.store(true, Ordering::Release);
+    }
+
+    /// Something failed; an answer that opened the watch only to deliver an error was no proof of life. Returns
+    /// whether this is the first failure since something succeeded.
+    pub(super) fn failed(&self) -> bool {
+        self.opened.store(0, Ordering::Relaxed);
+        self.errors.fetch_add(1, Ordering::Relaxed);
+        !self.failing.swap(true, Ordering::Relaxed)
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// A watch is not opened more often than this: kube opens one that was ended at once again without any pause.
+const MIN_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Stamps watches when the API server agrees to open them.
+#[derive(Clone, Debug)]
+pub struct LivenessLayer(pub Arc<Watches>);
+
+impl<S> Layer<S> for LivenessLayer {
+    type Service = Liveness<S>;
+
+    fn layer(&self, inner: S) -> Liveness<S> {
+        Liveness { inner, watches: self.0.clone() }
+    }
+}
+
+/// See [`LivenessLayer`].
+#[derive(Clone, Debug)]
+pub struct Liveness<S> {
+    inner: S,
+    watches: Arc<Watches>,
+}
+
+impl<S, B> Service<Request<Body>> for Liveness<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: Send,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let opens = request.uri().query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true"));
+        let watch = self.watches.at(request.uri().path()).filter(|_| opens).cloned();
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let response = answer.await.map_err(Into::into)?;
+            if let Some(watch) = watch.filter(|_| response.status().is_success()) {
+                if let Some(before) = watch.opened.load(Ordering::Relaxed).checked_sub(1) {
+                    sleep_until(watch.since + Duration::from_millis(before) + MIN_INTERVAL).await;
+                }
+                watch.opened.store(watch.elapsed().saturating_add(1), Ordering::Relaxed);
+            }
+            Ok(response)
+        })
+    }
+}

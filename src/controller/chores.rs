@@ -1,0 +1,136 @@
+//! What is done now and then beside the looks: gauges, the status of policies, the end of storms, and clearing away
+//! incidents that were kept long enough. None of it asks the API server for anything; it reads what is watched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use tokio::task::JoinSet;
+
+use super::context::Context;
+use super::{policy_status, record, storm, write};
+use crate::api::Incident;
+use crate::api::condition;
+use crate::cluster::apply::Error;
+use crate::cluster::store::WorkloadKey;
+use crate::config::IncidentArgs;
+use crate::engine::decision::Outcome;
+use crate::engine::moment::after;
+use crate::metrics::WatchedResource;
+use crate::server::Health;
+
+const GAUGES: Duration = Duration::from_secs(5);
+const RETENTION: Duration = Duration::from_secs(300);
+/// Policies are looked at when one changes, and this often for the workloads they govern.
+const POLICIES: Duration = Duration::from_secs(30);
+/// The loops above may be late, never this late.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// Starts all chores; they end when the set is dropped.
+pub fn spawn(ctx: Arc<Context>, kept: IncidentArgs, health: &Health) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    let heart = health.heart("chores", MAX_SILENCE);
+    let gauging = ctx.clone();
+    tasks.spawn(async move {
+        let mut tick = tokio::time::interval(GAUGES);
+        let mut errors = BTreeMap::new();
+        loop {
+            tick.tick().await;
+            heart.beat();
+            gauges(&gauging, &mut errors);
+            if gauging.leads() && gauging.fleet.storm().is_some() {
+                let nodes = gauging.stores.nodes();
+                warn(storm::watch(&gauging, (nodes.total, nodes.not_ready), Timestamp::now()).await, "ending a storm");
+            }
+        }
+    });
+    let policing = ctx.clone();
+    tasks.spawn(async move {
+        let mut told = BTreeSet::new();
+        loop {
+            let _ = tokio::time::timeout(POLICIES, policing.policies_changed.notified()).await;
+            if policing.leads() {
+                warn(policy_status::write_all(&policing, &mut told).await, "writing the status of policies");
+            }
+        }
+    });
+    tasks.spawn(async move {
+        let mut tick = tokio::time::interval(RETENTION);
+        loop {
+            tick.tick().await;
+            if ctx.leads() {
+                warn(clear_away(&ctx, &kept, Timestamp::now()).await, "clearing away incidents");
+            }
+        }
+    });
+    tasks
+}
+
+fn warn(result: Result<(), Error>, doing: &'static str) {
+    if let Err(error) = result {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, doing, "a chore failed and is tried again");
+    }
+}
+
+fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
+    let m = &ctx.metrics;
+    let counts = ctx.stores.counts();
+    m.set_store_objects(WatchedResource::Deployment, counts.workloads);
+    m.set_store_objects(WatchedResource::ReplicaSet, counts.revisions);
+    m.set_store_objects(WatchedResource::Pod, counts.pods);
+    m.set_store_objects(WatchedResource::Node, counts.nodes);
+    let incidents = ctx.own.incidents.all();
+    m.set_store_objects(WatchedResource::Incident, incidents.len());
+    m.set_incidents_open(incidents.iter().filter(|i| i.is_open()).count());
+    let frozen = ctx.own.health.all();
+    let is_frozen = |conditions: &[_]| condition::is_true(conditions, "Frozen");
+    m.set_frozen_workloads(
+        frozen.iter().filter(|h| h.status.as_ref().is_some_and(|s| is_frozen(&s.conditions))).count(),
+    );
+    m.set_objects_in_backoff(ctx.tracker.in_backoff());
+    m.set_storm_active(ctx.fleet.storm().is_some());
+    for age in ctx.watches.ages() {
+        let Some(resource) = WatchedResource::of_plural(&age.resource) else { continue };
+        m.watch_seen_ago(resource, Duration::from_secs(age.seconds));
+        let known = errors.insert(resource, age.errors).unwrap_or_default();
+        (known..age.errors).for_each(|_| m.watch_failed(resource));
+    }
+}
+
+/// Closes incidents whose workload is gone, and deletes those that ended long ago or are too many.
+async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestamp) -> Result<(), Error> {
+    let oldest = after(now, -i64::from(kept.incident_retention_days).saturating_mul(SECONDS_PER_DAY));
+    let mut ended: BTreeMap<String, Vec<(Timestamp, Arc<Incident>)>> = BTreeMap::new();
+    for incident in ctx.own.incidents.all() {
+        match incident.status.as_ref().and_then(|s| s.closed_at) {
+            Some(at) if at < oldest => write::delete_incident(&ctx.client, &ctx.own, &incident).await?,
+            Some(at) => ended.entry(incident.spec.workload.uid.clone()).or_default().push((at, incident)),
+            None if is_abandoned(ctx, &incident) => {
+                let status = record::close(&incident, Outcome::Abandoned, "the workload is gone", now);
+                write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+            }
+            None => {}
+        }
+    }
+    let max = usize::try_from(kept.incidents_per_workload).unwrap_or(usize::MAX);
+    for mut incidents in ended.into_values() {
+        incidents.sort_by_key(|(at, _)| *at);
+        let surplus = incidents.len().saturating_sub(max);
+        for (_, incident) in incidents.into_iter().take(surplus) {
+            write::delete_incident(&ctx.client, &ctx.own, &incident).await?;
+        }
+    }
+    Ok(())
+}
+
+fn is_abandoned(ctx: &Context, incident: &Incident) -> bool {
+    if storm::is_storm(incident) {
+        return false;
+    }
+    let key = WorkloadKey::new(&incident.namespace().unwrap_or_default(), &incident.spec.workload.name);
+    ctx.stores.workload(&key).is_none_or(|(w, ..)| *w.uid != *incident.spec.workload.uid)
+}

@@ -1,0 +1,254 @@
+//! Putting the operator together: watches, stores, the lease, the loop over workloads, and the way down.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use kube::Resource;
+use kube::core::ObjectMeta;
+use kube::runtime::controller::{Action, Config as LoopConfig, Error as LoopError, ReconcileRequest, applier};
+use kube::runtime::reflector::{self, ObjectRef, store::Writer};
+use kube::runtime::watcher::Event;
+use thiserror::Error;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::context::Context;
+use super::fleet::Fleet;
+use super::tracker::Tracker;
+use super::{chores, own_streams, workload};
+use crate::cluster::apply;
+use crate::cluster::client::{self, ClientError};
+use crate::cluster::events::Events;
+use crate::cluster::lease::{self, Leadership, Lease};
+use crate::cluster::own::Own;
+use crate::cluster::policies::Policies;
+use crate::cluster::store::{Stores, WorkloadKey};
+use crate::cluster::streams::{Scope, Streams};
+use crate::cluster::watches::Watches;
+use crate::config::RunArgs;
+use crate::metrics::Metrics;
+use crate::server::{self, Health, Server};
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("preparing the lease")]
+    Lease(#[from] lease::Error),
+    #[error("serving probes and metrics")]
+    Server(#[from] server::Error),
+}
+
+/// A Deployment's name, for the loop that looks at one workload at a time: what is known of it is in the stores.
+#[derive(Clone, Debug, Default, Resource)]
+#[resource(inherit = Deployment)]
+struct WorkloadName {
+    metadata: ObjectMeta,
+}
+
+/// How long the loop may be silent before the kubelet restarts it. It beats at least every few seconds.
+const MAX_SILENCE: Duration = Duration::from_secs(60);
+
+/// Runs until `shutdown`, then gives the lease back.
+pub async fn run(args: &RunArgs, config: kube::Config, shutdown: watch::Receiver<bool>) -> Result<(), Error> {
+    let metrics = Arc::new(Metrics::new());
+    let health = Health::default();
+    let server = Server::bind(args.listen, server::routes(health.clone(), metrics.clone())).await?;
+    let serving = tokio::spawn(server.run(ended(shutdown.clone())));
+
+    let settings = args.lease.settings(&config.default_namespace);
+    let namespace = settings.namespace.clone();
+    let (lease, standing) = Lease::new(lease::client(config.clone(), &settings)?, settings);
+    let leadership = standing.watch();
+    let holding = tokio::spawn(lease.run(ended(shutdown.clone())));
+
+    let scope = Scope {
+        namespaces: args.namespaces().unwrap_or_default().into_iter().map(str::to_owned).collect(),
+        nodes: args.watch_namespaces.is_empty(),
+        watch_seconds: args.watch_timeout_seconds,
+        ..Scope::default()
+    };
+    let mut watches = Watches::default();
+    let streams = Streams::new(&scope, &mut watches);
+    let own_streams = own_streams::OwnStreams::new(&scope, &mut watches);
+    let watches = Arc::new(watches);
+    let reader = client::read_client(config.clone(), watches.clone())?;
+    let writer = client::write_client(config)?;
+
+    let (wake, woken) = mpsc::unbounded_channel();
+    let own = Own::new();
+    let stores = Arc::new(Stores::default());
+    let ctx = Arc::new(Context {
+        stores: stores.clone(),
+        own: own.clone(),
+        watches,
+        policies: Policies::new(own, args.mode),
+        fleet: Fleet::new((&args.storm).into()),
+        tracker: Tracker::default(),
+        events: Events::new(writer.clone(), args.lease.identity()),
+        client: writer,
+        metrics,
+        standing,
+        namespace,
+        wake: wake.clone(),
+        policies_changed: Notify::new(),
+        surveyed: AtomicBool::new(false),
+    });
+    let following = streams.spawn(&reader, &stores, &wake);
+    let following_own = own_streams.spawn(&reader, &ctx);
+    let chores = chores::spawn(ctx.clone(), args.incidents.clone(), &health);
+
+    wait_for_stores(&ctx, &health, shutdown.clone()).await;
+    let leading = tokio::spawn(lead(ctx.clone(), leadership, shutdown.clone()));
+    work(ctx, woken, args.concurrency, health, shutdown).await;
+
+    leading.abort();
+    drop((following, following_own, chores));
+    // The lease is given back last, when nothing is written any more.
+    let _ = holding.await;
+    let _ = serving.await;
+    Ok(())
+}
+
+/// Resolves when the process is to end.
+async fn ended(mut shutdown: watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|end| *end).await;
+}
+
+/// Nothing is decided before everything that is needed has been listed once.
+async fn wait_for_stores(ctx: &Context, health: &Health, shutdown: watch::Receiver<bool>) {
+    let gate = health.gate("stores", "nothing listed yet");
+    let mut told = false;
+    while !*shutdown.borrow() {
+        let missing = ctx.missing();
+        if missing.is_empty() {
+            break;
+        }
+        gate.close(format!("not listed yet: {}", missing.join(", ")));
+        if !told {
+            tracing::info!(missing = missing.join(", "), "waiting for the first lists");
+            told = true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    ctx.policies.refresh();
+    gate.open();
+    tracing::info!(workloads = ctx.stores.counts().workloads, pods = ctx.stores.counts().pods, "ready");
+}
+
+/// On becoming the leader everything is surveyed before anything is done: the storm brake must know how all
+/// workloads do before the first action.
+async fn lead(ctx: Arc<Context>, mut leadership: watch::Receiver<Leadership>, shutdown: watch::Receiver<bool>) {
+    let mut led = false;
+    while !*shutdown.borrow() {
+        let leads = ctx.standing.is_leader();
+        ctx.metrics.set_leader(leads);
+        if leads && !led {
+            super::storm::adopt(&ctx);
+            let keys = ctx.stores.keys();
+            keys.iter().for_each(|key| workload::survey(&ctx, key));
+            tracing::info!(workloads = keys.len(), "leading");
+            ctx.set_surveyed(true);
+            keys.into_iter().for_each(|key| drop(ctx.wake.send(key)));
+        } else if !leads && led {
+            tracing::info!("following");
+            ctx.set_surveyed(false);
+        }
+        led = leads;
+        if leadership.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The loop: one look at a time per workload, several workloads side by side.
+async fn work(
+    ctx: Arc<Context>,
+    woken: mpsc::UnboundedReceiver<WorkloadKey>,
+    concurrency: u16,
+    health: Health,
+    shutdown: watch::Receiver<bool>,
+) {
+    let heart = health.heart("loop", MAX_SILENCE);
+    let (names, writer) = reflector::store();
+    let queue = requests(ctx.clone(), woken, writer).take_until(ended(shutdown));
+    let queue = queue.map(Ok::<_, std::convert::Infallible>);
+    let beating = ctx.clone();
+    let looks = applier(
+        |name: Arc<WorkloadName>, ctx: Arc<Context>| Box::pin(reconcile(name, ctx)),
+        |name: Arc<WorkloadName>, _: &apply::Error, ctx: Arc<Context>| {
+            Action::requeue(ctx.tracker.failed(&key_of(&name.metadata)))
+        },
+        ctx,
+        names,
+        queue,
+        LoopConfig::default().concurrency(concurrency),
+    );
+    let mut looks = std::pin::pin!(looks);
+    let mut tick = tokio::time::interval(MAX_SILENCE / 6);
+    loop {
+        tokio::select! {
+            _ = tick.tick() => heart.beat(),
+            look = looks.next() => match look {
+                None => return,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => report(&beating, &error),
+            },
+        }
+    }
+}
+
+async fn reconcile(name: Arc<WorkloadName>, ctx: Arc<Context>) -> Result<Action, apply::Error> {
+    if !ctx.leads() {
+        return Ok(Action::await_change());
+    }
+    let key = key_of(&name.metadata);
+    let again = workload::look(&ctx, &key).await?;
+    ctx.tracker.succeeded(&key);
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Requests for looks. The loop's own store of names follows the stores, so that what is gone is not looked for.
+fn requests(
+    ctx: Arc<Context>,
+    woken: mpsc::UnboundedReceiver<WorkloadKey>,
+    writer: Writer<WorkloadName>,
+) -> impl futures::Stream<Item = ReconcileRequest<WorkloadName>> {
+    let state = (ctx, woken, writer);
+    futures::stream::unfold(state, |(ctx, mut woken, mut writer)| async move {
+        let key = woken.recv().await?;
+        let metadata = ObjectMeta {
+            name: Some(key.name.to_string()),
+            namespace: Some(key.namespace.to_string()),
+            ..ObjectMeta::default()
+        };
+        let object = WorkloadName { metadata };
+        let request = ObjectRef::from_obj(&object).into();
+        if ctx.stores.labels(&key).is_some() {
+            writer.apply_watcher_event(&Event::Apply(object));
+        } else {
+            ctx.fleet.forget(&key);
+            ctx.tracker.forget(&key);
+            writer.apply_watcher_event(&Event::Delete(object));
+        }
+        Some((request, (ctx, woken, writer)))
+    })
+}
+
+fn key_of(metadata: &ObjectMeta) -> WorkloadKey {
+    WorkloadKey::new(metadata.namespace.as_deref().unwrap_or_default(), metadata.name.as_deref().unwrap_or_default())
+}
+
+fn report(ctx: &Context, error: &LoopError<apply::Error, std::convert::Infallible>) {
+    match error {
+        LoopError::ObjectNotFound(name) => tracing::debug!(%name, "gone before it was looked at"),
+        LoopError::ReconcilerFailed(error, name) => {
+            ctx.metrics.reconcile_failed(error.category());
+            let error = error as &dyn std::error::Error;
+            tracing::warn!(%name, error, "a look failed and is tried again");
+        }
+        other => tracing::warn!(error = %other, "the loop reported an error"),
+    }
+}

@@ -1,0 +1,168 @@
+//! The storm's parent incident: opened when too much fails at once, closed when that passes.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::ResourceExt;
+use kube::core::ObjectMeta;
+
+use super::context::{Context, incident_reference};
+use super::write;
+use crate::api::incident::{Incident, IncidentSpec, IncidentStatus, Opened, TimelineEntry, WorkloadRef};
+use crate::api::{condition, keys};
+use crate::cluster::apply::Error;
+use crate::cluster::events::About;
+use crate::engine::decision::{Outcome, Progress};
+use crate::engine::facts::Name;
+use crate::engine::memory::RevisionRef;
+use crate::engine::storm::Weather;
+use crate::engine::words::{RefusalReason, Severity};
+
+/// Workloads listed in the parent incident.
+const MAX_AFFECTED: usize = 100;
+
+/// Engages the brake when a storm begins, and releases it when it has passed.
+pub async fn watch(ctx: &Context, nodes: (u32, u32), now: Timestamp) -> Result<(), Error> {
+    let weather = ctx.fleet.weather(nodes, now);
+    match (weather.storm, ctx.fleet.storm()) {
+        (true, None) => begin(ctx, &weather, now).await,
+        (true, Some(name)) => follow(ctx, &name, now).await,
+        (false, Some(name)) => end(ctx, &name, now).await,
+        (false, None) => Ok(()),
+    }
+}
+
+/// Takes over the storm that another process, or this one before a restart, had recorded.
+pub fn adopt(ctx: &Context) {
+    let open = ctx.own.incidents.all().into_iter().find(|i| is_storm(i) && i.is_open());
+    if let Some(incident) = open {
+        ctx.fleet.set_storm(Some(Name::from(incident.name_any())));
+    }
+}
+
+pub fn is_storm(incident: &Incident) -> bool {
+    incident.labels().contains_key(keys::STORM)
+}
+
+async fn begin(ctx: &Context, weather: &Weather, now: Timestamp) -> Result<(), Error> {
+    let name = Name::from(format!("storm-{}", now.as_second()));
+    // The brake engages before anything is written: a record that fails must not let an action through.
+    ctx.fleet.set_storm(Some(name.clone()));
+    ctx.metrics.set_storm_active(true);
+    let why = format!(
+        "{} of {} watched workloads began to fail at once, {} of {} nodes are not ready; nothing is done automatically",
+        weather.newly_failing, weather.watched, weather.nodes_not_ready, weather.nodes
+    );
+    tracing::warn!(incident = &*name, why, "a storm began");
+    let incident = write::create_incident(&ctx.client, &ctx.own, &parent(ctx, &name, &why, now)).await?;
+    let status = status(ctx, &incident, &why, now);
+    let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+    let reference = incident_reference(&written);
+    let about = About { regarding: &reference, related: None };
+    ctx.events.held(about, RefusalReason::Storm.into(), &why).await;
+    wake_failing(ctx);
+    Ok(())
+}
+
+/// Adds workloads that joined since.
+async fn follow(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
+    let Some(incident) = ctx.own.incidents.get(&ctx.namespace, name) else { return Ok(()) };
+    let before = incident.status.clone().unwrap_or_default();
+    let mut affected = before.affected.clone();
+    affected.extend(affected_now(ctx).into_iter().filter(|a| !before.affected.contains(a)));
+    affected.truncate(MAX_AFFECTED);
+    // Many workloads join within moments; waiting until their number has grown by a quarter bounds the writes.
+    let grown = affected.len() > before.affected.len() + before.affected.len() / 4;
+    if !grown {
+        return Ok(());
+    }
+    let mut status = IncidentStatus { affected, ..before };
+    conditions(&mut status, &incident, now);
+    write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+    Ok(())
+}
+
+async fn end(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
+    tracing::info!(incident = name, "the storm has passed");
+    if let Some(incident) = ctx.own.incidents.get(&ctx.namespace, name) {
+        let mut status = incident.status.clone().unwrap_or_default();
+        status.outcome = Some(Outcome::Cleared);
+        status.closed_at = Some(now);
+        status.progress = None;
+        status.timeline.push(entry(now, "Cleared", "the storm has passed; workloads are judged one by one again"));
+        conditions(&mut status, &incident, now);
+        write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+    }
+    ctx.fleet.set_storm(None);
+    ctx.metrics.set_storm_active(false);
+    wake_failing(ctx);
+    Ok(())
+}
+
+fn wake_failing(ctx: &Context) {
+    for key in ctx.fleet.failing() {
+        // The receiver lives as long as the process; a send that fails means that it is ending.
+        let _ = ctx.wake.send(key);
+    }
+}
+
+fn affected_now(ctx: &Context) -> Vec<String> {
+    ctx.fleet.failing().iter().map(ToString::to_string).take(MAX_AFFECTED).collect()
+}
+
+fn parent(ctx: &Context, name: &str, why: &str, now: Timestamp) -> Incident {
+    let nothing = RevisionRef { name: "".into(), uid: "".into(), hash: "".into() };
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        namespace: Some(ctx.namespace.clone()),
+        labels: Some(BTreeMap::from([(keys::STORM.to_owned(), "true".to_owned())])),
+        ..ObjectMeta::default()
+    };
+    let opened = Opened {
+        at: now,
+        policy: String::new(),
+        severity: Severity::Critical,
+        failing: nothing,
+        episode: 1,
+        why: why.to_owned(),
+        verdict: None,
+        findings: Vec::new(),
+        intent: None,
+        impact: None,
+    };
+    let workload = WorkloadRef { kind: "Storm".to_owned(), name: "many".to_owned(), uid: String::new() };
+    let spec = IncidentSpec { workload, opened, approval: None, acknowledged: None, notes: Vec::new() };
+    Incident { metadata, spec, status: None }
+}
+
+fn status(ctx: &Context, incident: &Incident, why: &str, now: Timestamp) -> IncidentStatus {
+    let mut status = IncidentStatus {
+        progress: Some(Progress::Held),
+        why: Some(why.to_owned()),
+        affected: affected_now(ctx),
+        timeline: vec![entry(now, "Storm", why)],
+        ..IncidentStatus::default()
+    };
+    conditions(&mut status, incident, now);
+    status
+}
+
+fn conditions(status: &mut IncidentStatus, incident: &Incident, now: Timestamp) {
+    let over = status.outcome.is_some();
+    let why = status.why.clone().unwrap_or_default();
+    let wanted = [
+        ("Detected", Some(true), "Storm"),
+        ("Attributed", None, "NotYet"),
+        ("Mitigated", Some(false), "Storm"),
+        ("Recovered", Some(over), if over { "Cleared" } else { "Storm" }),
+        ("Succeeded", over.then_some(true), if over { "Cleared" } else { "Open" }),
+    ];
+    for (kind, value, reason) in wanted {
+        let wanted = condition::Wanted { kind, status: value, reason: reason.to_owned(), message: why.clone() };
+        condition::set(&mut status.conditions, wanted, incident.metadata.generation, now);
+    }
+}
+
+fn entry(at: Timestamp, what: &str, text: &str) -> TimelineEntry {
+    TimelineEntry { at, what: what.to_owned(), text: text.to_owned() }
+}
