@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::ending;
-use super::look::{Look, waiting};
+use super::look::{Look, Scene, waiting};
 use super::text::reading;
-use crate::engine::facts::{ContainerFacts, ContainerState, Termination};
+use crate::engine::facts::{ContainerFacts, ContainerState, PodFacts, Termination};
 use crate::engine::finding::{Detail, Symptom};
 use crate::engine::observe;
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
@@ -58,15 +58,16 @@ fn last_ending<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option
         // The pod's own restart rules took the container away (pkg/kubelet/kubelet_pods.go, Kubernetes 1.36).
         ContainerState::Waiting { reason, .. } if &**reason == "RestartingAllContainers" => None,
         ContainerState::Waiting { .. } | ContainerState::Unknown => container.last.as_deref(),
-        ContainerState::Running { since } if healed(look, container, *since) => None,
+        ContainerState::Running { .. } if healed(look.scene, look.pod, container) => None,
         ContainerState::Running { .. } => container.last.as_deref(),
     }
 }
 
 /// The container has run and been ready for as long as makes a revision healthy.
-fn healed(look: &Look<'_, '_>, container: &ContainerFacts, since: Timestamp) -> bool {
-    let ready_since = look.pod.ready_since.filter(|_| look.pod.ready).unwrap_or(since);
-    container.ready && look.scene.elapsed(since.max(ready_since)) >= look.scene.s.policy.rollout.stable_seconds
+pub(super) fn healed(scene: &Scene<'_>, pod: &PodFacts, container: &ContainerFacts) -> bool {
+    let ContainerState::Running { since } = container.state else { return false };
+    let ready_since = pod.ready_since.filter(|_| pod.ready).unwrap_or(since);
+    container.ready && since.max(ready_since) <= scene.stable_since
 }
 
 /// The earliest end of a run that is still known.

@@ -1,6 +1,6 @@
 //! What all classifiers look at, and how they put down what they see.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::text::LastRead;
 use crate::engine::facts::{
@@ -19,6 +19,8 @@ pub(super) struct Scene<'a> {
     pub newest: Option<&'a RevisionFacts>,
     /// When the rollout to the newest revision began.
     pub rollout_start: Timestamp,
+    /// What has been well since then is well.
+    pub stable_since: Timestamp,
     /// A node that the workload runs on is not ready.
     pub node_lost: bool,
     pub last_read: LastRead<'a>,
@@ -31,7 +33,9 @@ impl<'a> Scene<'a> {
         let rollout_start =
             remembered.map(|current| current.since).or(newest.map(|r| r.created)).unwrap_or(s.workload.created);
         let node_lost = s.nodes.own.iter().any(|node| !node.ready);
-        Self { s, now, newest, rollout_start, node_lost, last_read: LastRead::default() }
+        let stable = SignedDuration::from_secs(s.policy.rollout.stable_seconds);
+        let stable_since = now.checked_sub(stable).unwrap_or(Timestamp::MIN);
+        Self { s, now, newest, rollout_start, stable_since, node_lost, last_read: LastRead::default() }
     }
 
     pub(super) fn look<'p>(&'p self, pod: &'a PodFacts) -> Look<'p, 'a> {

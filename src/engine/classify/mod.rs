@@ -23,7 +23,7 @@ mod unready;
 
 use jiff::Timestamp;
 
-use super::facts::{ContainerState, PodFacts, Snapshot};
+use super::facts::{ContainerFacts, ContainerState, PodFacts, Snapshot};
 use super::finding::Symptom;
 use super::words::{ContainerKind, Sureness};
 use look::{Look, Scene};
@@ -37,7 +37,7 @@ pub fn classify<'a>(s: &'a Snapshot, now: Timestamp) -> Vec<Symptom<'a>> {
     let scene = Scene::new(s, now);
     let mut symptoms = Vec::new();
     for pod in &s.pods {
-        if !pod.deleting && !runs_well(pod) {
+        if !pod.deleting && !runs_well(&scene, pod) {
             of_pod(&scene.look(pod), &mut symptoms);
         }
     }
@@ -47,12 +47,13 @@ pub fn classify<'a>(s: &'a Snapshot, now: Timestamp) -> Vec<Symptom<'a>> {
 }
 
 /// Nothing about the pod needs a second look. Most pods are dismissed here.
-fn runs_well(pod: &PodFacts) -> bool {
+fn runs_well(scene: &Scene<'_>, pod: &PodFacts) -> bool {
+    let well = |c: &ContainerFacts| c.ready && (c.last.is_none() || crash::healed(scene, pod, c));
     pod.ready
         && !pod.finished
         && pod.disruption.is_none()
         && pod.history.losses.is_empty()
-        && pod.containers.iter().all(|c| c.kind == ContainerKind::Init || (c.ready && c.last.is_none()))
+        && pod.containers.iter().all(|c| c.kind == ContainerKind::Init || well(c))
 }
 
 fn of_pod<'a>(look: &Look<'_, 'a>, symptoms: &mut Vec<Symptom<'a>>) {
