@@ -54,7 +54,6 @@ fn workload() -> WorkloadFacts {
         namespace: name("shop"),
         name: name("web"),
         uid: name("uid-web"),
-        labels: Box::default(),
         created: at(-90_000),
         deleting: false,
         generation: 2,
