@@ -100,7 +100,7 @@ pub struct Telemetry {
 pub fn start(args: &TelemetryArgs, instance: &str) -> Result<Telemetry, Error> {
     let filter = match &args.log_level {
         Some(directives) => EnvFilter::builder().parse_lossy(directives),
-        None => EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).try_from_env()?,
+        None => EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env()?,
     };
     let provider = args.otlp_endpoint.as_ref().map(|endpoint| provider(endpoint, instance)).transpose()?;
     let traces = provider.as_ref().map(|provider| {

@@ -17,8 +17,8 @@ use crate::engine::freeze::Step;
 use crate::engine::memory::Intent;
 use crate::metrics::ErrorCategory;
 
-/// No call to the API server takes longer than this.
-pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+/// No call to the API server takes longer than this: less than what a lease has left between two renewals.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A workload whose objects are read and written.
 #[derive(Clone, Copy, Debug)]

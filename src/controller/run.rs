@@ -214,8 +214,11 @@ async fn reconcile(name: Arc<WorkloadName>, ctx: Arc<Context>) -> Result<Action,
 fn requests(
     ctx: Arc<Context>,
     woken: mpsc::UnboundedReceiver<WorkloadKey>,
-    writer: Writer<WorkloadName>,
+    mut writer: Writer<WorkloadName>,
 ) -> impl futures::Stream<Item = ReconcileRequest<WorkloadName>> {
+    // The loop waits for its store's first listing; ours is filled by name as names come.
+    writer.apply_watcher_event(&Event::Init);
+    writer.apply_watcher_event(&Event::InitDone);
     let state = (ctx, woken, writer);
     futures::stream::unfold(state, |(ctx, mut woken, mut writer)| async move {
         let key = woken.recv().await?;
