@@ -1,7 +1,5 @@
 //! How much evidence there is: symptoms are gathered into findings and counted against the rule that governs them.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::classify;
@@ -30,77 +28,104 @@ pub struct Weighed {
 pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now: Timestamp) -> Weighed {
     let mut groups: Vec<Group> = Vec::new();
     for symptom in symptoms {
-        match groups.iter_mut().find(|g| g.holds(symptom)) {
-            Some(group) => group.symptoms.push(*symptom),
-            None => groups.push(Group::new(s, *symptom)),
+        let key = Key::of(symptom);
+        match groups.iter_mut().find(|g| g.key == key) {
+            Some(group) => group.symptoms.push(symptom),
+            None => groups.push(Group::new(s, key, symptom)),
         }
     }
     let mut next_look = None;
-    let newest = rollout.map(|r| r.newest.uid.clone());
+    let newest = rollout.map(|r| &*r.newest.uid);
     let mut findings: Vec<Finding> = Vec::with_capacity(groups.len());
     for group in &groups {
-        let (finding, next) = group.finding(s, &groups, newest.as_ref(), now);
-        next_look = earliest(next_look, next);
-        findings.push(finding);
+        let counted = counted(groups.iter().filter(|g| g.shares_rule(group)), now);
+        findings.push(group.finding(s, newest, counted, now));
+        next_look = group
+            .symptoms
+            .iter()
+            .filter_map(|x| becomes_due(x, group.threshold(), now))
+            .fold(next_look, |next, due| earliest(next, Some(due)));
     }
     findings.sort_by(|a, b| {
         let rank = |f: &Finding| (!f.newest, !f.sufficient, f.sureness == Sureness::Excluded, f.class, f.cause);
-        rank(a).cmp(&rank(b)).then_with(|| a.container.cmp(&b.container)).then_with(|| a.revision.cmp(&b.revision))
+        let same = |f: &Finding| (f.sureness as u8, f.total_pods);
+        rank(a)
+            .cmp(&rank(b))
+            .then_with(|| a.container.cmp(&b.container))
+            .then_with(|| a.revision.cmp(&b.revision))
+            .then_with(|| same(a).cmp(&same(b)))
     });
     Weighed { findings, next_look }
 }
 
-/// Symptoms of one kind on one revision.
-struct Group<'a> {
+/// What symptoms of one finding have in common.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key<'a> {
     class: Class,
     cause: Cause,
+    sureness: Sureness,
+    of_pods: bool,
     container: Option<&'a str>,
-    revision: Option<Name>,
-    rule: Option<&'a Rule>,
-    symptoms: Vec<Symptom<'a>>,
+    /// UID of the revision.
+    revision: Option<&'a str>,
 }
 
+impl<'a> Key<'a> {
+    fn of(symptom: &Symptom<'a>) -> Self {
+        let (of_pods, revision) = match symptom.subject {
+            Subject::Pod(pod) => (true, Some(&*pod.revision)),
+            Subject::Revision(revision) => (false, Some(&*revision.uid)),
+            Subject::Workload => (false, None),
+        };
+        Self {
+            class: symptom.class,
+            cause: symptom.cause,
+            sureness: symptom.sureness,
+            of_pods,
+            container: symptom.container.map(|c| &*c.name),
+            revision,
+        }
+    }
+}
+
+/// Symptoms of one kind on one revision.
+struct Group<'a> {
+    key: Key<'a>,
+    rule: Option<&'a Rule>,
+    symptoms: Vec<&'a Symptom<'a>>,
+}
+
+const DEFAULTS: &Threshold = &Threshold { pods: None, exits: None, attempts: None, flaps: None, for_seconds: None };
+
 impl<'a> Group<'a> {
-    fn new(s: &'a Snapshot, symptom: Symptom<'a>) -> Self {
-        let container = symptom.container.map(|c| &*c.name);
-        let rule = s.policy.rules.iter().find(|r| matches(r, symptom.class, symptom.cause, container));
-        let (class, cause) = (symptom.class, symptom.cause);
-        Self { class, cause, container, revision: revision_of(&symptom), rule, symptoms: vec![symptom] }
+    fn new(s: &'a Snapshot, key: Key<'a>, symptom: &'a Symptom<'a>) -> Self {
+        let rule = s.policy.rules.iter().find(|r| matches(r, key.class, key.cause, key.container));
+        Self { key, rule, symptoms: vec![symptom] }
     }
 
-    fn holds(&self, symptom: &Symptom) -> bool {
-        self.class == symptom.class
-            && self.cause == symptom.cause
-            && self.container == symptom.container.map(|c| &*c.name)
-            && self.revision == revision_of(symptom)
+    fn threshold(&self) -> &'a Threshold {
+        self.rule.map_or(DEFAULTS, |r| &r.threshold)
     }
 
-    fn finding(
-        &self,
-        s: &Snapshot,
-        groups: &[Group],
-        newest: Option<&Name>,
-        now: Timestamp,
-    ) -> (Finding, Option<Timestamp>) {
-        let total = self.revision.as_ref().map_or(1, |uid| judged_pods(s, uid).count()).max(1);
-        let none = Threshold::default();
-        let threshold = self.rule.map_or(&none, |r| &r.threshold);
-        let counted = counted_pods(groups.iter().filter(|g| g.shares_rule(self)), now);
+    fn finding(&self, s: &Snapshot, newest: Option<&str>, counted: usize, now: Timestamp) -> Finding {
+        let Key { class, cause, sureness, container, .. } = self.key;
+        let threshold = self.threshold();
+        let total = self.total(s);
         let needed_pods = needed_pods(threshold, total);
-        let sureness = self.symptoms.first().map_or(Sureness::Excluded, |x| x.sureness);
         let sufficient = self.rule.is_some()
             && sureness != Sureness::Excluded
             && self.symptoms.iter().any(|x| reached(x, threshold, now))
             && counted >= needed_pods;
-        let about = knowledge::about(self.class, self.cause);
-        let revision = s.revisions.iter().find(|r| Some(&r.uid) == self.revision.as_ref());
-        let finding = Finding {
-            class: self.class,
-            cause: self.cause,
-            container: self.container.map(Name::from),
-            container_kind: self.symptoms.first().and_then(|x| x.container).map(|c| c.kind),
+        let revision = s.revisions.iter().find(|r| Some(&*r.uid) == self.key.revision);
+        let shown = self.shown();
+        let lead = shown.first().copied();
+        Finding {
+            class,
+            cause,
+            container: container.map(Name::from),
+            container_kind: lead.and_then(|x| x.container).map(|c| c.kind),
             revision: revision.map_or_else(|| Name::from(""), |r| r.hash.clone()),
-            newest: self.revision.as_ref().is_none_or(|uid| Some(uid) == newest),
+            newest: self.key.revision.is_none_or(|uid| Some(uid) == newest),
             pods: self.pod_names(),
             failing_pods: count(self.symptoms.len()),
             total_pods: count(total),
@@ -111,35 +136,71 @@ impl<'a> Group<'a> {
             needed_pods: count(needed_pods),
             sufficient,
             rule: self.rule.map_or_else(String::new, |r| r.name.clone()),
-            onset: self.symptoms.iter().map(|x| x.onset).min().unwrap_or(now),
+            onset: self.symptoms.iter().map(|x| onset(x)).min().unwrap_or(now),
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
-            rollback: about.rollback,
-            evidence: self.symptoms.iter().take(SHOWN_EVIDENCE).map(classify::evidence).collect(),
+            rollback: knowledge::about(class, cause).rollback,
+            evidence: shown.iter().map(|x| classify::evidence(x)).collect(),
             rejected: Vec::new(),
-            next_steps: knowledge::next_steps(s, self.class, self.symptoms.first()),
-        };
-        let next = self.symptoms.iter().filter_map(|x| becomes_due(x, threshold, now)).min();
-        (finding, next)
+            next_steps: knowledge::next_steps(s, class, lead),
+        }
     }
 
     /// Failures of one revision that one rule governs add up, so that pods failing in two ways are not half as bad.
+    /// What is not about pods, such as a refusal to create them, counts by itself.
     fn shares_rule(&self, other: &Group) -> bool {
-        self.revision == other.revision && self.rule.map(|r| &r.name) == other.rule.map(|r| &r.name)
+        let alike = self.key.revision == other.key.revision && self.key.of_pods && other.key.of_pods;
+        std::ptr::eq(self, other) || (alike && self.rule.map(|r| &r.name) == other.rule.map(|r| &r.name))
+    }
+
+    /// How many could show it: the revision's pods, or the one revision or workload.
+    fn total(&self, s: &Snapshot) -> usize {
+        match self.key.revision {
+            Some(uid) if self.key.of_pods => judged_pods(s, uid).count().max(self.symptoms.len()),
+            _ => 1,
+        }
+    }
+
+    /// The clearest symptoms, whatever the order of the pods.
+    fn shown(&self) -> Vec<&'a Symptom<'a>> {
+        let clearer = |a: &&Symptom, b: &&Symptom| {
+            b.occurrences.cmp(&a.occurrences).then_with(|| name(a).cmp(&name(b))).then(a.onset.cmp(&b.onset))
+        };
+        smallest(self.symptoms.clone(), SHOWN_EVIDENCE, clearer)
     }
 
     fn pod_names(&self) -> Vec<Name> {
-        let mut names: Vec<Name> = self
-            .symptoms
-            .iter()
-            .filter_map(|x| match x.subject {
-                Subject::Pod(pod) => Some(pod.name.clone()),
-                Subject::Revision(_) | Subject::Workload => None,
-            })
-            .collect();
-        names.sort();
-        names.truncate(SHOWN_PODS);
-        names
+        let pods = self.symptoms.iter().filter_map(|x| match x.subject {
+            Subject::Pod(pod) => Some(&pod.name),
+            Subject::Revision(_) | Subject::Workload => None,
+        });
+        smallest(pods.collect(), SHOWN_PODS, |a, b| a.cmp(b)).into_iter().cloned().collect()
+    }
+}
+
+/// The first few in order, without sorting the rest.
+fn smallest<T>(mut all: Vec<T>, few: usize, order: impl Fn(&T, &T) -> std::cmp::Ordering) -> Vec<T> {
+    if all.len() > few {
+        all.select_nth_unstable_by(few, &order);
+        all.truncate(few);
+    }
+    all.sort_by(&order);
+    all
+}
+
+fn name<'a>(symptom: &Symptom<'a>) -> &'a str {
+    match symptom.subject {
+        Subject::Pod(pod) => &pod.name,
+        Subject::Revision(revision) => &revision.name,
+        Subject::Workload => "",
+    }
+}
+
+/// A pod cannot have failed before it was created, whatever the clock of its node says.
+fn onset(symptom: &Symptom) -> Timestamp {
+    match symptom.subject {
+        Subject::Pod(pod) => symptom.onset.max(pod.created),
+        Subject::Revision(_) | Subject::Workload => symptom.onset,
     }
 }
 
@@ -152,36 +213,29 @@ pub fn matches(rule: &Rule, class: Class, cause: Cause, container: Option<&str>)
 }
 
 /// Pods of a revision that can speak for or against it: those going away or already taken away cannot.
-pub fn judged_pods<'a>(s: &'a Snapshot, revision: &'a Name) -> impl Iterator<Item = &'a PodFacts> {
+pub fn judged_pods<'a>(s: &'a Snapshot, revision: &'a str) -> impl Iterator<Item = &'a PodFacts> {
     s.pods
         .iter()
         .map(AsRef::as_ref)
-        .filter(move |p| &p.revision == revision && !p.deleting && !p.finished && p.disruption.is_none())
+        .filter(move |p| &*p.revision == revision && !p.deleting && !p.finished && p.disruption.is_none())
 }
 
-fn revision_of(symptom: &Symptom) -> Option<Name> {
-    match symptom.subject {
-        Subject::Pod(pod) => Some(pod.revision.clone()),
-        Subject::Revision(revision) => Some(revision.uid.clone()),
-        Subject::Workload => None,
-    }
-}
-
-/// Pods, or other subjects, of which at least one symptom has been seen often and long enough.
-fn counted_pods<'a, 'b: 'a>(groups: impl Iterator<Item = &'a Group<'b>>, now: Timestamp) -> usize {
-    let mut subjects = BTreeSet::new();
-    let none = Threshold::default();
+/// Pods, or the one other subject, of which at least one symptom has been seen often and long enough.
+fn counted<'a, 'b: 'a>(groups: impl Iterator<Item = &'a Group<'b>>, now: Timestamp) -> usize {
+    let mut subjects: Vec<*const PodFacts> = Vec::new();
+    let mut others = 0;
     for group in groups {
-        let threshold = group.rule.map_or(&none, |r| &r.threshold);
+        let threshold = group.threshold();
         for symptom in group.symptoms.iter().filter(|x| reached(x, threshold, now)) {
-            subjects.insert(match symptom.subject {
-                Subject::Pod(pod) => &*pod.uid,
-                Subject::Revision(revision) => &*revision.uid,
-                Subject::Workload => "",
-            });
+            match symptom.subject {
+                Subject::Pod(pod) => subjects.push(std::ptr::from_ref(pod)),
+                Subject::Revision(_) | Subject::Workload => others = 1,
+            }
         }
     }
-    subjects.len()
+    subjects.sort_unstable();
+    subjects.dedup();
+    subjects.len() + others
 }
 
 /// One subject shows it often enough and has shown it long enough.

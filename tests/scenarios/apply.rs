@@ -1,0 +1,151 @@
+//! What a decision leaves behind: in the objects, by the very patches that the controller sends, and in memory.
+
+use backstay::cluster::patch::{self, Live};
+use backstay::engine::decision::{Action, Decision, IncidentStep};
+use backstay::engine::facts::Snapshot;
+use backstay::engine::freeze::{self, Step};
+use backstay::engine::memory::{ActionRecord, Intent, OpenIncident};
+use backstay::engine::words::ActionKind;
+use serde_json::{Value, json};
+
+use super::world::World;
+
+impl World {
+    /// Incidents and ledger, as they are written before an action.
+    pub fn remember(&mut self, decision: &Decision) {
+        self.memory.ledger.clone_from(&decision.ledger);
+        self.memory.current.clone_from(&decision.current);
+        let IncidentStep::Record { name, failing, episode, .. } = &decision.incident else { return };
+        if !self.memory.open.iter().any(|i| &i.name == name) {
+            self.memory.episodes.retain(|(hash, _)| hash != &failing.hash);
+            self.memory.episodes.push((failing.hash.clone(), *episode));
+            self.memory.open.push(OpenIncident {
+                name: name.clone(),
+                failing: failing.clone(),
+                episode: *episode,
+                opened: self.now,
+                intent: None,
+                acted: None,
+                approval: None,
+                ineffective: false,
+            });
+        }
+        let Some(incident) = self.memory.open.iter_mut().find(|i| &i.name == name) else { return };
+        if let Some(intent) = intent(decision) {
+            // A pause that was carried out does not make a later roll-back one that was.
+            if incident.intent.as_ref().is_some_and(|i| i.kind != intent.kind) {
+                incident.acted = None;
+            }
+            incident.intent = Some(intent.clone());
+        }
+        let ineffective = serde_json::to_value(&decision.incident).unwrap()["Record"]["progress"] == "Ineffective";
+        incident.ineffective |= ineffective;
+    }
+
+    pub fn close(&mut self, decision: &Decision) {
+        if let IncidentStep::Close { name, .. } = &decision.incident {
+            self.memory.open.retain(|i| &i.name != name);
+        }
+    }
+
+    /// Carries the action out, on the preconditions that the controller sends along.
+    pub fn apply(&mut self, s: &Snapshot, decision: &Decision) -> &'static str {
+        let live = self.live();
+        match &decision.action {
+            None => "Nothing",
+            Some(Action::Resume { incident, .. }) => {
+                let ours = self.deployment["metadata"]["annotations"]["backstay.dev/paused-for"] == json!(&**incident);
+                if !ours {
+                    return "Overtaken";
+                }
+                self.write(&patch::resume(&live));
+                "Resumed"
+            }
+            Some(Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit)) => {
+                let intent = permit.intent().clone();
+                if live.generation != intent.generation {
+                    return "Overtaken";
+                }
+                self.carry_out(s, decision, &intent, &live)
+            }
+        }
+    }
+
+    fn carry_out(&mut self, s: &Snapshot, decision: &Decision, intent: &Intent, live: &Live) -> &'static str {
+        let IncidentStep::Record { name, .. } = &decision.incident else { panic!("an action without an incident") };
+        let held = s.workload.paused && s.workload.paused_for.as_ref() == Some(name);
+        let step = freeze::step(s, intent, held);
+        let (said, done) = match (intent.kind, step) {
+            (ActionKind::RollBack, _) => (self.roll_back(live, intent, name), true),
+            (ActionKind::Freeze, Step::PutBack) => (self.roll_back(live, intent, name), false),
+            (ActionKind::Freeze, Step::PauseAndScale) => {
+                self.write(&patch::pause(live, name));
+                (self.scale_to_zero(intent), true)
+            }
+            (ActionKind::Freeze, Step::Scale) => (self.scale_to_zero(intent), true),
+            (ActionKind::Freeze, Step::Wait | Step::Done) => ("Waited", false),
+            (ActionKind::Pause | ActionKind::Resume, _) => {
+                self.write(&patch::pause(live, name));
+                ("Paused", true)
+            }
+        };
+        if done {
+            self.acted(intent, name);
+        }
+        said
+    }
+
+    fn acted(&mut self, intent: &Intent, name: &str) {
+        let now = self.now;
+        if let Some(incident) = self.memory.open.iter_mut().find(|i| &*i.name == name) {
+            incident.acted.get_or_insert(now);
+        }
+        let known = self.memory.actions.iter().any(|a| a.kind == intent.kind && &*a.incident == name);
+        if !known {
+            self.memory.actions.push(ActionRecord {
+                at: now,
+                kind: intent.kind,
+                from: intent.failing.hash.clone(),
+                to: intent.target.hash.clone(),
+                incident: name.into(),
+            });
+        }
+    }
+
+    fn roll_back(&mut self, live: &Live, intent: &Intent, incident: &str) -> &'static str {
+        let template = self.sets[&*intent.target.hash]["spec"]["template"].clone();
+        self.write(&patch::roll_back(live, template, incident));
+        "RolledBack"
+    }
+
+    fn scale_to_zero(&mut self, intent: &Intent) -> &'static str {
+        self.sets.get_mut(&*intent.failing.hash).unwrap()["spec"]["replicas"] = json!(0);
+        "Frozen"
+    }
+
+    fn live(&self) -> Live {
+        let metadata = &self.deployment["metadata"];
+        Live {
+            uid: metadata["uid"].as_str().unwrap().to_owned(),
+            generation: metadata["generation"].as_i64().unwrap(),
+            annotations: metadata["annotations"].as_object().map(|a| a.keys().cloned().collect()),
+            paused: self.deployment["spec"]["paused"] == true,
+        }
+    }
+
+    /// Writes to the Deployment; the API server raises the generation when the spec changes.
+    fn write(&mut self, patch: &json_patch::Patch) {
+        let before: Value = self.deployment["spec"].clone();
+        json_patch::patch(&mut self.deployment, patch).unwrap();
+        if self.deployment["spec"] != before {
+            self.raise_generation();
+        }
+    }
+}
+
+fn intent(decision: &Decision) -> Option<&Intent> {
+    match decision.action.as_ref()? {
+        Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit) => Some(permit.intent()),
+        Action::Resume { .. } => None,
+    }
+}

@@ -1,0 +1,30 @@
+//! Scenarios: a timeline of facts, and the decisions it leads to.
+//!
+//! A scenario is a YAML file (`script.rs` has its words). It is expanded to Kubernetes objects, which go through the
+//! slim types, the conversion to facts and `observe`, as those of the live watch do; then `decide` is asked. Where the
+//! scenario says so, the decision is carried out on the objects as the API server and the Deployment controller
+//! would, and what is remembered goes into the next step.
+//!
+//! `INSTA_UPDATE=always cargo test --test scenarios` writes snapshots anew; every change of one is to be reviewed.
+
+mod apply;
+mod objects;
+mod pods;
+mod report;
+mod script;
+mod world;
+
+use script::Script;
+use world::World;
+
+#[test]
+fn scenarios() {
+    insta::glob!("**/*.yaml", |path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let script: Script = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        let report = World::new(&script).play(&script, path);
+        insta::with_settings!({ description => script.about.trim(), omit_expression => true, prepend_module_to_snapshot => false }, {
+            insta::assert_yaml_snapshot!("decision", report);
+        });
+    });
+}

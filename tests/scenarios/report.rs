@@ -1,0 +1,72 @@
+//! What a scenario's snapshot shows, and what holds for every decision whatever the scenario.
+
+use backstay::engine::decide::decide;
+use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
+use backstay::engine::facts::Snapshot;
+use backstay::engine::policy::Mode;
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Every step but the last in short, and the last decision whole.
+#[derive(Default, Serialize)]
+pub struct Report {
+    steps: Vec<StepReport>,
+    decision: Option<Decision>,
+}
+
+#[derive(Serialize)]
+struct StepReport {
+    at: Timestamp,
+    says: String,
+    why: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applied: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_check: Option<Timestamp>,
+}
+
+impl Report {
+    pub fn add(&mut self, at: Timestamp, says: String, decision: Decision, applied: Option<&'static str>) {
+        self.steps.push(StepReport { at, says, why: decision.why.clone(), applied, next_check: decision.next_check });
+        self.decision = Some(decision);
+    }
+}
+
+/// The decision in a few words: `RollBack to v1`, `Freeze on v1`, `Pause`, `Resume`, `Close Recovered`,
+/// `Refuse Cooldown`, `Retaken`, or just the state.
+pub fn summary(decision: &Decision) -> String {
+    let action = match &decision.action {
+        Some(Action::RollBack(permit)) => Some(format!("RollBack to {}", permit.intent().target.hash)),
+        Some(Action::Freeze(permit)) => Some(format!("Freeze on {}", permit.intent().target.hash)),
+        Some(Action::Pause(_)) => Some("Pause".to_owned()),
+        Some(Action::Resume { .. }) => Some("Resume".to_owned()),
+        None => None,
+    };
+    let incident = match &decision.incident {
+        IncidentStep::Close { outcome, .. } => Some(format!("Close {outcome}")),
+        IncidentStep::Record { progress: Progress::Held, .. } | IncidentStep::None => None,
+        IncidentStep::Record { progress, .. } => Some(format!("{progress:?}")),
+    };
+    let refusal = decision.refusal.as_ref().map(|r| format!("Refuse {}", r.reason));
+    match (action, incident) {
+        (Some(action), _) => action,
+        (None, Some(incident)) if incident.starts_with("Close") || refusal.is_none() || incident == "Retaken" => {
+            incident
+        }
+        _ => refusal.unwrap_or_else(|| decision.state.to_string()),
+    }
+}
+
+/// The same facts in any order give the same decision, the next look is to come, and nothing is written while the
+/// policy observes.
+pub fn holds_for_every_decision(s: &Snapshot, decision: &Decision, now: Timestamp, context: &str) {
+    let mut turned = s.clone();
+    turned.pods.reverse();
+    turned.revisions.reverse();
+    turned.nodes.own.reverse();
+    assert_eq!(&decide(&turned, now), decision, "{context}: order matters");
+    assert!(decision.next_check.is_none_or(|next| next > now), "{context}: {:?}", decision.next_check);
+    if s.policy.mode == Mode::Observe {
+        assert!(matches!(decision.action, None | Some(Action::Resume { .. })), "{context}: acts while observing");
+    }
+}

@@ -1,0 +1,199 @@
+//! The words of a scenario file.
+
+use std::collections::BTreeMap;
+
+use backstay::api::policy::Terms;
+use backstay::engine::memory::ApprovalVerdict;
+use backstay::engine::words::ActionKind;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Script {
+    /// What the scenario shows, in a sentence or two.
+    pub about: String,
+    /// `spec.replicas` of the Deployment.
+    #[serde(default = "four")]
+    pub replicas: i32,
+    /// Merged into the Deployment.
+    #[serde(default)]
+    pub deployment: Value,
+    #[serde(default)]
+    pub policy: Terms,
+    pub revisions: BTreeMap<String, Revision>,
+    /// The revision that runs when the scenario begins, complete and ready; empty when there is none yet.
+    #[serde(default = "v1")]
+    pub runs: String,
+    #[serde(default)]
+    pub memory: MemoryLines,
+    pub steps: Vec<Step>,
+}
+
+fn four() -> i32 {
+    4
+}
+
+fn v1() -> String {
+    "v1".to_owned()
+}
+
+/// A pod template, as changes to one that every scenario shares, and what is remembered of its revision. Times are
+/// before the first step, such as `1h`.
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Revision {
+    /// The tag of the image.
+    pub tag: Option<String>,
+    /// Merged into the container `web`.
+    pub container: Value,
+    /// Merged into the template's `spec`.
+    pub spec: Value,
+    /// Merged into the template's `metadata`.
+    pub metadata: Value,
+    /// More containers, init containers and sidecars, as Kubernetes writes them.
+    pub containers: Vec<Value>,
+    pub init: Vec<Value>,
+    /// The ReplicaSet exists from the beginning, this old.
+    pub age: Option<String>,
+    /// The ledger says that it has been healthy for this long.
+    pub healthy: Option<String>,
+    /// The ledger says that it was judged to be at fault this long ago.
+    pub failed: Option<String>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemoryLines {
+    pub actions: Vec<ActionLine>,
+    /// The newest revision is not remembered, as by an operator that has just been installed.
+    pub forgetful: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActionLine {
+    /// How long before the first step.
+    pub ago: String,
+    pub kind: ActionKind,
+    pub from: String,
+    pub to: String,
+}
+
+/// What happens, then one decision.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct Step {
+    /// Time since the step before, such as `12s`.
+    pub after: Option<String>,
+    /// A person or a tool puts this revision's template into the Deployment.
+    pub ship: Option<String>,
+    /// The Deployment controller has not looked at the Deployment yet.
+    pub unobserved: bool,
+    /// The pods of a revision, in place of those it had.
+    pub pods: BTreeMap<String, Vec<PodLine>>,
+    /// `spec.replicas` of ReplicaSets, where that is not the number of their pods.
+    pub desired: BTreeMap<String, i32>,
+    /// The message with which the API server refuses pods of a revision; empty ends it.
+    pub refused: BTreeMap<String, String>,
+    /// Merged into nodes, which are `node-1` to `node-3`.
+    pub nodes: BTreeMap<String, Value>,
+    /// Merged into the Deployment after its status was computed.
+    pub deployment: Value,
+    pub fleet: Option<FleetLine>,
+    /// Seconds since the watches proved to be alive.
+    pub data_age: i64,
+    /// What a person says in the newest open incident: `approve`, `deny`, or the key of a decision that is approved.
+    pub says: Option<String>,
+    /// A person asks to resume the newest open incident.
+    pub resume: bool,
+    /// What must follow; `report.rs` says in which words.
+    pub expect: Option<String>,
+    /// Carry the action out.
+    pub apply: bool,
+    /// A template that is shipped between the decision and the action.
+    pub meanwhile: Option<String>,
+}
+
+/// The rest of the fleet.
+#[derive(Clone, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub struct FleetLine {
+    pub watched: u32,
+    pub failing: u32,
+    pub neighbours: u32,
+    pub storm: Option<String>,
+}
+
+/// Some pods of a revision that are alike. As a string, `are` alone.
+#[derive(Clone, Deserialize, Default)]
+#[serde(from = "Short", default)]
+pub struct PodLine {
+    /// How many, a word for their state, and how many exits it has behind it: `2 crashed 3`. `pods.rs` has the words.
+    pub are: String,
+    pub node: Option<String>,
+    /// They are other pods than those of the step before.
+    pub fresh: bool,
+    /// The container that the word is about.
+    pub container: Option<String>,
+    pub code: Option<i32>,
+    pub reason: Option<String>,
+    pub message: Option<String>,
+    /// How long the last run took, in seconds.
+    pub ran: Option<i64>,
+    /// Merged into the pod.
+    pub pod: Value,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Short {
+    Are(String),
+    Long(Long),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Long {
+    are: String,
+    node: Option<String>,
+    fresh: bool,
+    container: Option<String>,
+    code: Option<i32>,
+    reason: Option<String>,
+    message: Option<String>,
+    ran: Option<i64>,
+    pod: Value,
+}
+
+impl From<Short> for PodLine {
+    fn from(short: Short) -> Self {
+        let long = match short {
+            Short::Are(are) => Long { are, ..Long::default() },
+            Short::Long(long) => long,
+        };
+        let Long { are, node, fresh, container, code, reason, message, ran, pod } = long;
+        Self { are, node, fresh, container, code, reason, message, ran, pod }
+    }
+}
+
+/// Seconds of `90s`, `15m` or `2h`.
+pub fn seconds(text: &str) -> i64 {
+    let (number, unit) = text.split_at(text.len() - 1);
+    let number: i64 = number.parse().unwrap_or_else(|_| panic!("no span of time: {text}"));
+    match unit {
+        "s" => number,
+        "m" => number * 60,
+        "h" => number * 3600,
+        _ => panic!("no span of time: {text}"),
+    }
+}
+
+/// The verdict in `says`, and the decision it names.
+pub fn verdict(says: &str) -> (ApprovalVerdict, Option<String>) {
+    match says {
+        "approve" => (ApprovalVerdict::Approve, None),
+        "deny" => (ApprovalVerdict::Deny, None),
+        key => (ApprovalVerdict::Approve, Some(key.to_owned())),
+    }
+}

@@ -1,0 +1,361 @@
+//! The cluster of a scenario: objects, what its controllers would do with them, and what Backstay remembers.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use backstay::api::policy::Terms;
+use backstay::cluster::facts::{Interner, node_facts, pod_facts, revision_facts, workload_facts};
+use backstay::engine::builtin;
+use backstay::engine::decide::decide;
+use backstay::engine::decision::Decision;
+use backstay::engine::facts::{FleetFacts, Name, NodesFacts, PodFacts, Snapshot};
+use backstay::engine::memory::{ActionRecord, Approval, CurrentRevision, LedgerEntry, Memory};
+use backstay::engine::observe::observe;
+use backstay::engine::policy::Policy;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::objects::{self, merge, set_condition};
+use super::pods::{self, Pod};
+use super::report::{self, Report};
+use super::script::{FleetLine, PodLine, Script, Step, seconds, verdict};
+
+pub struct World {
+    pub now: Timestamp,
+    pub deployment: Value,
+    /// ReplicaSets by revision.
+    pub sets: BTreeMap<String, Value>,
+    pub memory: Memory,
+    templates: BTreeMap<String, Value>,
+    pods: Vec<Pod>,
+    serials: usize,
+    nodes: BTreeMap<String, Value>,
+    seen: BTreeMap<Name, Arc<PodFacts>>,
+    policy: Arc<Policy>,
+    fleet: FleetFacts,
+    data_age: i64,
+}
+
+/// When every scenario begins.
+pub fn start() -> Timestamp {
+    "2026-03-02T03:00:00Z".parse().unwrap()
+}
+
+/// How long before it the first revision was shipped.
+const RUNS_FOR: &str = "24h";
+
+pub fn policy(terms: &Terms) -> Policy {
+    Policy {
+        reference: Name::from("IncidentPolicy/web"),
+        generation: 1,
+        mode: terms.mode,
+        rollout: terms.rollout.clone(),
+        rules: terms.rules.iter().cloned().chain(builtin::rules()).collect(),
+        guards: terms.guards.clone(),
+        impact: terms.impact.clone(),
+    }
+}
+
+impl World {
+    pub fn new(script: &Script) -> Self {
+        let now = start();
+        let long_ago = before(now, RUNS_FOR);
+        let templates: BTreeMap<_, _> =
+            script.revisions.iter().map(|(name, r)| (name.clone(), objects::template(r))).collect();
+        let first = templates.get(&script.runs).or_else(|| templates.values().next()).unwrap();
+        let mut deployment = objects::deployment(long_ago, script.replicas, first);
+        merge(&mut deployment, &script.deployment);
+        let nodes = (1..=3).map(|n| format!("node-{n}")).map(|n| (n.clone(), objects::node(&n, long_ago))).collect();
+        let mut world = Self {
+            now,
+            deployment,
+            sets: BTreeMap::new(),
+            memory: Memory::default(),
+            templates,
+            pods: Vec::new(),
+            serials: 0,
+            nodes,
+            seen: BTreeMap::new(),
+            policy: Arc::new(policy(&script.policy)),
+            fleet: FleetFacts { watched: 20, ..FleetFacts::default() },
+            data_age: 0,
+        };
+        world.furnish(script);
+        world
+    }
+
+    /// What was there before the first step.
+    fn furnish(&mut self, script: &Script) {
+        let start = self.now;
+        let mut aged: Vec<_> =
+            script.revisions.iter().filter_map(|(n, r)| Some((seconds(r.age.as_ref()?), n))).collect();
+        aged.sort_by(|a, b| b.cmp(a));
+        for (number, (age, name)) in (1..).zip(aged) {
+            let set = objects::replica_set(name, start - SignedDuration::from_secs(age), number, &self.templates[name]);
+            self.sets.insert(name.clone(), set);
+        }
+        if !script.runs.is_empty() {
+            self.now = before(start, RUNS_FOR);
+            self.control();
+            let ready = vec![PodLine { are: format!("{} ready", script.replicas), ..PodLine::default() }];
+            self.set_pods(&script.runs, if script.replicas > 0 { &ready } else { &[] });
+            self.status(&Step::default());
+            if !script.memory.forgetful {
+                self.memory.current = Some(CurrentRevision { hash: Name::from(&*script.runs), since: self.now });
+            }
+            self.now = start;
+        }
+        for (name, revision) in &script.revisions {
+            if revision.healthy.is_none() && revision.failed.is_none() {
+                continue;
+            }
+            let mut entry = LedgerEntry::new(Name::from(format!("uid-{name}")), Name::from(&**name));
+            entry.healthy_since = revision.healthy.as_ref().map(|ago| before(start, ago));
+            entry.failed_at = revision.failed.as_ref().map(|ago| before(start, ago));
+            self.memory.ledger.push(entry);
+        }
+        self.memory.actions = (script.memory.actions.iter())
+            .map(|line| ActionRecord {
+                at: before(start, &line.ago),
+                kind: line.kind,
+                from: Name::from(&*line.from),
+                to: Name::from(&*line.to),
+                incident: Name::from(format!("web-{}-1", line.from)),
+            })
+            .collect();
+    }
+
+    /// Plays every step, and says what was decided.
+    pub fn play(mut self, script: &Script, path: &Path) -> Report {
+        let mut report = Report::default();
+        for (at, step) in script.steps.iter().enumerate() {
+            let context = format!("{}, step {}", path.display(), at + 1);
+            self.happen(step);
+            let snapshot = self.snapshot();
+            let decision = decide(&snapshot, self.now);
+            report::holds_for_every_decision(&snapshot, &decision, self.now, &context);
+            let said = report::summary(&decision);
+            if let Some(expected) = &step.expect {
+                assert_eq!(&said, expected, "{context}: {}", decision.why);
+            }
+            let applied = self.follow(&snapshot, &decision, step);
+            report.add(self.now, said, decision, applied);
+        }
+        assert!(script.steps.last().is_some_and(|s| s.expect.is_some()), "{}: expects nothing", path.display());
+        report
+    }
+
+    /// Lets time pass and makes what the step says true.
+    fn happen(&mut self, step: &Step) {
+        if let Some(after) = &step.after {
+            self.now += SignedDuration::from_secs(seconds(after));
+        }
+        if let Some(revision) = &step.ship {
+            self.ship(revision);
+        }
+        self.say(step);
+        if !step.unobserved {
+            self.control();
+        }
+        for (revision, message) in &step.refused {
+            self.refuse(revision, message);
+        }
+        for (revision, lines) in &step.pods {
+            self.set_pods(revision, lines);
+        }
+        for (name, patch) in &step.nodes {
+            merge(self.nodes.get_mut(name).unwrap(), patch);
+        }
+        self.status(step);
+        merge(&mut self.deployment, &step.deployment);
+        if let Some(fleet) = &step.fleet {
+            self.fleet = fleet_facts(fleet);
+        }
+        self.data_age = step.data_age;
+    }
+
+    /// Puts a template into the Deployment, as `kubectl apply` would.
+    pub fn ship(&mut self, revision: &str) {
+        let template = self.templates.get(revision).unwrap_or_else(|| panic!("no revision {revision}")).clone();
+        if self.deployment["spec"]["template"] != template {
+            self.deployment["spec"]["template"] = template;
+            self.raise_generation();
+        }
+    }
+
+    pub fn raise_generation(&mut self) {
+        let generation = self.deployment["metadata"]["generation"].as_i64().unwrap();
+        self.deployment["metadata"]["generation"] = json!(generation + 1);
+    }
+
+    fn say(&mut self, step: &Step) {
+        let Some(incident) = self.memory.open.last_mut() else { return };
+        if let Some(says) = &step.says {
+            let (verdict, decision) = verdict(says);
+            incident.approval = Some(Approval { verdict, by: "alex@example.com".to_owned(), decision });
+        }
+        if step.resume {
+            self.deployment["metadata"]["annotations"]["backstay.dev/resume"] = json!(&*incident.name);
+        }
+    }
+
+    /// What the Deployment controller does: it takes note of the generation, and unless the Deployment is paused it
+    /// makes or takes up the template's ReplicaSet, which becomes the newest.
+    fn control(&mut self) {
+        self.deployment["status"]["observedGeneration"] = self.deployment["metadata"]["generation"].clone();
+        if self.deployment["spec"]["paused"] == true {
+            return;
+        }
+        let wanted = &self.deployment["spec"]["template"];
+        let name = self.templates.iter().find(|(_, t)| *t == wanted).map(|(n, _)| n.clone()).unwrap();
+        let numbers = self.sets.values().map(number);
+        let highest = numbers.max().unwrap_or(0);
+        let set = self.sets.entry(name.clone());
+        let set = set.or_insert_with(|| objects::replica_set(&name, self.now, highest + 1, &self.templates[&name]));
+        if number(set) < highest {
+            set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!((highest + 1).to_string());
+        }
+        let number = number(set);
+        self.deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!(number.to_string());
+    }
+
+    fn refuse(&mut self, revision: &str, message: &str) {
+        let status = &mut self.sets.get_mut(revision).unwrap()["status"];
+        if message.is_empty() {
+            objects::drop_condition(status, "ReplicaFailure");
+        } else {
+            set_condition(status, "ReplicaFailure", (true, "FailedCreate", message), self.now);
+        }
+    }
+
+    fn set_pods(&mut self, revision: &str, lines: &[PodLine]) {
+        let template = self.templates[revision].clone();
+        let mut before: Vec<Pod> = Vec::new();
+        self.pods.retain(|p| {
+            let theirs = p.revision == revision;
+            before.extend(theirs.then(|| p.clone()));
+            !theirs
+        });
+        let mut before = before.into_iter();
+        for line in lines {
+            for _ in 0..pods::parse(line).0 {
+                let known = if line.fresh { before.next().and(None) } else { before.next() };
+                let mut pod = known.unwrap_or_else(|| {
+                    self.serials += 1;
+                    Pod::new(revision, self.serials, self.now)
+                });
+                pod.write(line, &template, self.now);
+                self.pods.push(pod);
+            }
+        }
+    }
+
+    /// Computes the status of ReplicaSets and Deployment from the pods.
+    fn status(&mut self, step: &Step) {
+        let now = self.now;
+        let count = |name: &str, of: fn(&Pod) -> bool| self.pods.iter().filter(|p| p.revision == name && of(p)).count();
+        for (name, set) in &mut self.sets {
+            let (live, ready) = (count(name, |p| p.lives), count(name, |p| p.lives && p.is_ready));
+            set["spec"]["replicas"] = json!(step.desired.get(name).map_or(live as i32, |d| *d));
+            let status = &mut set["status"];
+            status["replicas"] = json!(live);
+            status["readyReplicas"] = json!(ready);
+            status["availableReplicas"] = json!(ready);
+        }
+        let newest =
+            self.sets.iter().max_by_key(|(_, set)| number(set)).map(|(name, _)| name.clone()).unwrap_or_default();
+        let all = |of: fn(&Pod) -> bool| self.pods.iter().filter(|p| p.lives && of(p)).count();
+        let (total, ready, updated) = (all(|_| true), all(|p| p.is_ready), count(&newest, |p| p.lives));
+        let replicas = self.deployment["spec"]["replicas"].as_u64().unwrap_or(1) as usize;
+        let paused = self.deployment["spec"]["paused"] == true;
+        let status = &mut self.deployment["status"];
+        status["replicas"] = json!(total);
+        status["updatedReplicas"] = json!(updated);
+        status["readyReplicas"] = json!(ready);
+        status["availableReplicas"] = json!(ready);
+        let complete = updated == replicas && total == replicas && ready == replicas;
+        // Once complete, a rollout stays so until there is another.
+        let shown = status["progress"].take();
+        let was_complete = shown["of"] == json!(newest) && shown["complete"] == true;
+        let reason = match (paused, complete || was_complete) {
+            (true, _) => "DeploymentPaused",
+            (false, true) => "NewReplicaSetAvailable",
+            (false, false) => "ReplicaSetUpdated",
+        };
+        status["progress"] = json!({"of": newest, "complete": reason == "NewReplicaSetAvailable"});
+        set_condition(status, "Progressing", (true, reason, ""), now);
+    }
+
+    /// The snapshot, through the same types as the live watch.
+    fn snapshot(&mut self) -> Snapshot {
+        let names = &mut Interner::default();
+        let read = |value: &Value| serde_json::from_value(value.clone());
+        let pods: Vec<Arc<PodFacts>> = (self.pods.iter())
+            .map(|pod| {
+                let facts = pod_facts(&serde_json::from_value(pod.object.clone()).unwrap(), names).unwrap();
+                let known = self.seen.get(&facts.uid).cloned();
+                Arc::new(observe(known.as_deref(), facts, self.now))
+            })
+            .collect();
+        self.seen = pods.iter().map(|p| (p.uid.clone(), p.clone())).collect();
+        let nodes: Vec<_> = self.nodes.values().map(|n| node_facts(&read_node(n), names).unwrap()).collect();
+        let count = |n: usize| u32::try_from(n).unwrap();
+        let nodes = NodesFacts {
+            total: count(nodes.len()),
+            not_ready: count(nodes.iter().filter(|n| !n.ready).count()),
+            unschedulable: count(nodes.iter().filter(|n| n.unschedulable).count()),
+            largest_cpu: nodes.iter().map(|n| n.allocatable_cpu).max().unwrap_or(0),
+            largest_memory: nodes.iter().map(|n| n.allocatable_memory).max().unwrap_or(0),
+            own: nodes
+                .into_iter()
+                .filter(|n| pods.iter().any(|p| p.node.as_ref() == Some(&n.name)))
+                .map(Arc::new)
+                .collect(),
+        };
+        Snapshot {
+            workload: workload_facts(&read(&self.deployment).unwrap(), names).unwrap(),
+            revisions: (self.sets.values())
+                .map(|set| Arc::new(revision_facts(&serde_json::from_value(set.clone()).unwrap(), names).unwrap()))
+                .collect(),
+            pods,
+            nodes,
+            policy: self.policy.clone(),
+            memory: self.memory.clone(),
+            fleet: self.fleet.clone(),
+            data_age_seconds: self.data_age,
+        }
+    }
+
+    /// Remembers the decision, and carries it out if the step says so. Answers what became of the action.
+    fn follow(&mut self, snapshot: &Snapshot, decision: &Decision, step: &Step) -> Option<&'static str> {
+        self.remember(decision);
+        if let Some(revision) = &step.meanwhile {
+            self.ship(revision);
+        }
+        let applied = step.apply.then(|| self.apply(snapshot, decision));
+        self.close(decision);
+        applied
+    }
+}
+
+fn read_node(node: &Value) -> backstay::cluster::slim::SlimNode {
+    serde_json::from_value(node.clone()).unwrap()
+}
+
+fn before(at: Timestamp, ago: &str) -> Timestamp {
+    at - SignedDuration::from_secs(seconds(ago))
+}
+
+fn number(set: &Value) -> i64 {
+    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str().unwrap().parse().unwrap()
+}
+
+fn fleet_facts(line: &FleetLine) -> FleetFacts {
+    FleetFacts {
+        watched: line.watched.max(20),
+        newly_failing: line.failing,
+        neighbours_failing: line.neighbours,
+        storm: line.storm.as_deref().map(Name::from),
+    }
+}
