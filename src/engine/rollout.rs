@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::facts::{RevisionFacts, Snapshot};
-use super::moment::after;
+use super::moment::{after, earliest};
 use super::words::ActionKind;
 
 /// The rollout a workload is in, or was in last.
@@ -33,9 +33,14 @@ pub fn newest(s: &Snapshot) -> Option<&RevisionFacts> {
 }
 
 /// The template is one that no ReplicaSet has yet: somebody shipped something new and the controller, or a pause,
-/// has not let it start.
+/// has not let it start. Once the controller has observed an unpaused Deployment there is a ReplicaSet, and the
+/// revision annotation names it.
 pub fn is_unrolled(s: &Snapshot) -> bool {
-    !s.revisions.iter().any(|r| r.template.digest == s.workload.template_digest)
+    let w = &s.workload;
+    let observed = w.observed_generation >= w.generation && !w.paused;
+    let known =
+        |r: &RevisionFacts| r.template.digest == w.template_digest || (observed && Some(r.number) == w.revision);
+    !s.revisions.iter().any(|r| known(r))
 }
 
 /// The rollout to the newest revision, or `None` when there is no revision at all.
@@ -48,8 +53,7 @@ pub fn current(s: &Snapshot, now: Timestamp) -> Option<Rollout<'_>> {
         && w.total_replicas == w.replicas
         && w.available_replicas == w.replicas;
     let since = since(s, newest, now);
-    let completed = w.completed.filter(|at| *at >= since);
-    Some(Rollout { newest, since, complete, completed })
+    Some(Rollout { newest, since, complete, completed: completed(s, newest, since) })
 }
 
 /// A failure that began at `onset` may belong to the rollout: it is under way, or it ended less than `watchSeconds`
@@ -63,6 +67,15 @@ pub fn covers(rollout: &Rollout, s: &Snapshot, onset: Timestamp) -> bool {
         Some(end) => onset <= after(end, s.policy.rollout.watch_seconds),
         None => true,
     }
+}
+
+/// When the rollout completed: by the Deployment's condition, or when its pods were seen healthy, whichever is
+/// earlier. There is no condition without a progress deadline, and pausing and resuming renews it.
+fn completed(s: &Snapshot, newest: &RevisionFacts, since: Timestamp) -> Option<Timestamp> {
+    // The condition is cut to seconds, and may seem to lie just before a rollout that was quick.
+    let told = s.workload.completed.filter(|at| *at >= after(since, -1));
+    let healthy = s.memory.ledger.iter().find(|e| e.uid == newest.uid).and_then(|e| e.healthy_since);
+    earliest(told, healthy).map(|at| at.max(since))
 }
 
 /// When the newest revision became the newest: as remembered; else when our own action made it so; else its creation,
