@@ -26,77 +26,86 @@ pub enum Missing {
     EqualsCurrent,
 }
 
-/// Records every revision whose pods have been ready for `stableSeconds` without an exit.
+/// Records revisions whose pods have been ready for `stableSeconds` without an exit: the newest once its rollout is
+/// complete, and an older one that still carries the workload, as it does when a bad rollout is met half-way.
 pub fn update(s: &Snapshot, rollout: Option<&Rollout>, now: Timestamp) -> Ledger {
     let mut entries = s.memory.ledger.clone();
     let mut next_look = None;
     for revision in &s.revisions {
-        let newest = rollout.is_some_and(|r| r.newest.uid == revision.uid);
-        if newest && !rollout.is_some_and(|r| r.complete) {
+        let known = entries.iter().find(|e| e.uid == revision.uid);
+        let newest = rollout.filter(|r| r.newest.uid == revision.uid);
+        let due = match newest {
+            Some(rollout) => rollout.complete && known.is_none_or(|e| !is_healthy(e)),
+            None => known.is_none() && !judged_bad(&entries, &s.memory.open, revision) && carries(s, revision),
+        };
+        if !due {
             continue;
         }
-        if entries.iter().any(|e| e.uid == revision.uid && e.healthy_since.is_some()) {
-            continue;
-        }
+        let failed = known.and_then(|e| e.failed_at);
         match health(s, revision, now) {
-            Health::Stable { since, ready_seconds } => {
+            Health::Stable { since, ready_seconds } if failed.is_none_or(|at| since > at) => {
                 remember(&mut entries, revision, since, ready_seconds);
             }
             Health::Settling { until } => next_look = earliest(next_look, Some(until)),
-            Health::NotReady => {}
+            Health::Stable { .. } | Health::NotReady => {}
         }
     }
     Ledger { entries: bounded(entries, s), next_look }
 }
 
-/// The revision to go back to: the one most recently seen healthy that differs from the newest and was never judged
-/// to be at fault.
+/// As many of the revision's pods run as a rolling update leaves of the revision before.
+fn carries(s: &Snapshot, revision: &RevisionFacts) -> bool {
+    let w = &s.workload;
+    revision.ready > 0 && revision.ready >= w.replicas.saturating_sub(w.max_unavailable)
+}
+
+/// The revision to go back to: of those that were seen healthy and not found at fault since, the one that was the
+/// newest last. If its template is materially that of the newest there is nothing to go back to.
 pub fn last_healthy<'a>(
     s: &'a Snapshot,
     rollout: &Rollout,
     ledger: &[LedgerEntry],
 ) -> Result<&'a RevisionFacts, Missing> {
-    let candidates: Vec<(&RevisionFacts, Option<Timestamp>)> = s
-        .revisions
-        .iter()
-        .filter(|r| r.uid != rollout.newest.uid && !r.deleting && !judged_bad(ledger, &s.memory.open, r))
-        .map(|r| (r.as_ref(), ledger.iter().find(|e| e.uid == r.uid).and_then(|e| e.healthy_since)))
-        .collect();
     let differs = |r: &RevisionFacts| r.template.material != rollout.newest.template.material;
-    let best = candidates
-        .iter()
-        .filter_map(|(r, healthy)| healthy.map(|at| (*r, at)))
-        .filter(|(r, _)| differs(r))
-        .max_by_key(|(r, at)| (*at, r.number));
-    if let Some((revision, _)) = best {
-        return Ok(revision);
-    }
-    if candidates.iter().any(|(r, healthy)| healthy.is_some() && !differs(r)) {
-        return Err(Missing::EqualsCurrent);
+    if let Some(healthy) = control(s, rollout, ledger) {
+        return if differs(healthy) { Ok(healthy) } else { Err(Missing::EqualsCurrent) };
     }
     if s.policy.guards.unproven_baseline == UnprovenBaseline::RollBack {
-        let unproven = candidates.iter().map(|(r, _)| *r).filter(|r| differs(r)).max_by_key(|r| r.number);
+        let unproven = candidates(s, rollout, ledger).filter(|r| differs(r)).max_by_key(|r| (r.number, r.created));
         return unproven.ok_or(Missing::NoneHealthy);
     }
     Err(Missing::NoneHealthy)
 }
 
-/// The revision to compare the newest one with: the last healthy one, whether or not its template differs.
+/// The revision to compare the newest one with: the last healthy one, whether or not its template differs. Revisions
+/// are told apart by number, since one that is taken up again gets a new number and keeps the time of its proof.
 pub fn control<'a>(s: &'a Snapshot, rollout: &Rollout, ledger: &[LedgerEntry]) -> Option<&'a RevisionFacts> {
     let healthy = |r: &RevisionFacts| ledger.iter().find(|e| e.uid == r.uid).and_then(|e| e.healthy_since);
-    s.revisions
-        .iter()
-        .map(AsRef::as_ref)
-        .filter(|r| r.uid != rollout.newest.uid && !judged_bad(ledger, &s.memory.open, r))
+    candidates(s, rollout, ledger)
         .filter_map(|r| healthy(r).map(|at| (r, at)))
-        .max_by_key(|(r, at)| (*at, r.number))
+        .max_by_key(|(r, at)| (r.number, *at, r.created))
         .map(|(r, _)| r)
 }
 
-/// The revision was found to be at fault before, now or by an open incident.
+fn candidates<'a>(
+    s: &'a Snapshot,
+    rollout: &Rollout,
+    ledger: &[LedgerEntry],
+) -> impl Iterator<Item = &'a RevisionFacts> {
+    let revisions = s.revisions.iter().map(AsRef::as_ref);
+    revisions.filter(|r| r.uid != rollout.newest.uid && !r.deleting && !judged_bad(ledger, &s.memory.open, r))
+}
+
+/// The revision was found to be at fault, by an open incident or before, and was not seen healthy since.
 pub fn judged_bad(ledger: &[LedgerEntry], open: &[OpenIncident], revision: &RevisionFacts) -> bool {
-    ledger.iter().any(|e| (e.uid == revision.uid || e.hash == revision.hash) && e.failed_at.is_some())
+    let same = |e: &&LedgerEntry| e.uid == revision.uid || e.hash == revision.hash;
+    ledger.iter().filter(same).any(|e| e.failed_at.is_some() && !is_healthy(e))
         || open.iter().any(|i| i.failing.hash == revision.hash && i.intent.is_some())
+}
+
+/// It was seen healthy, and not found at fault since then. What was shipped again and works now has proven itself.
+pub fn is_healthy(entry: &LedgerEntry) -> bool {
+    entry.healthy_since.is_some_and(|healthy| entry.failed_at.is_none_or(|failed| failed < healthy))
 }
 
 /// How far a revision is from being proven.
