@@ -21,6 +21,8 @@ pub const MAX_DATA_AGE_SECONDS: i64 = 60;
 /// An intent that was not carried out within this time is void.
 const INTENT_SECONDS: i64 = 30;
 
+const OPTED_OUT: &str = "the Deployment carries backstay.dev/ignore: \"true\"";
+
 /// Proof that every guard agreed to exactly this intent.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Permit {
@@ -107,6 +109,9 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
     if w.deleting {
         return Err(no(RefusalReason::Deleting, "the Deployment is being deleted"));
     }
+    if w.opted_out {
+        return Err(no(RefusalReason::OptedOut, OPTED_OUT));
+    }
     if s.data_age_seconds > MAX_DATA_AGE_SECONDS {
         return Err(later(RefusalReason::DataTooOld, data_age(s), now, 5));
     }
@@ -172,17 +177,17 @@ fn stale_status(case: &Case, _: Timestamp) -> Option<Refusal> {
     let w = &case.s.workload;
     let behind = w.observed_generation < w.generation || rollout::is_unrolled(case.s);
     behind.then(|| {
-        let because =
-            format!("generation {} is not observed yet, status is of {}", w.generation, w.observed_generation);
+        let because = if w.observed_generation < w.generation {
+            format!("generation {} is not observed yet, status is of {}", w.generation, w.observed_generation)
+        } else {
+            "the present template has no ReplicaSet yet".to_owned()
+        };
         no(RefusalReason::StaleStatus, &because)
     })
 }
 
 fn opted_out(case: &Case, _: Timestamp) -> Option<Refusal> {
-    case.s
-        .workload
-        .opted_out
-        .then(|| no(RefusalReason::OptedOut, "the Deployment carries backstay.dev/ignore: \"true\""))
+    case.s.workload.opted_out.then(|| no(RefusalReason::OptedOut, OPTED_OUT))
 }
 
 fn owned_by_other(case: &Case, _: Timestamp) -> Option<Refusal> {
@@ -237,7 +242,7 @@ fn no_baseline(case: &Case, _: Timestamp) -> Option<Refusal> {
 
 fn baseline_would_not_run(case: &Case, _: Timestamp) -> Option<Refusal> {
     let target = case.target.ok()?;
-    if target.replica_failure.is_some() && target.replicas < target.desired {
+    if target.replica_failure.as_ref().is_some_and(|f| f.status) && target.replicas < target.desired {
         let because = format!("the API server refuses pods of the baseline {} too", target.hash);
         return Some(no(RefusalReason::BaselineWouldNotRun, &because));
     }
@@ -258,17 +263,18 @@ fn git_ops_managed(case: &Case, _: Timestamp) -> Option<Refusal> {
 fn already_tried(case: &Case, _: Timestamp) -> Option<Refusal> {
     let hash = &case.rollout.newest.hash;
     let m = &case.s.memory;
-    let closed = m.actions.iter().find(|a| &a.from == hash && a.kind != ActionKind::Pause).map(|a| &a.incident);
+    let closed = m.actions.iter().find(|a| &a.from == hash && changes_template(a.kind)).map(|a| &a.incident);
     let acted = |i: &&OpenIncident| {
-        &i.failing.hash == hash && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| t.kind != ActionKind::Pause)
+        &i.failing.hash == hash && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| changes_template(t.kind))
     };
-    let judged = m.ledger.iter().find(|e| &e.hash == hash && e.failed_at.is_some()).and_then(|e| e.incident.as_ref());
-    let incident = closed.or_else(|| m.open.iter().find(acted).map(|i| &i.name)).or(judged)?;
-    if case.incident.is_some_and(|i| &i.name == incident && i.acted.is_none()) {
-        return None;
-    }
+    let incident = closed.or_else(|| m.open.iter().find(acted).map(|i| &i.name))?;
     let because = format!("Backstay already acted on this template in incident {incident}, and it was shipped again");
     Some(no(RefusalReason::AlreadyTried, &because))
+}
+
+/// What counts as an action on a template; pauses and what ends them do not.
+fn changes_template(kind: ActionKind) -> bool {
+    matches!(kind, ActionKind::RollBack | ActionKind::Freeze)
 }
 
 fn rule_says_hold(case: &Case, _: Timestamp) -> Option<Refusal> {
@@ -277,7 +283,7 @@ fn rule_says_hold(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn cooldown(case: &Case, now: Timestamp) -> Option<Refusal> {
-    let last = case.s.memory.actions.iter().filter(|a| a.kind != ActionKind::Pause).map(|a| a.at).max()?;
+    let last = case.s.memory.actions.iter().filter(|a| changes_template(a.kind)).map(|a| a.at).max()?;
     let over = after(last, case.s.policy.guards.cooldown_seconds);
     (now < over).then(|| Refusal {
         reason: RefusalReason::Cooldown,
@@ -294,7 +300,7 @@ fn too_many_rollbacks(case: &Case, now: Timestamp) -> Option<Refusal> {
         .memory
         .actions
         .iter()
-        .filter(|a| a.kind != ActionKind::Pause)
+        .filter(|a| changes_template(a.kind))
         .map(|a| a.at)
         .filter(|at| ends(at) > now)
         .collect();

@@ -29,7 +29,7 @@ pub enum Stage<'a> {
 pub fn stage<'a>(s: &'a Snapshot, rollout: Option<&Rollout>) -> Stage<'a> {
     let Some(incident) = s.memory.open.first() else { return Stage::Judging(None) };
     let newest = if rollout::is_unrolled(s) { None } else { rollout.map(|r| &r.newest.hash) };
-    let held = s.workload.paused && s.workload.paused_for.as_ref() == Some(&incident.name);
+    let held = is_held(s, incident);
     match &incident.intent {
         None => judged(incident, newest),
         Some(intent) => match intent.kind {
@@ -44,8 +44,20 @@ pub fn stage<'a>(s: &'a Snapshot, rollout: Option<&Rollout>) -> Stage<'a> {
 /// than the one judged, which only our own write can have brought about.
 pub fn acted(s: &Snapshot, incident: &OpenIncident) -> bool {
     let marked = s.workload.incident_mark.as_ref() == Some(&incident.name);
-    incident.acted.is_some()
-        || (marked && incident.intent.as_ref().is_some_and(|i| s.workload.generation > i.generation))
+    // A roll-back ends our own pause, so while that stands the mark is the pause's.
+    let rolls_back = incident.intent.as_ref().is_some_and(|i| i.kind == ActionKind::RollBack);
+    let before_it = rolls_back && is_held(s, incident);
+    incident.acted.is_some() || (marked && !before_it && has_moved_on(s, incident))
+}
+
+/// Our own pause is in force.
+fn is_held(s: &Snapshot, incident: &OpenIncident) -> bool {
+    s.workload.paused && s.workload.paused_for.as_ref() == Some(&incident.name)
+}
+
+/// The Deployment is seen as it is after the write that was intended. A watch may show it as it was before.
+fn has_moved_on(s: &Snapshot, incident: &OpenIncident) -> bool {
+    incident.intent.as_ref().is_some_and(|i| s.workload.generation > i.generation)
 }
 
 fn judged<'a>(incident: &'a OpenIncident, newest: Option<&Name>) -> Stage<'a> {
@@ -61,7 +73,8 @@ fn rolled_back<'a>(s: &Snapshot, incident: &'a OpenIncident, intent: &'a Intent,
     }
     match newest {
         Some(hash) if hash == &intent.target.hash => Stage::Recovering(incident, intent),
-        Some(hash) if hash == &intent.failing.hash => Stage::Retaken(incident),
+        Some(hash) if hash == &intent.failing.hash && has_moved_on(s, incident) => Stage::Retaken(incident),
+        Some(hash) if hash == &intent.failing.hash => Stage::Recovering(incident, intent),
         // The status may lag behind a template that was just written; then there is nothing to conclude yet.
         None if s.workload.observed_generation < s.workload.generation => Stage::Recovering(incident, intent),
         _ => Stage::Superseded(incident),
@@ -81,8 +94,12 @@ fn frozen<'a>(
         (true, _) => Stage::Superseded(incident),
         (false, false) => judged(incident, newest),
         (false, true) if !known => Stage::Superseded(incident),
-        // Once the freeze was in force, only somebody else can have ended it.
-        (false, true) if incident.acted.is_some() => Stage::Retaken(incident),
+        // Once the freeze was in force, only somebody else can have ended it: with the baseline's template it has
+        // become a roll-back, with the failing one it was retaken.
+        (false, true) if incident.acted.is_some() && has_moved_on(s, incident) => {
+            let put_back = newest.is_some_and(|hash| hash == &intent.target.hash);
+            if put_back { Stage::Recovering(incident, intent) } else { Stage::Retaken(incident) }
+        }
         (false, true) => Stage::Freezing(incident, intent),
     }
 }
