@@ -6,19 +6,19 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
-
 use super::decision::Verdict;
 use super::evidence::judged_pods;
-use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
+use super::facts::{ContainerTemplate, Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Finding, Rejected};
 use super::knowledge;
 use super::moment::after;
-use super::rollout::Rollout;
-use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback};
+use super::rollout::{self, Rollout};
+use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
 /// How much earlier than the new revision the control group may have begun to fail and still speak about it.
 const CONTROL_WINDOW_SECONDS: i64 = 600;
+/// One of so many pods of the control group must fail for it to speak.
+const CONTROL_SHARE: u32 = 3;
 
 /// What attribution looks at.
 struct Case<'a> {
@@ -37,7 +37,6 @@ pub fn attribute(
     rollout: &Rollout,
     (finding, findings): (&Finding, &[Finding]),
     control: Option<&RevisionFacts>,
-    now: Timestamp,
 ) -> Verdict {
     let changed = control.map(|c| changed_aspects(c, rollout.newest)).unwrap_or_default();
     let case = Case { s, rollout, finding, findings, control, changed };
@@ -45,7 +44,8 @@ pub fn attribute(
         .or_else(|| nodes_explain_it(&case))
         .or_else(|| control_group_fails_too(&case))
         .or_else(|| nothing_changed(&case))
-        .or_else(|| neighbours_fail_too(&case, now));
+        .or_else(|| neighbours_fail_too(&case))
+        .or_else(|| began_elsewhen(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     verdict.rejected = rejected(&case, verdict.fault);
     verdict
@@ -70,12 +70,18 @@ fn not_the_revisions_doing(case: &Case) -> Option<Verdict> {
 
 /// All failing pods sit on one node while the revision does well elsewhere, or their nodes are in trouble.
 fn nodes_explain_it(case: &Case) -> Option<Verdict> {
-    let failing: BTreeSet<&Name> = case.finding.pods.iter().collect();
+    if is_told_by_the_template(case.finding) {
+        return None;
+    }
     let (bad, good): (Vec<&PodFacts>, Vec<&PodFacts>) =
-        judged_pods(case.s, &case.rollout.newest.uid).partition(|p| failing.contains(&p.name));
+        judged_pods(case.s, &case.rollout.newest.uid).partition(|p| shows(case.finding, p));
     let bad_nodes: BTreeSet<&Name> = bad.iter().filter_map(|p| p.node.as_ref()).collect();
-    let elsewhere = good.iter().filter(|p| p.ready && p.node.as_ref().is_some_and(|n| !bad_nodes.contains(n))).count();
-    let here = good.iter().filter(|p| p.ready && p.node.as_ref().is_some_and(|n| bad_nodes.contains(n))).count();
+    let on_bad_node = |p: &PodFacts| p.node.as_ref().is_some_and(|n| bad_nodes.contains(n));
+    let elsewhere = good.iter().filter(|p| p.ready && p.node.is_some() && !on_bad_node(p)).count();
+    // A node on which pods of the healthy revision serve is fit to run the program.
+    let control = case.control.filter(|_| is_about_running(case.finding.class));
+    let control = control.into_iter().flat_map(|c| judged_pods(case.s, &c.uid));
+    let here = good.iter().copied().chain(control).filter(|p| p.ready && on_bad_node(p)).count();
     if bad_nodes.len() == 1 && elsewhere > 0 && here == 0 {
         let node = bad_nodes.first()?;
         let because =
@@ -91,13 +97,33 @@ fn nodes_explain_it(case: &Case) -> Option<Verdict> {
     None
 }
 
-/// Pods of the baseline fail at the same time: what they share with the new ones is at fault.
+/// What no node brings about: the name of an image, a command, or a pod that the API server does not accept.
+fn is_told_by_the_template(finding: &Finding) -> bool {
+    let class = matches!(finding.class, Class::ImagePullBackOff | Class::ContainerStart | Class::CreateRefused);
+    class && finding.rollback == Rollback::Helps
+}
+
+/// The program was started and fails, as opposed to a pod that cannot be set up.
+fn is_about_running(class: Class) -> bool {
+    matches!(class, Class::CrashLoopBackOff | Class::OOMKilled | Class::InitStuck | Class::Unready)
+}
+
+/// The pod is one of the finding's. A finding names few of many pods; of more, those that are not ready are taken.
+fn shows(finding: &Finding, pod: &PodFacts) -> bool {
+    let all_named = usize::try_from(finding.failing_pods).is_ok_and(|n| n <= finding.pods.len());
+    finding.pods.contains(&pod.name) || (!all_named && !pod.ready)
+}
+
+/// Pods of the baseline fail at the same time: what they share with the new ones is at fault. A few of many do not
+/// speak for the rest, since some pod of a large workload always has a bad day.
 fn control_group_fails_too(case: &Case) -> Option<Verdict> {
     let control = case.control?;
     let alike = case.findings.iter().find(|f| {
         !f.newest
             && f.revision == control.hash
-            && f.sureness != super::words::Sureness::Excluded
+            && f.sureness != Sureness::Excluded
+            && f.occurrences > 0
+            && f.failing_pods.saturating_mul(CONTROL_SHARE) >= f.total_pods
             && f.onset >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)
     })?;
     let fault = match case.finding.class {
@@ -130,26 +156,35 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 }
 
 /// Without pods of the baseline to compare with, other workloads that fail at the same time speak for a dependency.
-fn neighbours_fail_too(case: &Case, now: Timestamp) -> Option<Verdict> {
-    if case.s.fleet.neighbours_failing == 0 || control_is_ready(case) > 0 {
+fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
+    let neighbours = case.s.fleet.neighbours_failing;
+    if neighbours == 0 || control_is_ready(case) > 0 || !is_about_running(case.finding.class) {
         return None;
     }
-    let proven = case.s.memory.ledger.iter().any(|e| {
-        e.uid == case.rollout.newest.uid && e.healthy_since.is_some_and(|at| at <= now) && e.failed_at.is_none()
-    });
-    proven.then(|| {
-        let because = format!(
-            "the revision was healthy before, and {} other workloads of the namespace began to fail at the same time",
-            case.s.fleet.neighbours_failing
-        );
-        verdict(Fault::Dependency, Confidence::Possible, because)
+    let because = format!(
+        "no pod of a healthy revision runs to compare with, and {neighbours} other workloads of the namespace began to \
+         fail at the same time"
+    );
+    Some(verdict(Fault::Dependency, Confidence::Possible, because))
+}
+
+/// A revision that ran well for longer than a rollout is watched did not bring the failure about by itself.
+fn began_elsewhen(case: &Case) -> Option<Verdict> {
+    let watched = rollout::covers(case.rollout, case.s, case.finding.onset);
+    (!watched).then(|| {
+        let because = format!("the failure began at {}, when no rollout was being watched", case.finding.onset);
+        verdict(Fault::Unknown, Confidence::Possible, because)
     })
 }
 
 fn revision_at_fault(case: &Case) -> Verdict {
     let ready = control_is_ready(case);
     let f = case.finding;
-    let seen = format!("{} of {} pods of revision {} show {}", f.failing_pods, f.total_pods, f.revision, f.class);
+    let newest = &case.rollout.newest.hash;
+    let seen = match f.pods.len() {
+        0 => format!("revision {newest} shows {}", f.class),
+        _ => format!("{} of {} pods of revision {newest} show {}", f.failing_pods, f.total_pods, f.class),
+    };
     match case.control {
         Some(control) if ready > 0 => {
             let because = format!(
@@ -206,10 +241,27 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
 
 /// The change touches something that can cause the failure.
 fn touches(case: &Case, aspects: &[Aspect]) -> bool {
-    if matches!(case.finding.cause, Cause::RegistryAuth | Cause::RegistryDns | Cause::RegistryTls) {
-        return case.changed.contains(&Aspect::PullSecrets) || repository_changed(case);
+    match case.finding.cause {
+        Cause::RegistryAuth | Cause::ImageMissingOrPrivate | Cause::RegistryDns | Cause::RegistryTls => {
+            let identity = [Aspect::PullSecrets, Aspect::ServiceAccount];
+            identity.iter().any(|a| case.changed.contains(a)) || repository_changed(case)
+        }
+        Cause::InsufficientResources | Cause::QuotaExceeded => {
+            let elsewhere = aspects.iter().any(|a| *a != Aspect::Resources && case.changed.contains(a));
+            elsewhere || asks_for_more(case)
+        }
+        _ => case.control.is_none() || aspects.iter().any(|a| case.changed.contains(a)),
     }
-    case.control.is_none() || aspects.iter().any(|a| case.changed.contains(a))
+}
+
+/// A container asks for more than in the healthy revision, or for the first time.
+fn asks_for_more(case: &Case) -> bool {
+    let Some(control) = case.control else { return true };
+    let demand = |c: &ContainerTemplate| [c.cpu_request, c.memory_request, c.memory_limit];
+    case.rollout.newest.template.containers.iter().any(|new| {
+        let old = control.template.containers.iter().find(|c| c.name == new.name);
+        old.is_none_or(|old| demand(new).iter().zip(demand(old)).any(|(new, old)| *new > old))
+    })
 }
 
 /// A container's image comes from another repository than in the healthy revision; a new tag alone says nothing about
@@ -243,7 +295,7 @@ pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> 
             }
         }
     }
-    let gone = |c: &&super::facts::ContainerTemplate| !new.template.containers.iter().any(|n| n.name == c.name);
+    let gone = |c: &&ContainerTemplate| !new.template.containers.iter().any(|n| n.name == c.name);
     if old.template.containers.iter().any(|c| gone(&c)) {
         changed.insert(Aspect::Containers);
     }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::classify;
-use super::facts::{Name, PodFacts, Snapshot};
-use super::finding::{Finding, Subject, Symptom};
+use super::facts::{ContainerState, Name, PodFacts, Snapshot};
+use super::finding::{Detail, Finding, Subject, Symptom};
 use super::knowledge;
 use super::moment::{after, earliest};
 use super::policy::{Rule, Threshold};
@@ -40,11 +40,9 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
     for group in &groups {
         let counted = counted(groups.iter().filter(|g| g.shares_rule(group)), now);
         findings.push(group.finding(s, newest, counted, now));
-        next_look = group
-            .symptoms
-            .iter()
-            .filter_map(|x| becomes_due(x, group.threshold(), now))
-            .fold(next_look, |next, due| earliest(next, Some(due)));
+        let due = group.symptoms.iter().filter_map(|x| becomes_due(x, group.threshold(), now));
+        let past = group.symptoms.iter().filter_map(|x| passes(x, s)).filter(|at| *at > now);
+        next_look = earliest(next_look, due.chain(past).min());
     }
     findings.sort_by(|a, b| {
         let rank = |f: &Finding| (!f.newest, !f.sufficient, f.sureness == Sureness::Excluded, f.class, f.cause);
@@ -164,7 +162,7 @@ impl<'a> Group<'a> {
     /// The clearest symptoms, whatever the order of the pods.
     fn shown(&self) -> Vec<&'a Symptom<'a>> {
         let clearer = |a: &&Symptom, b: &&Symptom| {
-            b.occurrences.cmp(&a.occurrences).then_with(|| name(a).cmp(&name(b))).then(a.onset.cmp(&b.onset))
+            b.occurrences.cmp(&a.occurrences).then_with(|| name(a).cmp(name(b))).then(a.onset.cmp(&b.onset))
         };
         smallest(self.symptoms.clone(), SHOWN_EVIDENCE, clearer)
     }
@@ -273,6 +271,20 @@ fn becomes_due(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> Opti
         return Some(tried).filter(|at| symptom.sureness == Sureness::Repeated && *at > now);
     }
     Some(due(symptom, threshold)).filter(|at| *at > now)
+}
+
+/// When time alone will make the symptom go away, should nothing else happen.
+fn passes(symptom: &Symptom, s: &Snapshot) -> Option<Timestamp> {
+    if let Detail::Flapping { .. } = symptom.detail {
+        return Some(after(symptom.onset, classify::FLAPPING_SECONDS.saturating_add(1)));
+    }
+    let (Subject::Pod(pod), Some(container)) = (symptom.subject, symptom.container) else { return None };
+    match container.state {
+        ContainerState::Running { since } if pod.ready && container.ready => {
+            Some(after(pod.ready_since.unwrap_or(since).max(since), s.policy.rollout.stable_seconds))
+        }
+        _ => None,
+    }
 }
 
 /// How many of `total` pods must show it: a number or a percentage, rounded up, at least one and at most all.

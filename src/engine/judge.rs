@@ -1,5 +1,7 @@
 //! Judging the newest revision: is there enough evidence, whose fault is it, and may anything be done?
 
+use jiff::Timestamp;
+
 use super::attribute;
 use super::baseline;
 use super::decide::{Draft, Look, close, resume};
@@ -8,6 +10,7 @@ use super::facts::Name;
 use super::finding::Finding;
 use super::guard::{self, Case, Permit};
 use super::memory::{LedgerEntry, OpenIncident};
+use super::moment::seconds_between;
 use super::policy::{OnSuspicion, Rule, RuleAction};
 use super::rollout::Rollout;
 use super::words::{ActionKind, Confidence, Fault, RefusalReason, Severity, State, Sureness};
@@ -21,17 +24,44 @@ pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
             ..Draft::default()
         };
     };
+    if let Some(draft) = orphaned(look) {
+        return draft;
+    }
     if look.weighed.findings.iter().any(|f| f.newest && f.sufficient) {
         return accuse(look, &rollout, incident);
     }
     let suspicion = suspicion(&look.weighed.findings);
     match (suspicion, incident) {
+        (Some(finding), None) if starts(finding, &rollout) => starting(look, &rollout, finding),
         (Some(finding), _) => suspect(look, &rollout, finding, incident),
         (None, Some(incident)) if rollout.complete => {
             close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned())
         }
         (None, _) => nothing_wrong(look, &rollout),
     }
+}
+
+/// Our own pause, whose incident somebody deleted. To resume may start a bad rollout again, so a person is asked.
+fn orphaned(look: &Look) -> Option<Draft> {
+    let w = &look.s.workload;
+    let name = w.paused_for.as_ref().filter(|name| w.paused && !look.s.memory.open.iter().any(|i| &i.name == *name))?;
+    if w.resume_asked.as_ref() == Some(name) {
+        let because = "a person asked to resume".to_owned();
+        let action = Some(Action::Resume { incident: name.clone(), because: because.clone() });
+        return Some(Draft { state: State::Progressing, why: because, action, ..Draft::default() });
+    }
+    let why = format!("paused by Backstay for {name}, which is no longer open; backstay.dev/resume: {name} ends it");
+    Some(Draft { state: State::Held, why, ..Draft::default() })
+}
+
+/// New pods take their time: that is what a rollout looks like, and no suspicion yet.
+fn starts(finding: &Finding, rollout: &Rollout) -> bool {
+    !rollout.complete && rollout.completed.is_none() && !sure_sign(finding)
+}
+
+fn starting(look: &Look, rollout: &Rollout, finding: &Finding) -> Draft {
+    let progress = nothing_wrong(look, rollout);
+    Draft { why: format!("{}; {}", progress.why, counts(finding, look.now)), ..progress }
 }
 
 /// Judges a workload whose rollout our own pause holds.
@@ -46,7 +76,7 @@ pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
     match suspicion(&look.weighed.findings) {
         Some(finding) => Draft {
             state: State::Suspect,
-            why: format!("paused while evidence gathers: {}", counts(finding)),
+            why: format!("paused while evidence gathers: {}", counts(finding, look.now)),
             incident: super::decide::record(incident, Severity::Warning, Progress::Suspected),
             ..Draft::default()
         },
@@ -56,10 +86,9 @@ pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
 
 /// The evidence suffices: find out whose fault it is and ask the guards.
 fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -> Draft {
-    let Some(at) = look.weighed.findings.iter().position(|f| f.newest && f.sufficient) else { return Draft::default() };
     let s = look.s;
     let now = look.now;
-    let verdict = attribute_to(look, rollout, at);
+    let Some((at, verdict)) = lead(look, rollout) else { return Draft::default() };
     let Some(finding) = look.weighed.findings.get(at) else { return Draft::default() };
     let rule = s.policy.rules.iter().find(|r| r.name == finding.rule);
     let target = baseline::last_healthy(s, rollout, &look.ledger.entries);
@@ -75,7 +104,7 @@ fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -
     };
     let answer = guard::check(&case, now);
     let severity = rule.map_or(Severity::Warning, |r: &Rule| r.severity);
-    let counted = counts(finding);
+    let counted = counts(finding, now);
     let draft = match answer {
         Ok(permit) => act(look, rollout, incident, severity, permit, &counted),
         Err(refusal) => refuse(look, rollout, incident, severity, refusal, &counted),
@@ -84,19 +113,27 @@ fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -
     Draft { verdict: Some(verdict), ..draft }
 }
 
-/// Writes the verdict into the finding it is about.
-fn attribute_to(look: &mut Look, rollout: &Rollout, at: usize) -> Verdict {
+/// Attributes every finding of the newest revision that suffices, and picks the one to go by: the first that the
+/// revision is at fault for, since each would suffice alone; else the first.
+fn lead(look: &mut Look, rollout: &Rollout) -> Option<(usize, Verdict)> {
     let control = baseline::control(look.s, rollout, &look.ledger.entries);
-    let verdict = match look.weighed.findings.get(at) {
-        Some(f) => attribute::attribute(look.s, rollout, (f, &look.weighed.findings), control, look.now),
-        None => return Verdict::unknown(),
-    };
-    if let Some(finding) = look.weighed.findings.get_mut(at) {
-        finding.fault = verdict.fault;
-        finding.confidence = verdict.confidence;
-        finding.rejected = verdict.rejected.clone();
+    let findings = &look.weighed.findings;
+    let sufficient = findings.iter().enumerate().filter(|(_, f)| f.newest && f.sufficient);
+    let verdicts: Vec<(usize, Verdict)> =
+        sufficient.map(|(at, f)| (at, attribute::attribute(look.s, rollout, (f, findings), control))).collect();
+    for (at, verdict) in &verdicts {
+        if let Some(finding) = look.weighed.findings.get_mut(*at) {
+            finding.fault = verdict.fault;
+            finding.confidence = verdict.confidence;
+            finding.rejected.clone_from(&verdict.rejected);
+        }
     }
-    verdict
+    let at = verdicts.iter().position(|(_, v)| is_guilty(v)).unwrap_or(0);
+    verdicts.into_iter().nth(at)
+}
+
+fn is_guilty(verdict: &Verdict) -> bool {
+    verdict.fault == Fault::Revision && verdict.confidence >= Confidence::Likely
 }
 
 fn act(
@@ -166,11 +203,12 @@ fn settled(reason: RefusalReason) -> Settled {
     }
 }
 
-/// A revision found at fault with sufficient evidence is never gone back to.
+/// A revision found at fault with sufficient evidence is not gone back to, unless it is seen healthy again.
 fn condemn(look: &mut Look, rollout: &Rollout, verdict: &Verdict, draft: &Draft) {
-    let guilty = verdict.fault == Fault::Revision && verdict.confidence >= Confidence::Likely;
     let IncidentStep::Record { name, .. } = &draft.incident else { return };
-    if !guilty {
+    // A no that comes before the question of fault, and a storm, leave it open whether the revision is bad.
+    let heard = draft.refusal.as_ref().is_none_or(|r| r.reason > RefusalReason::Storm);
+    if !is_guilty(verdict) || !heard {
         return;
     }
     let newest = rollout.newest;
@@ -179,8 +217,10 @@ fn condemn(look: &mut Look, rollout: &Rollout, verdict: &Verdict, draft: &Draft)
         Some(at) => look.ledger.entries.remove(at),
         None => LedgerEntry::new(newest.uid.clone(), newest.hash.clone()),
     };
-    entry.failed_at.get_or_insert(look.now);
-    entry.incident.get_or_insert_with(|| name.clone());
+    if entry.failed_at.is_none() || baseline::is_healthy(&entry) {
+        entry.failed_at = Some(look.now);
+        entry.incident = Some(name.clone());
+    }
     look.ledger.entries.push(entry);
     look.ledger.entries.sort_by(|a, b| a.uid.cmp(&b.uid));
 }
@@ -189,18 +229,20 @@ fn condemn(look: &mut Look, rollout: &Rollout, verdict: &Verdict, draft: &Draft)
 fn suspect(look: &Look, rollout: &Rollout, finding: &Finding, incident: Option<&OpenIncident>) -> Draft {
     let waiting = Draft {
         state: State::Suspect,
-        why: format!("not sufficient yet: {}", counts(finding)),
+        why: format!("not sufficient yet: {}", counts(finding, look.now)),
         incident: incident.map_or(IncidentStep::None, |i| super::decide::record(i, Severity::Warning, Progress::Held)),
         ..Draft::default()
     };
     let wants_pause = look.s.policy.rollout.on_suspicion == OnSuspicion::Pause && !rollout.complete;
-    let already = incident.is_some_and(|i| i.intent.is_some());
+    // Once per template: a second pause would fight with whoever resumed the first.
+    let paused = look.s.memory.actions.iter().any(|a| a.kind == ActionKind::Pause && a.from == rollout.newest.hash);
+    let already = paused || incident.is_some_and(|i| i.intent.is_some());
     if !wants_pause || already || !sure_sign(finding) || look.s.workload.paused {
         return waiting;
     }
     let control = baseline::control(look.s, rollout, &look.ledger.entries);
     let findings = &look.weighed.findings;
-    let verdict = attribute::attribute(look.s, rollout, (finding, findings), control, look.now);
+    let verdict = attribute::attribute(look.s, rollout, (finding, findings), control);
     let rule = look.s.policy.rules.iter().find(|r| r.name == finding.rule);
     let case = Case {
         s: look.s,
@@ -214,7 +256,7 @@ fn suspect(look: &Look, rollout: &Rollout, finding: &Finding, incident: Option<&
     };
     match guard::check_pause(&case, look.now) {
         Ok(permit) => {
-            let draft = act(look, rollout, incident, Severity::Warning, permit, &counts(finding));
+            let draft = act(look, rollout, incident, Severity::Warning, permit, &counts(finding, look.now));
             let incident = open(look, rollout, incident, Severity::Warning, Progress::Suspected);
             Draft { state: State::Suspect, verdict: Some(verdict), incident, ..draft }
         }
@@ -264,7 +306,8 @@ fn open(
         return super::decide::record(incident, severity, progress);
     }
     let newest = rollout.newest;
-    let episode = look.s.memory.episodes.iter().find(|(hash, _)| hash == &newest.hash).map_or(0, |(_, n)| *n) + 1;
+    let episode =
+        look.s.memory.episodes.iter().find(|(hash, _)| hash == &newest.hash).map_or(0, |(_, n)| *n).saturating_add(1);
     IncidentStep::Record {
         name: incident_name(&look.s.workload.name, &look.s.workload.uid, &newest.hash, episode),
         failing: guard::reference(newest),
@@ -284,15 +327,28 @@ pub fn incident_name(workload: &str, uid: &str, hash: &str, episode: u32) -> Nam
 }
 
 /// The numbers behind a finding, for people.
-fn counts(f: &Finding) -> String {
-    let unit = match f.sureness {
-        Sureness::Counted => "exits",
-        Sureness::Repeated => "attempts",
-        Sureness::Flapping => "losses of readiness",
-        Sureness::Definitive | Sureness::Timed | Sureness::Excluded => "sights",
+fn counts(f: &Finding, now: Timestamp) -> String {
+    let seen = match f.sureness {
+        Sureness::Counted => format!("{} (needs {})", plural(f.occurrences, "exit"), f.needed),
+        Sureness::Repeated => format!("{} (needs {})", plural(f.occurrences, "attempt"), f.needed),
+        Sureness::Flapping => format!("readiness lost {} times (needs {})", f.occurrences, f.needed),
+        Sureness::Timed => format!("for {} s", seconds_between(f.onset, now).max(0)),
+        Sureness::Definitive | Sureness::Excluded => "proven at once".to_owned(),
     };
+    if f.pods.is_empty() {
+        return format!("{} ({}): {seen}", f.class, f.cause);
+    }
     format!(
-        "{} ({}) on {} of {} pods, {} of {} needed; {} of {} needed {unit}",
-        f.class, f.cause, f.failing_pods, f.total_pods, f.counted_pods, f.needed_pods, f.occurrences, f.needed
+        "{} ({}) on {} of {}: {seen}, enough on {} (needs {})",
+        f.class,
+        f.cause,
+        f.failing_pods,
+        plural(f.total_pods, "pod"),
+        f.counted_pods,
+        f.needed_pods
     )
+}
+
+fn plural(n: u32, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }

@@ -10,7 +10,7 @@ use crate::engine::finding::{Detail, Symptom};
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
 /// Losses of readiness older than this are forgotten.
-pub(super) const FLAPPING_SECONDS: i64 = 300;
+pub const FLAPPING_SECONDS: i64 = 300;
 /// A start that nothing declares is given at least this long.
 const UNDECLARED_START_SECONDS: i64 = 60;
 /// ... and so many times what the last healthy revision took.
