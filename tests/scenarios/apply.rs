@@ -1,7 +1,7 @@
 //! What a decision leaves behind: in the objects, by the very patches that the controller sends, and in memory.
 
 use backstay::cluster::patch::{self, Live};
-use backstay::engine::decision::{Action, Decision, IncidentStep};
+use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
 use backstay::engine::facts::Snapshot;
 use backstay::engine::freeze::{self, Step};
 use backstay::engine::memory::{ActionRecord, Intent, OpenIncident};
@@ -38,8 +38,8 @@ impl World {
             }
             incident.intent = Some(intent.clone());
         }
-        let ineffective = serde_json::to_value(&decision.incident).unwrap()["Record"]["progress"] == "Ineffective";
-        incident.ineffective |= ineffective;
+        incident.ineffective |=
+            matches!(decision.incident, IncidentStep::Record { progress: Progress::Ineffective, .. });
     }
 
     pub fn close(&mut self, decision: &Decision) {
