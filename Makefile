@@ -1,0 +1,69 @@
+# `make` alone lists what there is.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+include tests/cluster/cluster.mk
+
+CARGO ?= cargo
+# The versions besides the default one that `make test-matrix` goes through.
+MATRIX ?= 1.34 1.37
+
+.PHONY: help doctor test test-matrix lint unit e2e faults bench image demo demo-down generate clean
+
+help: ## List the targets
+	@echo "Usage: make TARGET"
+	@awk -F ':[^#]*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+doctor: ## Say whether everything that is needed is there
+	@.ci/doctor
+
+test: ## Everything: format, lints, unit to end-to-end; last line "N passed, N failed"
+	@.ci/test
+
+lint: ## Formatting and clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+unit: ## Unit, scenario, property and chart tests; needs no cluster and no root
+	@.ci/helm
+	$(CARGO) test --locked
+
+e2e: ## End-to-end tests on the real node; needs root
+	@.ci/doctor root
+	tests/e2e/run
+
+faults: ## Crashes, storms and lost nodes on simulated nodes
+	@.ci/doctor
+	tests/faults/run
+
+test-matrix: ## The end-to-end tests and the faults on the other Kubernetes versions
+	@.ci/doctor root
+	@for version in $(MATRIX); do \
+		echo "==> Kubernetes $$version"; \
+		KUBERNETES=$$version tests/cluster/build node; \
+		KUBERNETES=$$version tests/e2e/run; \
+		KUBERNETES=$$version tests/faults/run; \
+	done
+
+bench: ## Speed and size on the real control plane, into target/bench/latest.json
+	@.ci/doctor
+	bench/run
+
+image: ## The operator's image, as target/image/backstay.tar, without a container engine
+	@.ci/doctor
+	demo/image
+
+demo: ## A real cluster, a bad rollout, and how it is brought back; needs root
+	@demo/run
+
+demo-down: ## Take the demo's cluster down
+	@demo/run down
+
+generate: ## Write crds/ and the chart's copies anew
+	$(CARGO) run --locked -- crds --out crds
+	deploy/sync-chart.sh
+
+clean: ## Remove what was built
+	$(CARGO) clean
