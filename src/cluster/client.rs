@@ -115,3 +115,56 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::State;
+    use axum::http::{HeaderMap, StatusCode};
+    use k8s_openapi::api::core::v1::Pod;
+    use kube::Api;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+    use tower_test::mock;
+
+    use super::*;
+
+    /// An API server on the loopback that is always too busy, and what it saw: the user agent of each request.
+    async fn busy() -> (Config, UnboundedReceiver<String>) {
+        async fn refuse(State(seen): State<UnboundedSender<String>>, headers: HeaderMap) -> StatusCode {
+            let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("none");
+            seen.send(agent.to_owned()).unwrap();
+            StatusCode::TOO_MANY_REQUESTS
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (sender, seen) = unbounded_channel();
+        let app = axum::Router::new().fallback(refuse).with_state(sender);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        (Config::new(url.parse().unwrap()), seen)
+    }
+
+    #[tokio::test]
+    async fn a_refused_call_is_not_repeated_and_says_who_calls() {
+        let (config, mut seen) = busy().await;
+        let read = read_client(config.clone(), Arc::default()).unwrap();
+        let write = write_client(config).unwrap();
+        for client in [read, write] {
+            let error = Api::<Pod>::all(client).list(&kube::api::ListParams::default()).await.unwrap_err();
+            assert!(matches!(error, kube::Error::Api(status) if status.code == 429));
+            assert_eq!(seen.recv().await.unwrap(), concat!("backstay/", env!("CARGO_PKG_VERSION")));
+            assert!(seen.try_recv().is_err(), "the call was repeated");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_nobody_answers_fails_in_time() {
+        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+        let client = ClientBuilder::new(service, "default").with_layer(&DeadlineLayer(WRITE)).build();
+        let began = tokio::time::Instant::now();
+        let call = tokio::spawn(async move { Api::<Pod>::default_namespaced(client).get("web").await });
+        let _unanswered = server.next_request().await.unwrap();
+        let error = call.await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("no answer from the API server within 8 s"), "{error}");
+        assert_eq!(began.elapsed(), WRITE);
+    }
+}
