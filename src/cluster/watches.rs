@@ -30,6 +30,8 @@ pub struct Watch {
     since: Instant,
     /// Milliseconds after `since`, plus one; 0 for never.
     opened: AtomicU64,
+    /// The opening before that, which the watch has outlived.
+    opened_before: AtomicU64,
     heard: AtomicU64,
     ready: AtomicBool,
     errors: AtomicU64,
@@ -56,6 +58,7 @@ impl Watches {
             path: K::url_path(&(), namespace),
             since: Instant::now(),
             opened: AtomicU64::new(0),
+            opened_before: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             ready: AtomicBool::new(false),
             errors: AtomicU64::new(0),
@@ -123,7 +126,7 @@ impl Watch {
     /// Something failed; an answer that opened the watch only to deliver an error was no proof of life. Returns
     /// whether this is the first failure since something succeeded.
     pub(super) fn failed(&self) -> bool {
-        self.opened.store(0, Ordering::Relaxed);
+        self.opened.store(self.opened_before.load(Ordering::Relaxed), Ordering::Relaxed);
         self.errors.fetch_add(1, Ordering::Relaxed);
         !self.failing.swap(true, Ordering::Relaxed)
     }
@@ -177,9 +180,11 @@ where
         Box::pin(async move {
             let response = answer.await.map_err(Into::into)?;
             if let Some(watch) = watch.filter(|_| response.status().is_success()) {
-                if let Some(before) = watch.opened.load(Ordering::Relaxed).checked_sub(1) {
+                let before = watch.opened.load(Ordering::Relaxed);
+                if let Some(before) = before.checked_sub(1) {
                     sleep_until(watch.since + Duration::from_millis(before) + MIN_INTERVAL).await;
                 }
+                watch.opened_before.store(before, Ordering::Relaxed);
                 watch.opened.store(watch.elapsed().saturating_add(1), Ordering::Relaxed);
             }
             Ok(response)

@@ -182,6 +182,31 @@ async fn a_half_open_watch_shows_as_age_and_is_opened_anew_after_its_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_error_after_a_quiet_hour_does_not_make_the_view_an_hour_old() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[]).await;
+    for _ in 0..100 {
+        rig.expect_watch("10").await.send_response(silence());
+    }
+    assert!(rig.age().0 <= 36, "{:?}", rig.age());
+    rig.expect_watch("10").await.send_response(status(500));
+    let _open = rig.expect_watch("10").await;
+    assert!(matches!(rig.age(), (30..=80, true, 1)), "{:?}", rig.age());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_that_opens_only_to_fail_grows_old() {
+    let mut rig = Rig::pods();
+    listed(&mut rig, "10", &[]).await;
+    let error = json!({"kind": "Status", "status": "Failure", "code": 500, "reason": "InternalError", "message": "no"});
+    for _ in 0..8 {
+        rig.expect_watch("10").await.send_response(answer(&[event("ERROR", &error)]));
+    }
+    let _open = rig.expect_watch("10").await;
+    assert!(rig.age().0 > 20, "{:?}", rig.age());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_watch_grows_old() {
     let mut rig = Rig::pods();
     listed(&mut rig, "10", &[]).await;
