@@ -20,6 +20,8 @@ use crate::engine::policy::{Guards, Impact, Mode, Rollout, Rule};
     namespaced,
     status = "PolicyStatus",
     derive = "PartialEq",
+    validation = Rule::new(UNIQUE_RULE).message(UNIQUE_MESSAGE),
+    validation = Rule::new(RESERVED_RULE).message(RESERVED_MESSAGE),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -48,6 +50,8 @@ pub struct IncidentPolicySpec {
     category = "backstay",
     status = "PolicyStatus",
     derive = "PartialEq",
+    validation = Rule::new(UNIQUE_RULE).message(UNIQUE_MESSAGE),
+    validation = Rule::new(RESERVED_RULE).message(RESERVED_MESSAGE),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -70,6 +74,12 @@ pub struct ClusterIncidentPolicySpec {
 
 const SELECTOR_RULE: &str = "(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)";
 const SELECTOR_MESSAGE: &str = "an empty selector would match everything: name at least one label";
+
+const UNIQUE_RULE: &str =
+    "!has(self.spec.rules) || self.spec.rules.all(a, self.spec.rules.exists_one(b, a.name == b.name))";
+const UNIQUE_MESSAGE: &str = "every rule needs a name of its own";
+const RESERVED_RULE: &str = "!has(self.spec.rules) || !self.spec.rules.exists(r, r.name.startsWith('builtin-'))";
+const RESERVED_MESSAGE: &str = "rule names that begin with builtin- are those of the built-in table";
 
 /// What both kinds of policy say apart from whom they select.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
