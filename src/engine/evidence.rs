@@ -267,7 +267,8 @@ fn becomes_due(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> Opti
     if symptom.occurrences < needed(symptom.sureness, threshold) {
         // Some statuses look the same at every attempt; then time tells how often the kubelet must have tried.
         let tries = i64::from(needed(symptom.sureness, threshold).saturating_sub(1));
-        let tried = after(symptom.onset, classify::RETRY_SECONDS.saturating_mul(tries));
+        let pause = if symptom.grace_seconds > 0 { symptom.grace_seconds } else { classify::RETRY_SECONDS };
+        let tried = after(symptom.onset, pause.saturating_mul(tries));
         return Some(tried).filter(|at| symptom.sureness == Sureness::Repeated && *at > now);
     }
     Some(due(symptom, threshold)).filter(|at| *at > now)
