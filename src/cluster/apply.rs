@@ -41,15 +41,23 @@ pub enum Applied {
 
 #[derive(Debug, Error)]
 pub enum Error {
-    #[error("{doing} of {kind} {name}")]
+    #[error("{doing} {kind} {name}")]
     Call { doing: &'static str, kind: &'static str, name: String, source: Box<kube::Error> },
-    #[error("{doing} of {kind} {name}: no answer within {} s", CALL_TIMEOUT.as_secs())]
+    #[error("{doing} {kind} {name}: no answer within {} s", CALL_TIMEOUT.as_secs())]
     Timeout { doing: &'static str, kind: &'static str, name: String },
     #[error("ReplicaSet {name} has no pod template")]
     NoTemplate { name: String },
 }
 
 impl Error {
+    /// The whole chain in one line, for people.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Call { source, .. } => format!("{self}: {source}"),
+            Self::Timeout { .. } | Self::NoTemplate { .. } => self.to_string(),
+        }
+    }
+
     /// A word from a closed set, for metrics.
     pub fn category(&self) -> ErrorCategory {
         match self {
@@ -68,14 +76,24 @@ pub struct Fresh {
     pub hands_off: Option<String>,
     pub incident_mark: Option<String>,
     pub paused_for: Option<String>,
+    /// The Deployment's template as it is.
+    pub current: Value,
     /// The baseline's template, where the action needs it.
     pub template: Option<Value>,
 }
 
+/// What a write brings about, by which it is recognised when its answer was lost.
+enum Brings<'a> {
+    Template(&'a Value),
+    Pause,
+    Resume,
+}
+
 /// Reads the Deployment, and the baseline's template with it, as they are now.
 pub async fn read(client: &Client, target: Target<'_>, template_of: Option<&str>) -> Result<Fresh, Error> {
-    let deployments: Api<Deployment> = Api::namespaced(client.clone(), target.namespace);
     // Read as plain JSON: a typed template would silently lose the fields that this build does not know.
+    let kind = ApiResource::erase::<Deployment>(&());
+    let deployments: Api<DynamicObject> = Api::namespaced_with(client.clone(), target.namespace, &kind);
     let kind = ApiResource::erase::<ReplicaSet>(&());
     let sets: Api<DynamicObject> = Api::namespaced_with(client.clone(), target.namespace, &kind);
     let deployment = call("reading", "Deployment", target.name, deployments.get(target.name));
@@ -87,7 +105,7 @@ pub async fn read(client: &Client, target: Target<'_>, template_of: Option<&str>
     };
     let (deployment, set) = tokio::try_join!(deployment, template)?;
     let template = match set {
-        Some(set) => Some(template_value(&set)?),
+        Some(set) => Some(patch::without_hash(template_value(&set)?)),
         None => None,
     };
     Ok(fresh(&deployment, target, template))
@@ -101,14 +119,15 @@ pub async fn roll_back(
     incident: &str,
     mut fresh: Fresh,
 ) -> Result<Applied, Error> {
-    if let Some(answer) = overtaken(&fresh, intent, incident) {
-        return Ok(answer);
-    }
     let Some(template) = fresh.template.take() else {
         return Err(Error::NoTemplate { name: intent.target.name.to_string() });
     };
-    let patch = patch::roll_back(&fresh.live, template, incident);
-    write(client, target, &patch, incident, intent.generation).await
+    let brings = Brings::Template(&template);
+    if let Some(answer) = overtaken(&fresh, intent, incident, &brings) {
+        return Ok(answer);
+    }
+    let patch = patch::roll_back(&fresh.live, template.clone(), incident);
+    write(client, target, &patch, (incident, intent.generation), &brings).await
 }
 
 /// Pauses the rollout.
@@ -119,10 +138,11 @@ pub async fn pause(
     incident: &str,
     fresh: Fresh,
 ) -> Result<Applied, Error> {
-    if let Some(answer) = overtaken(&fresh, intent, incident) {
+    if let Some(answer) = overtaken(&fresh, intent, incident, &Brings::Pause) {
         return Ok(answer);
     }
-    write(client, target, &patch::pause(&fresh.live, incident), incident, intent.generation).await
+    let patch = patch::pause(&fresh.live, incident);
+    write(client, target, &patch, (incident, intent.generation), &Brings::Pause).await
 }
 
 /// The next step of a freeze.
@@ -161,7 +181,7 @@ pub async fn resume(client: &Client, target: Target<'_>, incident: &str) -> Resu
         return Ok(Applied::Overtaken("the Deployment is not paused for this incident any more".to_owned()));
     }
     let generation = fresh.live.generation;
-    write(client, target, &patch::resume(&fresh.live), incident, generation).await
+    write(client, target, &patch::resume(&fresh.live), (incident, generation), &Brings::Resume).await
 }
 
 /// Who wrote the pod template last, by field manager; asked only to tell people.
@@ -184,8 +204,8 @@ async fn scale_to_zero(client: &Client, target: Target<'_>, intent: &Intent) -> 
 }
 
 /// Something is not as it was judged.
-fn overtaken(fresh: &Fresh, intent: &Intent, incident: &str) -> Option<Applied> {
-    if fresh.incident_mark.as_deref() == Some(incident) && fresh.live.generation > intent.generation {
+fn overtaken(fresh: &Fresh, intent: &Intent, incident: &str, brings: &Brings) -> Option<Applied> {
+    if fresh.live.generation > intent.generation && is_ours(fresh, incident, brings) {
         return Some(Applied::Already { generation: fresh.live.generation });
     }
     if let Some(because) = &fresh.hands_off {
@@ -201,28 +221,42 @@ fn overtaken(fresh: &Fresh, intent: &Intent, incident: &str) -> Option<Applied> 
     None
 }
 
+/// The Deployment is as our own write for this incident leaves it.
+fn is_ours(fresh: &Fresh, incident: &str, brings: &Brings) -> bool {
+    let held = fresh.live.paused && fresh.paused_for.as_deref() == Some(incident);
+    let marked = fresh.incident_mark.as_deref() == Some(incident);
+    match brings {
+        Brings::Template(template) => marked && fresh.current == **template,
+        Brings::Pause => marked && held,
+        Brings::Resume => !held,
+    }
+}
+
 async fn write(
     client: &Client,
     target: Target<'_>,
     patch: &json_patch::Patch,
-    incident: &str,
-    judged: i64,
+    (incident, judged): (&str, i64),
+    brings: &Brings<'_>,
 ) -> Result<Applied, Error> {
     let api: Api<Deployment> = Api::namespaced(client.clone(), target.namespace);
     let params = PatchParams { field_manager: Some(WORKLOAD_MANAGER.to_owned()), ..PatchParams::default() };
     let patch = Patch::Json::<()>(patch.clone());
     match call("patching", "Deployment", target.name, api.patch(target.name, &params, &patch)).await {
         Ok(deployment) => Ok(Applied::Done { generation: deployment.metadata.generation.unwrap_or_default() }),
-        // The API server answers 422 when a test fails and 409 when it loses against another write; either way the
-        // object tells whether it was our own write that came first.
-        Err(Error::Call { source, .. }) if refused(&source) => {
+        // The API server answers 422 when a test fails and 409 when it loses against another write; the object tells
+        // whether it was our own write that came first. Where nothing has changed, the write itself was refused, by
+        // admission for example.
+        Err(Error::Call { doing, kind, name, source }) if refused(&source) => {
             let now = read(client, target, None).await?;
-            let ours = now.incident_mark.as_deref() == Some(incident) && now.live.generation > judged;
-            Ok(if ours {
-                Applied::Already { generation: now.live.generation }
-            } else {
-                Applied::Overtaken(format!("generation is {}, judged was {judged}", now.live.generation))
-            })
+            let generation = now.live.generation;
+            if generation > judged && is_ours(&now, incident, brings) {
+                return Ok(Applied::Already { generation });
+            }
+            if generation != judged {
+                return Ok(Applied::Overtaken(format!("generation is {generation}, judged was {judged}")));
+            }
+            Err(Error::Call { doing, kind, name, source })
         }
         Err(error) => Err(error),
     }
@@ -232,9 +266,9 @@ fn refused(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 422 || status.code == 409)
 }
 
-fn fresh(deployment: &Deployment, target: Target<'_>, template: Option<Value>) -> Fresh {
+fn fresh(deployment: &DynamicObject, target: Target<'_>, template: Option<Value>) -> Fresh {
     let annotation = |key: &str| deployment.annotations().get(key).cloned();
-    let replicas = deployment.spec.replicas.unwrap_or(1);
+    let spec = |pointer: &str| deployment.data.pointer(pointer);
     let hands_off = if deployment.uid().as_deref() != Some(target.uid) {
         Some("the Deployment was replaced by a namesake".to_owned())
     } else if deployment.metadata.deletion_timestamp.is_some() {
@@ -242,18 +276,20 @@ fn fresh(deployment: &Deployment, target: Target<'_>, template: Option<Value>) -
     } else if annotation(keys::IGNORE).as_deref() == Some("true") {
         Some(format!("the Deployment carries {}", keys::IGNORE))
     } else {
-        (replicas == 0).then(|| "the Deployment was scaled to zero".to_owned())
+        let empty = spec("/spec/replicas").and_then(Value::as_i64) == Some(0);
+        empty.then(|| "the Deployment was scaled to zero".to_owned())
     };
     Fresh {
         live: Live {
             uid: target.uid.to_owned(),
             generation: deployment.metadata.generation.unwrap_or_default(),
             annotations: deployment.metadata.annotations.as_ref().map(|a| a.keys().cloned().collect()),
-            paused: deployment.spec.paused.unwrap_or_default(),
+            paused: spec("/spec/paused").and_then(Value::as_bool).unwrap_or_default(),
         },
         hands_off,
         incident_mark: annotation(keys::INCIDENT),
         paused_for: annotation(keys::PAUSED_FOR),
+        current: spec("/spec/template").cloned().unwrap_or_default(),
         template,
     }
 }

@@ -19,11 +19,11 @@ pub struct Live {
     pub paused: bool,
 }
 
-/// Puts a ReplicaSet's template back and names the incident. Replicas, labels, strategy and foreign annotations stay.
+/// Puts a ReplicaSet's template, `without_hash`, back and names the incident. Replicas, labels, strategy and foreign annotations stay.
 /// A pause of our own ends with it, or the template would start nothing.
 pub fn roll_back(live: &Live, template: Value, incident: &str) -> Patch {
     let mut ops = preconditions(live);
-    ops.push(replace(&["spec", "template"], without_hash(template)));
+    ops.push(replace(&["spec", "template"], template));
     annotate(&mut ops, live, keys::INCIDENT, incident);
     if live.paused {
         ops.push(replace(&["spec", "paused"], json!(false)));
@@ -57,7 +57,7 @@ pub fn scale_to_zero(uid: &str) -> Patch {
 
 /// The template of a ReplicaSet as a Deployment carries it: without the label that the controller adds
 /// (`EqualIgnoreHash` in pkg/controller/deployment/util/deployment_util.go).
-fn without_hash(mut template: Value) -> Value {
+pub fn without_hash(mut template: Value) -> Value {
     if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
         labels.remove("pod-template-hash");
     }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_roll_back_replaces_the_template_and_touches_nothing_else() {
         let mut object = deployment();
-        json_patch::patch(&mut object, &roll_back(&live(), old_template(), "web-1")).unwrap();
+        json_patch::patch(&mut object, &roll_back(&live(), without_hash(old_template()), "web-1")).unwrap();
         assert_eq!(
             object,
             json!({
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn every_patch_fails_on_another_generation_or_another_object() {
-        for patch in [roll_back(&live(), old_template(), "i"), pause(&live(), "i"), resume(&live())] {
+        for patch in [roll_back(&live(), without_hash(old_template()), "i"), pause(&live(), "i"), resume(&live())] {
             for (path, value) in [("/metadata/generation", json!(5)), ("/metadata/uid", json!("other"))] {
                 let mut object = deployment();
                 *object.pointer_mut(path).unwrap() = value;
@@ -178,7 +178,7 @@ mod tests {
         let mut object = deployment();
         json_patch::patch(&mut object, &pause(&live(), "web-1")).unwrap();
         let paused = Live { annotations: Some(vec!["team".into(), keys::PAUSED_FOR.into()]), paused: true, ..live() };
-        json_patch::patch(&mut object, &roll_back(&paused, old_template(), "web-1")).unwrap();
+        json_patch::patch(&mut object, &roll_back(&paused, without_hash(old_template()), "web-1")).unwrap();
         assert_eq!(object["spec"]["paused"], json!(false));
         assert_eq!(object["metadata"]["annotations"].get(keys::PAUSED_FOR), None);
     }

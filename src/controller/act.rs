@@ -16,7 +16,7 @@ use crate::engine::facts::Snapshot;
 use crate::engine::freeze::{self, Step};
 use crate::engine::memory::{ActionRecord, Intent};
 use crate::engine::words::ActionKind;
-use crate::metrics::ActionResult;
+use crate::metrics::{ActionResult, ErrorCategory};
 
 /// What became of a decision's action.
 #[derive(Debug)]
@@ -87,14 +87,31 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
     let (incident, fresh) = tokio::join!(ensure(ctx, work), apply::read(&ctx.client, work.target(), template_of));
     let (incident, fresh) = (incident?, fresh?);
     let applied = carry_out(ctx, work, intent, record.name, (step, fresh)).await;
-    if applied.is_err() {
-        ctx.metrics.acted(intent.kind, ActionResult::Failed);
-    }
-    let applied = applied?;
+    let applied = match applied {
+        Ok(applied) => applied,
+        Err(error) => {
+            blocked(ctx, work, intent.kind, incident.as_ref(), &error).await;
+            return Err(error);
+        }
+    };
     // Putting the template back is only the first half of a freeze of a completed rollout.
     let finished = step.is_none_or(|s| matches!(s, Step::PauseAndScale | Step::Scale));
     let outcome = settle(ctx, work, intent.kind, &applied, finished.then_some(intent));
     Ok((outcome, incident))
+}
+
+/// An action that was refused or failed is tried again, ever more slowly; meanwhile the incident says so.
+async fn blocked(ctx: &Context, work: &Work<'_>, kind: ActionKind, incident: Option<&Incident>, error: &Error) {
+    let denied = matches!(error.category(), ErrorCategory::Forbidden | ErrorCategory::Invalid);
+    ctx.metrics.acted(kind, if denied { ActionResult::Denied } else { ActionResult::Failed });
+    let Some(incident) = incident else { return };
+    let status = record::blocked(incident, &error.told(), work.now);
+    if record::differs(incident.status.as_ref(), &status)
+        && let Err(error) = write::incident_status(&ctx.client, &ctx.own, incident, &status).await
+    {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "the incident does not say yet that its action failed");
+    }
 }
 
 async fn carry_out(

@@ -156,7 +156,7 @@ where
         None => Api::all_with(ctx.client.clone(), &kind),
     };
     let patch = Patch::Json::<()>(patch);
-    match call("writing the status", "policy", name, api.patch_status(name, &write::manager(), &patch)).await {
+    match call("writing the status of", "policy", name, api.patch_status(name, &write::manager(), &patch)).await {
         Err(Error::Call { source, .. }) if write::is_missing(&source) => Ok(()),
         other => other.map(|_| ()),
     }

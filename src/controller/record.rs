@@ -18,6 +18,8 @@ use crate::engine::words::{ActionKind, Fault, Severity};
 const MAX_FINDINGS: usize = 8;
 /// Timeline entries kept; later ones are dropped, since nothing in a timeline is ever changed.
 const MAX_TIMELINE: usize = 64;
+/// Reason of `Mitigated` while the API server does not take the action.
+const BLOCKED: &str = "ActionBlocked";
 /// Actions kept.
 const MAX_ACTIONS: usize = 16;
 
@@ -94,6 +96,23 @@ pub fn update(
         tell(&mut status, now, what, text);
     }
     set_conditions(&mut status, incident.metadata.generation, now);
+    status
+}
+
+/// The status of an incident whose action was refused by the API server or failed; it is tried again.
+pub fn blocked(incident: &Incident, error: &str, now: Timestamp) -> IncidentStatus {
+    let mut status = incident.status.clone().unwrap_or_default();
+    if status.conditions.is_empty() {
+        first(&mut status, incident);
+        status.progress = Some(Progress::Acting);
+    }
+    let known = condition::find(&status.conditions, "Mitigated").is_some_and(|c| c.reason == BLOCKED);
+    if !known {
+        tell(&mut status, now, BLOCKED, error.to_owned());
+    }
+    set_conditions(&mut status, incident.metadata.generation, now);
+    let wanted = wanted("Mitigated", Some(false), BLOCKED, error);
+    condition::set(&mut status.conditions, wanted, incident.metadata.generation, now);
     status
 }
 

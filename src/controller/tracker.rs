@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::cluster::store::WorkloadKey;
 use crate::engine::facts::{Name, WorkloadFacts};
 use crate::engine::memory::CurrentRevision;
-use crate::engine::words::{RefusalReason, State};
+use crate::engine::words::{Class, Fault, RefusalReason, State};
 
 /// The first pause after a failed look; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
@@ -35,6 +35,8 @@ struct Track {
     /// Since when the remembered health has differed from what it should say.
     differs_since: Option<Timestamp>,
     failures: u32,
+    /// Class and fault of the sufficient findings, as they are counted in the metrics.
+    findings: Vec<(Class, Fault)>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +81,14 @@ impl Tracker {
         self.with(key, |track| {
             track.differs_since = if differs { Some(track.differs_since.unwrap_or(now)) } else { None };
             track.differs_since
+        })
+    }
+
+    /// Remembers the findings that are counted; returns those that were, if they differ.
+    pub fn replace_findings(&self, key: &WorkloadKey, now: &[(Class, Fault)]) -> Option<Vec<(Class, Fault)>> {
+        self.with(key, |track| {
+            let changed = track.findings != now;
+            changed.then(|| std::mem::replace(&mut track.findings, now.to_vec()))
         })
     }
 

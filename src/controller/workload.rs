@@ -24,7 +24,8 @@ use crate::engine::facts::{Name, Snapshot};
 use crate::engine::memory::Memory;
 use crate::engine::moment::earliest;
 use crate::engine::policy::Policy;
-use crate::engine::words::{ActionKind, State};
+use crate::engine::words::{ActionKind, Class, Fault, State};
+use crate::metrics::IncidentOutcome;
 
 /// How soon to look again; `None` when only a change can matter.
 pub type Again = Option<Duration>;
@@ -173,12 +174,15 @@ async fn tell(
         (Some(ActionKind::Pause), _) => ctx.events.paused(about, failing, why).await,
         (_, Progress::Held) if news => {
             if let Some(refusal) = &work.decision.refusal {
-                ctx.metrics.refused(refusal.reason);
                 ctx.events.held(about, refusal.reason.into(), &refusal.because).await;
             }
         }
-        (_, Progress::Ineffective) if news => ctx.events.ineffective(about, baseline, why).await,
+        (_, Progress::Ineffective) if news => {
+            came_to(ctx, incident, IncidentOutcome::Ineffective);
+            ctx.events.ineffective(about, baseline, why).await;
+        }
         (_, Progress::Retaken) if news => {
+            came_to(ctx, incident, IncidentOutcome::Retaken);
             let writer = apply::last_writer(&ctx.client, work.target()).await;
             ctx.events.retaken(about, failing, writer.as_deref().unwrap_or("another writer")).await;
         }
@@ -208,13 +212,18 @@ async fn close(
         }
         (decision::Outcome::Abandoned, _) => {}
     }
-    if let Some(lead) = incident.spec.opened.findings.first() {
-        let action = status.actions.last().map(|a| a.kind);
-        ctx.metrics.incident_came_to(lead.class, action, outcome);
-    }
+    came_to(ctx, &written, outcome.into());
     // What follows, such as the verdict on a new template, is decided with this incident out of the way.
     let _ = ctx.wake.send(work.key.clone());
     Ok(())
+}
+
+/// Counts what an incident came to.
+fn came_to(ctx: &Context, incident: &Incident, outcome: IncidentOutcome) {
+    let action = incident.status.as_ref().and_then(|s| s.actions.last()).map(|a| a.kind);
+    if let Some(lead) = incident.spec.opened.findings.first() {
+        ctx.metrics.incident_came_to(lead.class, action, outcome);
+    }
 }
 
 /// Writes what must be remembered, if it is time to.
@@ -250,6 +259,11 @@ async fn record_health(ctx: &Context, work: &Work<'_>, outcome: &Outcome) -> Res
 
 /// One line per change of mind.
 fn say(ctx: &Context, key: &WorkloadKey, s: &Snapshot, decision: &Decision) {
+    let findings: Vec<(Class, Fault)> =
+        decision.findings.iter().filter(|f| f.sufficient).map(|f| (f.class, f.fault)).collect();
+    if let Some(gone) = ctx.tracker.replace_findings(key, &findings) {
+        ctx.metrics.replace_findings(gone, findings);
+    }
     let said = Said {
         state: decision.state,
         refusal: decision.refusal.as_ref().map(|r| r.reason),
@@ -258,6 +272,9 @@ fn say(ctx: &Context, key: &WorkloadKey, s: &Snapshot, decision: &Decision) {
     };
     if !ctx.tracker.is_news(key, said) {
         return;
+    }
+    if let Some(refusal) = &decision.refusal {
+        ctx.metrics.refused(refusal.reason);
     }
     let refusal = decision.refusal.as_ref().map(|r| r.reason.to_string());
     let state: &str = decision.state.into();

@@ -39,7 +39,7 @@ pub async fn incident_status(
     let name = incident.name_any();
     let patch = Patch::Json::<()>(replacement(incident.uid().as_deref(), status));
     let params = manager();
-    let written = call("writing the status", "Incident", &name, api.patch_status(&name, &params, &patch)).await?;
+    let written = call("writing the status of", "Incident", &name, api.patch_status(&name, &params, &patch)).await?;
     own.incidents.put(written.clone());
     Ok(written)
 }
@@ -89,7 +89,7 @@ pub async fn health_status(
     let name = health.name_any();
     let patch = Patch::Json::<()>(replacement(health.uid().as_deref(), status));
     let written =
-        call("writing the status", "WorkloadHealth", &name, api.patch_status(&name, &manager(), &patch)).await?;
+        call("writing the status of", "WorkloadHealth", &name, api.patch_status(&name, &manager(), &patch)).await?;
     own.health.put(written);
     Ok(())
 }
