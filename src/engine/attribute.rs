@@ -122,7 +122,6 @@ fn control_group_fails_too(case: &Case) -> Option<Verdict> {
         !f.newest
             && f.revision == control.hash
             && f.sureness != Sureness::Excluded
-            && f.occurrences > 0
             && f.failing_pods.saturating_mul(CONTROL_SHARE) >= f.total_pods
             && f.onset >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)
     })?;

@@ -117,7 +117,9 @@ fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
         Health::NotReady => {
             let patience = s.workload.progress_deadline_seconds.map_or(0, i64::from).max(RECOVERY_SECONDS);
             let limit = after(since, patience);
-            let failing = look.weighed.findings.iter().find(|f| f.newest && f.sufficient);
+            // A watch that lags still shows the failing revision as the newest.
+            let of_target = |f: &&Finding| f.revision == intent.target.hash && f.sufficient;
+            let failing = look.weighed.findings.iter().find(of_target);
             if failing.is_some() || limit <= look.now || incident.ineffective {
                 return ineffective(incident, intent, failing);
             }
@@ -154,7 +156,10 @@ fn ineffective(incident: &OpenIncident, intent: &Intent, failing: Option<&Findin
         || "it did not reach full strength in time".to_owned(),
         |f| format!("{} of {} of its pods show {} ({})", f.failing_pods, f.total_pods, f.class, f.cause),
     );
-    let because = format!("going back to {} did not help: {what}", intent.target.name);
+    given_up(incident, intent, &format!("going back to {} did not help: {what}", intent.target.name))
+}
+
+fn given_up(incident: &OpenIncident, intent: &Intent, because: &str) -> Draft {
     Draft {
         state: State::Held,
         why: format!("{because}; Backstay never goes on to older revisions, a person is needed"),
@@ -168,7 +173,11 @@ fn ineffective(incident: &OpenIncident, intent: &Intent, failing: Option<&Findin
 fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     let begun = look.rollout.map_or(incident.opened, |r| r.since.max(incident.opened));
     if after(begun, FREEZE_SECONDS) <= look.now {
-        return ineffective(incident, intent, None);
+        let because = format!(
+            "the freeze on {} is not in force after {FREEZE_SECONDS} s; somebody else keeps writing the Deployment",
+            intent.target.name
+        );
+        return given_up(incident, intent, &because);
     }
     let mut draft = watching(incident, intent, after(begun, FREEZE_SECONDS));
     match freeze::step(look.s, intent, false) {
@@ -200,6 +209,8 @@ fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     }
     if let Health::NotReady = strength_of_frozen(look, intent) {
         draft.state = State::Stabilising;
+        let available = s.revisions.iter().find(|r| r.uid == intent.target.uid).map_or(0, |r| r.available);
+        draft.why = format!("{}; {available} of {} replicas are available", draft.why, s.workload.replicas);
         draft.incident = record(incident, Severity::Critical, Progress::Recovering);
     }
     draft

@@ -265,17 +265,20 @@ fn becomes_due(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> Opti
         return None;
     }
     if symptom.occurrences < needed(symptom.sureness, threshold) {
-        // Some statuses look the same at every attempt; then time tells how often the kubelet must have tried.
+        // Some statuses look the same at every attempt; then time tells how often it must have been tried.
+        let by_time = symptom.sureness == Sureness::Repeated && symptom.grace_seconds > 0;
         let tries = i64::from(needed(symptom.sureness, threshold).saturating_sub(1));
-        let pause = if symptom.grace_seconds > 0 { symptom.grace_seconds } else { classify::RETRY_SECONDS };
-        let tried = after(symptom.onset, pause.saturating_mul(tries));
-        return Some(tried).filter(|at| symptom.sureness == Sureness::Repeated && *at > now);
+        let tried = after(symptom.onset, symptom.grace_seconds.saturating_mul(tries));
+        return Some(tried).filter(|at| by_time && *at > now);
     }
     Some(due(symptom, threshold)).filter(|at| *at > now)
 }
 
 /// When time alone will make the symptom go away, should nothing else happen.
 fn passes(symptom: &Symptom, s: &Snapshot) -> Option<Timestamp> {
+    if symptom.sureness == Sureness::Excluded {
+        return None;
+    }
     if let Detail::Flapping { .. } = symptom.detail {
         return Some(after(symptom.onset, classify::FLAPPING_SECONDS.saturating_add(1)));
     }

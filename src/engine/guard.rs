@@ -99,7 +99,10 @@ pub fn check(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
 
 /// The same for the pause that holds a rollout while evidence gathers.
 pub fn check_pause(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
-    permit(case, &PAUSE_GUARDS, ActionKind::Pause, now)
+    permit(case, &PAUSE_GUARDS, ActionKind::Pause, now).map_err(|refusal| match refusal.reason {
+        RefusalReason::ObserveOnly => no(refusal.reason, "the policy observes only; it would have paused the rollout"),
+        _ => refusal,
+    })
 }
 
 /// A freeze takes more than one write. What was permitted and begun may be completed, as long as the workload still
