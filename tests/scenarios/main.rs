@@ -16,17 +16,22 @@ mod report;
 mod script;
 mod world;
 
+use std::cell::RefCell;
+
 use script::Script;
 use world::World;
 
 #[test]
 fn scenarios() {
+    let surprises = RefCell::new(Vec::new());
     insta::glob!("**/*.yaml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         let script: Script = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let report = World::new(&script).play(&script, path);
+        let report = World::new(&script).play(&script, path, &mut surprises.borrow_mut());
         insta::with_settings!({ description => script.about.trim(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_yaml_snapshot!("decision", report);
         });
     });
+    let surprises = surprises.into_inner();
+    assert!(surprises.is_empty(), "decided otherwise than expected:\n{}", surprises.join("\n"));
 }

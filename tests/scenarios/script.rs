@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use backstay::api::policy::Terms;
 use backstay::engine::memory::ApprovalVerdict;
+use backstay::engine::policy::Mode;
 use backstay::engine::words::ActionKind;
 use serde::Deserialize;
 use serde_json::Value;
@@ -111,6 +112,12 @@ pub struct Step {
     pub expect: Option<String>,
     /// Carry the action out.
     pub apply: bool,
+    /// The operator dies before it records the action.
+    pub forget: bool,
+    /// The watch still shows the Deployment as it was at the step before.
+    pub stale: bool,
+    /// Somebody changes the policy's mode.
+    pub mode: Option<Mode>,
     /// A template that is shipped between the decision and the action.
     pub meanwhile: Option<String>,
 }
