@@ -1,0 +1,104 @@
+//! Revisions that never get going.
+
+use backstay::api::Incident;
+use backstay::engine::words::{Cause, Class};
+use serde_json::json;
+
+use crate::support::{App, Story, case};
+
+#[tokio::test]
+async fn t01_an_image_tag_that_does_not_exist_is_rolled_back() {
+    case::run("bad-tag", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        t.ship(&App::new().image("localhost:5000/testapp:no-such-tag")).await;
+        t.rolled_back(&baseline, Story { class: Class::ImagePullBackOff, causes: &[Cause::ImageNotFound] }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t02_a_program_that_exits_at_start_is_rolled_back() {
+    case::run("exit-at-start", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        t.ship(&App::new().env("APP_EXIT_AT_START", 3)).await;
+        let causes = &[Cause::ApplicationError, Cause::Unknown];
+        t.rolled_back(&baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t04_memory_beyond_a_lowered_limit_is_rolled_back() {
+    case::run("out-of-memory", async |t| {
+        // The limit was generous; the new version lowers it below what the program needs.
+        let app = |limit: &str| {
+            let app = App::new().env("APP_ALLOCATE_MIB", 64).env("APP_ALLOCATE_AFTER_SECONDS", 1);
+            app.container(json!({"resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": limit}}}))
+        };
+        let baseline = t.healthy(json!({}), &app("160Mi")).await;
+        t.ship(&app("40Mi")).await;
+        t.rolled_back(&baseline, Story { class: Class::OOMKilled, causes: &[Cause::ContainerLimit] }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t07_a_missing_config_map_is_rolled_back() {
+    case::run("missing-config", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        let env = json!({"envFrom": [{"configMapRef": {"name": "not-there"}}]});
+        t.ship(&App::new().container(env)).await;
+        t.rolled_back(&baseline, Story { class: Class::ContainerConfig, causes: &[Cause::MissingConfigMap] }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t08_a_command_that_is_not_in_the_image_is_rolled_back() {
+    case::run("no-command", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        t.ship(&App::new().container(json!({"command": ["/not-in-the-image"]}))).await;
+        t.rolled_back(&baseline, Story { class: Class::ContainerStart, causes: &[Cause::CommandNotFound] }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t09_a_failing_init_container_is_rolled_back() {
+    case::run("init-container", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        let migrate = json!({
+            "name": "migrate",
+            "image": "localhost:5000/testapp:v1",
+            "env": [{"name": "APP_EXIT_AT_START", "value": "4"}],
+        });
+        t.ship(&App::new().pod(json!({"initContainers": [migrate]}))).await;
+        let causes = &[Cause::ApplicationError, Cause::Unknown];
+        let incident = t.rolled_back(&baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
+        names_container(&incident, "migrate");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t10_a_failing_native_sidecar_is_rolled_back() {
+    case::run("sidecar", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        let proxy = json!({
+            "name": "proxy",
+            "image": "localhost:5000/testapp:v1",
+            "restartPolicy": "Always",
+            "env": [{"name": "APP_EXIT_AFTER_SECONDS", "value": "0.5"}, {"name": "APP_PORT", "value": "9090"}],
+        });
+        t.ship(&App::new().pod(json!({"initContainers": [proxy]}))).await;
+        let causes = &[Cause::ApplicationError, Cause::Unknown];
+        let incident = t.rolled_back(&baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
+        names_container(&incident, "proxy");
+    })
+    .await;
+}
+
+fn names_container(incident: &Incident, name: &str) {
+    let lead = &incident.spec.opened.findings[0];
+    assert_eq!(lead.container.as_deref(), Some(name), "the container to blame in {lead:?}");
+}

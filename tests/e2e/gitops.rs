@@ -1,0 +1,213 @@
+//! Templates that a GitOps tool owns and puts back. Freezing leaves them to it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use backstay::api::{Incident, WorkloadHealth, keys};
+use backstay::engine::decision::{Outcome, Progress};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tokio::task::AbortHandle;
+
+use crate::support::audit::lines;
+use crate::support::case::{Baseline, complete};
+use crate::support::wait::show;
+use crate::support::{App, Case, Write, case};
+
+/// How long the freeze must hold against the tool.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// How a tool brings back what its repository says.
+#[derive(Clone, Copy)]
+enum Tool {
+    /// Applies by force in every round, whether or not anything differs.
+    Flux,
+    /// Compares, and applies by force what has drifted.
+    ArgoCd,
+}
+
+impl Tool {
+    fn manager(self) -> &'static str {
+        match self {
+            Self::Flux => "kustomize-controller",
+            Self::ArgoCd => "argocd-controller",
+        }
+    }
+
+    /// The marks that the tool leaves on what it owns.
+    fn marks(self) -> Value {
+        match self {
+            Self::Flux => json!({"labels": {
+                "kustomize.toolkit.fluxcd.io/name": "shop",
+                "kustomize.toolkit.fluxcd.io/namespace": "flux-system",
+            }}),
+            Self::ArgoCd => json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:apps/Deployment:shop/web"}}),
+        }
+    }
+
+    fn app(self) -> App {
+        App::new().replicas(3).metadata(self.marks())
+    }
+}
+
+/// A tool at work: its repository, and the task that applies it.
+struct Repository {
+    manifest: Arc<Mutex<Value>>,
+    task: AbortHandle,
+}
+
+impl Repository {
+    fn follow(tool: Tool, case: &Case) -> Self {
+        let manifest = Arc::new(Mutex::new(tool.app().0));
+        let (shared, case) = (manifest.clone(), case.clone());
+        let task = tokio::spawn(async move {
+            let mut round = tokio::time::interval(Duration::from_secs(1));
+            loop {
+                round.tick().await;
+                let wanted = shared.lock().unwrap().clone();
+                let live = case.api::<Deployment>().get_opt("web").await;
+                let live = live.ok().flatten().and_then(|d| serde_json::to_value(d).ok()).unwrap_or_default();
+                let drifted = !contains(&live, &wanted);
+                if drifted || matches!(tool, Tool::Flux) {
+                    // A round that fails is made up for by the next, as with the real tools.
+                    let _ = case.apply_as(tool.manager(), wanted).await;
+                }
+            }
+        });
+        Self { manifest, task: task.abort_handle() }
+    }
+
+    fn commit(&self, app: App) {
+        *self.manifest.lock().unwrap() = app.0;
+    }
+}
+
+impl Drop for Repository {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Everything wanted is in what is there; lists of the same length are compared one by one. The type of the object
+/// is not part of what is read.
+fn contains(live: &Value, wanted: &Value) -> bool {
+    match (live, wanted) {
+        (Value::Object(live), Value::Object(wanted)) => wanted.iter().all(|(key, value)| {
+            key == "kind" || key == "apiVersion" || live.get(key).is_some_and(|l| contains(l, value))
+        }),
+        (Value::Array(live), Value::Array(wanted)) => {
+            live.len() == wanted.len() && live.iter().zip(wanted).all(|(l, w)| contains(l, w))
+        }
+        (live, wanted) => live == wanted,
+    }
+}
+
+#[tokio::test]
+async fn t15_flux_a_rollout_in_progress_is_frozen_without_a_fight() {
+    case::run("flux-progress", async |t| in_progress(&t, Tool::Flux).await).await;
+}
+
+#[tokio::test]
+async fn t15_flux_a_completed_rollout_is_frozen_without_a_fight() {
+    case::run("flux-complete", async |t| completed(&t, Tool::Flux).await).await;
+}
+
+#[tokio::test]
+async fn t15_argo_cd_a_rollout_in_progress_is_frozen_without_a_fight() {
+    case::run("argo-progress", async |t| in_progress(&t, Tool::ArgoCd).await).await;
+}
+
+#[tokio::test]
+async fn t15_argo_cd_a_completed_rollout_is_frozen_without_a_fight() {
+    case::run("argo-complete", async |t| completed(&t, Tool::ArgoCd).await).await;
+}
+
+async fn in_progress(t: &Case, tool: Tool) {
+    let bad = tool.app().image("localhost:5000/testapp:no-such-tag");
+    frozen_and_resumed(t, tool, bad, (1, 1)).await;
+}
+
+async fn completed(t: &Case, tool: Tool) {
+    // Ready long enough for the rollout to complete; the roll-back comes before the pause.
+    let bad = tool.app().env("APP_EXIT_AFTER_READY_SECONDS", 6);
+    frozen_and_resumed(t, tool, bad, (2, 2)).await;
+}
+
+/// `most` bounds the operator's patches of the Deployment and its scalings until the freeze holds.
+async fn frozen_and_resumed(t: &Case, tool: Tool, bad: App, most: (usize, usize)) {
+    t.govern(json!({})).await;
+    let git = Repository::follow(tool, t);
+    // The tool's first round creates it.
+    t.until::<Deployment, _>("web", "the tool to have applied", |_| Some(())).await;
+    let baseline = t.settle(&tool.app()).await;
+    git.commit(bad.clone());
+    let incident = t
+        .incident("a freeze in force", |i| (i.status.as_ref()?.progress == Some(Progress::Frozen)).then(|| i.clone()))
+        .await;
+    t.event("Frozen", &incident).await;
+    holds_steady(t, &baseline, &incident, &bad).await;
+    let writes = workload_writes(t).await;
+    let count = |resource: &str| writes.iter().filter(|w| w.resource == resource).count();
+    let (patches, scalings) = (count("deployments"), count("replicasets/scale"));
+    let bounded = patches <= most.0 && scalings <= most.1 && patches + scalings > 0;
+    assert!(!t.audit.is_there() || bounded, "at most {most:?} writes, but saw:{}", lines(&writes));
+    resumes(t, &git, tool.app().image("localhost:5000/testapp:v2"), &incident).await;
+}
+
+/// Under the tool's loop the baseline never has a pod less, the template is the tool's, and nobody writes.
+async fn holds_steady(t: &Case, baseline: &Baseline, incident: &Incident, bad: &App) {
+    let wanted = baseline.replicas();
+    let available = |s: &ReplicaSet| s.status.as_ref().and_then(|s| s.available_replicas).unwrap_or(0);
+    t.until::<ReplicaSet, _>(&baseline.name(), "the baseline at full strength", |s| {
+        (available(s) >= wanted).then_some(())
+    })
+    .await;
+    t.until::<Deployment, _>("web", "the tool's template, paused", |d| {
+        let live = serde_json::to_value(d).unwrap();
+        let ours = d.annotations().get(keys::PAUSED_FOR) == Some(&incident.name_any());
+        (contains(&live, &bad.0) && d.spec.paused == Some(true) && ours).then_some(())
+    })
+    .await;
+    let before = workload_writes(t).await.len();
+    t.holds::<ReplicaSet>(&baseline.name(), "the baseline stays at full strength", STEADY, |s| match available(s) {
+        n if n >= wanted => Ok(()),
+        n => Err(format!("{n} of {wanted} available")),
+    })
+    .await;
+    let after = workload_writes(t).await;
+    assert_eq!(after.len(), before, "no write of the operator while it is frozen, but saw:{}", lines(&after));
+    let now = t.deployment().await;
+    assert!(contains(&serde_json::to_value(&now).unwrap(), &bad.0), "the template is the tool's: {}", show(&now));
+}
+
+/// A new template in the repository rolls out by itself, and nothing of the freeze is left.
+async fn resumes(t: &Case, git: &Repository, good: App, incident: &Incident) {
+    git.commit(good.clone());
+    let now = t
+        .until::<Deployment, _>("web", "the new template to be rolled out", |d| {
+            let live = serde_json::to_value(d).unwrap();
+            (contains(&live, &good.0) && complete(d, d)).then(|| d.clone())
+        })
+        .await;
+    assert_ne!(now.spec.paused, Some(true), "not paused: {}", show(&now));
+    assert!(!now.annotations().contains_key(keys::PAUSED_FOR), "no mark of the pause: {}", show(&now));
+    let name = incident.name_any();
+    t.until::<Incident, _>(&name, "the incident to be over", |i| {
+        (i.status.as_ref()?.outcome == Some(Outcome::Superseded)).then_some(())
+    })
+    .await;
+    let set = t.newest(&now).await;
+    t.until::<WorkloadHealth, _>("web", "the new revision to be healthy", |h| {
+        let uid = set.uid()?;
+        h.status.as_ref()?.ledger.iter().any(|e| *e.uid == *uid && e.healthy_since.is_some()).then_some(())
+    })
+    .await;
+}
+
+/// What the operator wrote to the Deployment and its ReplicaSets.
+async fn workload_writes(t: &Case) -> Vec<Write> {
+    let mut writes = t.operator_writes().await;
+    writes.retain(|w| w.resource.starts_with("deployments") || w.resource.starts_with("replicasets"));
+    writes
+}

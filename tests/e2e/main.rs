@@ -1,0 +1,14 @@
+//! The operator in a real cluster: real kubelet, real registry, installed by Helm. `tests/e2e/run` starts all that and
+//! runs these tests; `README.md` beside it says how.
+//!
+//! A test asserts on objects, which it waits for by watching, and on the API server's audit log, which tells who wrote
+//! what and when.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod at_start;
+mod gitops;
+mod revisions;
+mod support;
+mod suspicion;
+mod while_running;

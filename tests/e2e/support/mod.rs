@@ -1,0 +1,12 @@
+//! What every test stands on.
+
+pub mod app;
+pub mod audit;
+pub mod case;
+pub mod expect;
+pub mod wait;
+
+pub use app::App;
+pub use audit::Write;
+pub use case::Case;
+pub use expect::Story;

@@ -1,0 +1,99 @@
+//! Revisions that start, and fail only then.
+
+use backstay::engine::words::{Cause, Class};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use serde_json::json;
+
+use crate::support::{App, Story, case, wait};
+
+#[tokio::test]
+async fn t03_a_revision_that_fails_after_the_rollout_had_succeeded_is_rolled_back() {
+    case::run("late-exit", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        // Ready for some seconds, then it exits: Kubernetes has long been content by then.
+        t.ship(&App::new().env("APP_EXIT_AFTER_READY_SECONDS", 5)).await;
+        let (succeeded, said) = t.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]).await;
+        assert!(succeeded, "kubectl rollout status said success: {said}");
+        t.until::<ReplicaSet, _>(&baseline.name(), "the old pods to be gone", |s| {
+            (s.status.as_ref()?.replicas == 0).then_some(())
+        })
+        .await;
+        let deployment = t
+            .until::<Deployment, _>("web", "Kubernetes to be content", |d| {
+                let conditions = d.status.as_ref()?.conditions.as_ref()?;
+                conditions.iter().find(|c| c.reason.as_deref() == Some("NewReplicaSetAvailable")).map(|_| d.clone())
+            })
+            .await;
+        let revision = t.newest(&deployment).await;
+        let causes = &[Cause::ApplicationError, Cause::Unknown];
+        let incident = t.rolled_back(&baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
+        let failing = &incident.spec.opened.failing;
+        assert_eq!(revision.metadata.name.as_deref(), Some(&*failing.name), "the revision that had succeeded");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t05_readiness_that_answers_500_is_rolled_back() {
+    case::run("readiness-500", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        t.ship(&App::new().env("APP_READY_STATUS", 500)).await;
+        let causes = &[Cause::ReadinessHttp, Cause::Unknown];
+        t.rolled_back(&baseline, Story { class: Class::Unready, causes }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t06_flapping_readiness_is_rolled_back_although_no_deadline_ever_fires() {
+    case::run("flapping", async |t| {
+        // Every loss of readiness is followed by progress, so the deadline starts anew each time.
+        let app = || App::new().spec(json!({"progressDeadlineSeconds": 15}));
+        let baseline = t.healthy(json!({}), &app()).await;
+        t.ship(&app().env("APP_READY_FLAP_SECONDS", 5)).await;
+        let patience = t.rolled_back(&baseline, Story { class: Class::Unready, causes: &[Cause::Flapping] });
+        let never = t.holds::<Deployment>("web", "no progress deadline fires", wait::PATIENCE, |d| {
+            let conditions = d.status.as_ref().and_then(|s| s.conditions.as_ref()).into_iter().flatten();
+            let reasons: Vec<&str> = conditions.filter_map(|c| c.reason.as_deref()).collect();
+            if reasons.contains(&"ProgressDeadlineExceeded") { Err(format!("{reasons:?}")) } else { Ok(()) }
+        });
+        tokio::select! {
+            _ = patience => {}
+            () = never => panic!("the roll-back did not end while the deadline was watched"),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t11_requests_beyond_any_node_are_rolled_back() {
+    case::run("too-large", async |t| {
+        let app = |cpu: &str| App::new().container(json!({"resources": {"requests": {"cpu": cpu}}}));
+        let baseline = t.healthy(json!({}), &app("10m")).await;
+        t.ship(&app("500")).await;
+        let causes = &[Cause::InsufficientResources];
+        t.rolled_back(&baseline, Story { class: Class::Pending, causes }).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t12_a_quota_that_refuses_the_grown_pods_brings_the_old_ones_back() {
+    case::run("quota", async |t| {
+        let app = |cpu: &str| App::new().container(json!({"resources": {"requests": {"cpu": cpu}}}));
+        t.apply(json!({
+            "apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "cpu"},
+            "spec": {"hard": {"requests.cpu": "50m"}},
+        }))
+        .await;
+        let baseline = t.healthy(json!({}), &app("10m")).await;
+        t.ship(&app("100m")).await;
+        t.rolled_back(&baseline, Story { class: Class::CreateRefused, causes: &[Cause::QuotaExceeded] }).await;
+        let pods = t.api::<Pod>().list(&ListParams::default()).await.unwrap();
+        let small = |p: &Pod| serde_json::to_string(&p.spec).unwrap().contains("\"10m\"");
+        assert!(pods.items.iter().all(small), "no pod of the refused revision was ever there");
+    })
+    .await;
+}
