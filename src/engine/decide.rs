@@ -100,7 +100,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
 fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     let s = look.s;
     let since = incident.acted.or_else(|| look.rollout.map(|r| r.since)).unwrap_or(look.now);
-    if s.workload.replicas == 0 {
+    if s.workload.replicas <= 0 {
         // Nobody asks for pods, so none can show whether it helped.
         return Draft { next_check: None, ..watching(incident, intent, look.now) };
     }

@@ -172,7 +172,7 @@ fn paused(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn scaled_to_zero(case: &Case, _: Timestamp) -> Option<Refusal> {
-    (case.s.workload.replicas == 0)
+    (case.s.workload.replicas <= 0)
         .then(|| no(RefusalReason::ScaledToZero, "the Deployment is scaled to zero, which proves nothing"))
 }
 

@@ -113,7 +113,7 @@ impl World {
     }
 
     fn roll_back(&mut self, live: &Live, intent: &Intent, incident: &str) -> &'static str {
-        let template = self.sets[&*intent.target.hash]["spec"]["template"].clone();
+        let template = patch::without_hash(self.sets[&*intent.target.hash]["spec"]["template"].clone());
         self.write(&patch::roll_back(live, template, incident));
         "RolledBack"
     }

@@ -156,7 +156,7 @@ impl World {
     }
 
     /// Lets time pass and makes what the step says true.
-    fn happen(&mut self, step: &Step) {
+    pub fn happen(&mut self, step: &Step) {
         if let Some(after) = &step.after {
             self.now += SignedDuration::from_secs(seconds(after));
         }
@@ -220,7 +220,8 @@ impl World {
             return;
         }
         let wanted = &self.deployment["spec"]["template"];
-        let name = self.templates.iter().find(|(_, t)| *t == wanted).map(|(n, _)| n.clone()).unwrap();
+        let known = self.templates.iter().find(|(_, t)| *t == wanted);
+        let name = known.unwrap_or_else(|| panic!("no template: {wanted}")).0.clone();
         let numbers = self.sets.values().map(number);
         let highest = numbers.max().unwrap_or(0);
         let set = self.sets.entry(name.clone());
@@ -300,7 +301,7 @@ impl World {
     }
 
     /// The snapshot, through the same types as the live watch.
-    fn snapshot(&mut self) -> Snapshot {
+    pub fn snapshot(&mut self) -> Snapshot {
         let names = &mut Interner::default();
         let read = |value: &Value| serde_json::from_value(value.clone());
         let pods: Vec<Arc<PodFacts>> = (self.pods.iter())
@@ -340,7 +341,7 @@ impl World {
     }
 
     /// Remembers the decision, and carries it out if the step says so. Answers what became of the action.
-    fn follow(&mut self, snapshot: &Snapshot, decision: &Decision, step: &Step) -> Option<&'static str> {
+    pub fn follow(&mut self, snapshot: &Snapshot, decision: &Decision, step: &Step) -> Option<&'static str> {
         self.remember(decision);
         if let Some(revision) = &step.meanwhile {
             self.ship(revision);
