@@ -11,12 +11,9 @@ use super::evidence::judged_pods;
 use super::facts::{ContainerTemplate, Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Finding, Rejected};
 use super::knowledge;
-use super::moment::after;
 use super::rollout::{self, Rollout};
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
-/// How much earlier than the new revision the control group may have begun to fail and still speak about it.
-const CONTROL_WINDOW_SECONDS: i64 = 600;
 /// One of so many pods of the control group must fail for it to speak.
 const CONTROL_SHARE: u32 = 3;
 
@@ -123,7 +120,6 @@ fn control_group_fails_too(case: &Case) -> Option<Verdict> {
             && f.revision == control.hash
             && f.sureness != Sureness::Excluded
             && f.failing_pods.saturating_mul(CONTROL_SHARE) >= f.total_pods
-            && f.onset >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)
     })?;
     let fault = match case.finding.class {
         Class::ImagePullBackOff | Class::Pending | Class::PodSetup | Class::ContainerStart => Fault::Platform,

@@ -52,6 +52,7 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
             .then_with(|| a.container.cmp(&b.container))
             .then_with(|| a.revision.cmp(&b.revision))
             .then_with(|| same(a).cmp(&same(b)))
+            .then_with(|| a.pods.cmp(&b.pods))
     });
     Weighed { findings, next_look }
 }

@@ -2,9 +2,13 @@
 //!
 //! The variants are API. Renaming one is a breaking change and belongs in the changelog.
 
+mod cause;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, IntoStaticStr};
+
+pub use self::cause::Cause;
 
 /// What kind of failure a finding is about.
 #[derive(
@@ -38,138 +42,6 @@ pub enum Class {
     NodeLost,
     RolloutStalled,
     HealthCheck,
-}
-
-/// Why it failed, as far as the evidence tells. One list for all classes: some causes, such as a missing
-/// ConfigMap, show in several of them.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-    Display,
-    EnumIter,
-    IntoStaticStr,
-)]
-pub enum Cause {
-    // Image pulls.
-    InvalidImageName,
-    ImageNotFound,
-    PlatformMismatch,
-    RegistryAuth,
-    ImageMissingOrPrivate,
-    RegistryRateLimited,
-    RegistryUnreachable,
-    RegistryDns,
-    RegistryTls,
-    RegistryError,
-    NodeDiskFull,
-    SignatureRejected,
-    NeverPullPolicy,
-    // Crashes.
-    ApplicationError,
-    Panic,
-    NativeCrash,
-    MissingCode,
-    ConfigError,
-    PortInUse,
-    PermissionDenied,
-    StorageFull,
-    CommandExits,
-    LivenessKilled,
-    StartupProbeKilled,
-    PostStartHook,
-    RuntimeOutOfMemory,
-    PoolExhausted,
-    TooManyConnections,
-    DatabaseDeadlock,
-    DatabaseLockTimeout,
-    SchemaMismatch,
-    MigrationFailed,
-    DatabaseAuth,
-    DatabaseUnavailable,
-    DependencyUnreachable,
-    DnsFailure,
-    TlsFailure,
-    UpstreamTimeout,
-    KubernetesForbidden,
-    NodeRestart,
-    // Memory.
-    ContainerLimit,
-    LimitTooLowToStart,
-    NodeOutOfMemory,
-    ChildProcess,
-    Suspected,
-    // Scheduling.
-    InsufficientResources,
-    Taints,
-    NodeSelector,
-    PodAffinity,
-    TopologySpread,
-    HostPort,
-    NodesCordoned,
-    TooManyPods,
-    VolumeUnbound,
-    VolumeTopology,
-    SchedulingGated,
-    NoScheduler,
-    // Container configuration, start and pod set-up.
-    MissingConfigMap,
-    MissingSecret,
-    MissingKey,
-    RunAsNonRoot,
-    SubPath,
-    CacheNotSynced,
-    CommandNotFound,
-    NotExecutable,
-    WrongArchitecture,
-    MountError,
-    RuntimeError,
-    VolumeMount,
-    VolumeAttach,
-    SandboxFailed,
-    NetworkNotReady,
-    DeviceUnavailable,
-    InitHanging,
-    // Readiness.
-    ReadinessHttp,
-    ReadinessRefused,
-    ReadinessTimeout,
-    ReadinessExec,
-    ReadinessGrpc,
-    ReadinessGate,
-    ProbeErrored,
-    Flapping,
-    // Pods that the API refuses to create.
-    QuotaExceeded,
-    QuotaNeedsLimits,
-    LimitRange,
-    PodSecurity,
-    AdmissionDenied,
-    WebhookUnavailable,
-    ServiceAccountMissing,
-    PriorityClassMissing,
-    PodInvalid,
-    NamespaceTerminating,
-    // Pods that were taken away.
-    NodePressure,
-    OwnLimit,
-    Preempted,
-    NodeShutdown,
-    NodeNotReady,
-    // Rollouts and checks.
-    DeadlineExceeded,
-    StrategyDeadlock,
-    HttpCheckFailing,
-    MetricCheckFailing,
-    Unknown,
 }
 
 /// Who caused a failure.

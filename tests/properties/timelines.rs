@@ -1,0 +1,161 @@
+//! Short histories of a workload, in which every action is carried out.
+
+use std::collections::BTreeMap;
+
+use backstay::engine::decide::decide;
+use backstay::engine::decision::{Action, Decision};
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+use crate::facts::changes_template;
+use crate::script::{MemoryLines, PodLine, Revision, Script, Step};
+use crate::world::World;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub struct Event {
+    after: u32,
+    ship: Option<u8>,
+    /// Which revision's pods change, and to what.
+    pods: Option<(u8, u8)>,
+}
+
+const STATES: [&str; 9] = [
+    "2 ready",
+    "4 ready",
+    "2 starting",
+    "2 exited 1",
+    "2 crashed 2",
+    "2 recovered 1",
+    "2 crashed 3",
+    "2 unready",
+    "2 creating",
+];
+
+pub fn steps() -> impl Strategy<Value = (u8, Vec<Event>)> {
+    let ship = prop::option::weighted(0.3, 1_u8..=3);
+    let pods = prop::option::weighted(0.8, (1_u8..=3, 0..STATES.len() as u8));
+    let event = (prop_oneof![0_u32..10, 10_u32..400], ship, pods);
+    let event = event.prop_map(|(after, ship, pods)| Event { after, ship, pods });
+    (0_u8..6, prop::collection::vec(event, 1..9))
+}
+
+fn world(policy: u8) -> World {
+    let revision = |tag: &str| Revision { tag: Some(tag.to_owned()), ..Revision::default() };
+    let healthy = Revision { healthy: Some("23h".to_owned()), ..revision("1.0") };
+    let terms = [
+        "{}",
+        "{rollout: {onSuspicion: Pause}}",
+        "{rules: [{name: freeze, action: Freeze}]}",
+        "{rollout: {onSuspicion: Pause}, rules: [{name: freeze, action: Freeze}], guards: {cooldownSeconds: 0}}",
+        "{guards: {cooldownSeconds: 0, unprovenBaseline: RollBack}}",
+        "{mode: Observe}",
+    ];
+    World::new(&Script {
+        about: String::new(),
+        replicas: 4,
+        deployment: serde_json::Value::Null,
+        policy: serde_saphyr::from_str(terms[usize::from(policy)]).unwrap(),
+        revisions: BTreeMap::from([
+            ("v1".to_owned(), healthy),
+            ("v2".to_owned(), revision("2.0")),
+            ("v3".to_owned(), revision("3.0")),
+        ]),
+        runs: "v1".to_owned(),
+        memory: MemoryLines::default(),
+        steps: Vec::new(),
+    })
+}
+
+/// The step of a scenario that says the same. A new template comes with pods of its own, or nothing could fail.
+fn step(world: &World, event: &Event, apply: bool) -> Step {
+    let mut pods = BTreeMap::new();
+    if let Some((revision, state)) = event.pods {
+        let name = format!("v{revision}");
+        let exists = world.sets.contains_key(&name) || event.ship == Some(revision);
+        let starts = event.ship == Some(revision) && world.deployment["spec"]["paused"] == true;
+        if exists && !starts {
+            pods.insert(name, vec![PodLine { are: STATES[usize::from(state)].to_owned(), ..PodLine::default() }]);
+        }
+    }
+    let ship = event.ship.map(|n| format!("v{n}"));
+    Step { after: Some(format!("{}s", event.after)), ship, pods, apply, ..Step::default() }
+}
+
+fn look(world: &mut World, event: &Event, apply: bool) -> Decision {
+    let step = step(world, event, apply);
+    world.happen(&step);
+    let snapshot = world.snapshot();
+    let decision = decide(&snapshot, world.now);
+    world.follow(&snapshot, &decision, &step);
+    decision
+}
+
+/// What a decision does to the workload, and to which revision.
+fn acts(decision: &Decision) -> Option<String> {
+    match decision.action.as_ref()? {
+        Action::RollBack(permit) | Action::Freeze(permit) => Some(permit.intent().failing.hash.to_string()),
+        Action::Pause(_) | Action::Resume { .. } => None,
+    }
+}
+
+/// Nothing is carried out here. After each look the clock is set back for another look at the same objects: it acts
+/// on nothing that was not acted on before, and what follows is as if it had not been.
+pub fn clock_set_back((policy, events): &(u8, Vec<Event>), back: i64) -> Result<(), TestCaseError> {
+    let (mut plain, mut turned) = (world(*policy), world(*policy));
+    let mut acted = Vec::new();
+    for event in events {
+        let (expected, decision) = (look(&mut plain, event, false), look(&mut turned, event, false));
+        prop_assert_eq!(acts(&decision), acts(&expected));
+        acted.extend(acts(&expected));
+        let now = turned.now;
+        turned.now = now - SignedDuration::from_secs(back);
+        let snapshot = turned.snapshot();
+        let earlier = decide(&snapshot, turned.now);
+        turned.now = now;
+        if let Some(hash) = acts(&earlier) {
+            prop_assert!(acted.contains(&hash), "acts on {} only when the clock is set back", hash);
+        }
+    }
+    Ok(())
+}
+
+/// Every event of a watch is delivered twice.
+pub fn twice((policy, events): &(u8, Vec<Event>)) -> Result<(), TestCaseError> {
+    let (mut plain, mut doubled) = (world(*policy), world(*policy));
+    for event in events {
+        let expected = look(&mut plain, event, true);
+        let step = step(&doubled, event, true);
+        doubled.happen(&step);
+        doubled.snapshot();
+        let snapshot = doubled.snapshot();
+        let decision = decide(&snapshot, doubled.now);
+        prop_assert_eq!(&decision, &expected);
+        doubled.follow(&snapshot, &decision, &step);
+    }
+    Ok(())
+}
+
+/// At most one action per template; right after an action there is none; cooldown and budget hold.
+pub fn once((policy, events): &(u8, Vec<Event>)) -> Result<(), TestCaseError> {
+    let mut world = world(*policy);
+    for event in events {
+        let decision = look(&mut world, event, true);
+        if acts(&decision).is_some() {
+            let again = look(&mut world, &Event { after: 0, ship: None, pods: None }, false);
+            let goes_on = again.verdict.is_none() && matches!(again.action, Some(Action::Freeze(_)));
+            prop_assert!(acts(&again).is_none() || goes_on, "acts twice: {}", again.why);
+        }
+    }
+    let mut actions: Vec<_> = world.memory.actions.iter().filter(|a| changes_template(a.kind)).collect();
+    let cooldown = if matches!(policy, 3 | 4) { 0 } else { 300 };
+    for pair in actions.windows(2) {
+        prop_assert!(pair[1].at.duration_since(pair[0].at).as_secs() >= cooldown);
+    }
+    let all = actions.len();
+    actions.sort_by(|a, b| a.from.cmp(&b.from));
+    actions.dedup_by(|a, b| a.from == b.from);
+    prop_assert_eq!(actions.len(), all, "a template was acted on twice");
+    prop_assert!(*policy != 5 || all == 0, "acts while observing");
+    Ok(())
+}
