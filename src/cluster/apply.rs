@@ -50,6 +50,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The namespace is being deleted, so that nothing can be created in it: the API server answers 403 with the
+    /// cause `NamespaceTerminating` (plugin/pkg/admission/namespace/lifecycle).
+    pub fn is_terminating(&self) -> bool {
+        let Self::Call { source, .. } = self else { return false };
+        let kube::Error::Api(status) = source.as_ref() else { return false };
+        let causes = status.details.iter().flat_map(|d| &d.causes);
+        status.code == 403 && causes.into_iter().any(|c| c.reason == "NamespaceTerminating")
+    }
+
     /// The whole chain in one line, for people.
     pub fn told(&self) -> String {
         match self {

@@ -45,15 +45,26 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     ctx.tracker.set_current(key, decision.current.clone());
     say(ctx, key, &s, &decision);
     let work = Work { key, s: &s, decision: &decision, now, began };
-    let (outcome, incident) = act::act(ctx, &work).await?;
-    record_incident(ctx, &work, &outcome, incident).await?;
-    let due = record_health(ctx, &work, &outcome).await?;
+    let followed = follow(ctx, &work).await;
+    let (outcome, due) = match followed {
+        // Nothing can be written any more where everything is being deleted, and nothing needs to be.
+        Err(error) if error.is_terminating() => return Ok(None),
+        followed => followed?,
+    };
     let next = earliest(decision.next_check, due);
     Ok(match outcome {
         // Nothing tells when a lost race is over, so it is not waited for longer than this.
         Outcome::Overtaken => Some(Duration::from_secs(5)),
         _ => next.map(|at| until(at, Timestamp::now())),
     })
+}
+
+/// Does and records what was decided. Also returns when the workload's memory is due to be written.
+async fn follow(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Timestamp>), Error> {
+    let (outcome, incident) = act::act(ctx, work).await?;
+    record_incident(ctx, work, &outcome, incident).await?;
+    let due = record_health(ctx, work, &outcome).await?;
+    Ok((outcome, due))
 }
 
 /// A look that only counts: how the workload does, for the storm brake, before anyone acts.
