@@ -25,7 +25,7 @@ pub fn run(args: &CrdsArgs) -> anyhow::Result<ExitCode> {
                 let path = dir.join(format!("{}.yaml", crd.spec.names.plural));
                 std::fs::write(&path, yaml).with_context(|| format!("writing {}", path.display()))?;
             }
-            None => print!("---\n{yaml}"),
+            None => super::print(&format!("---\n{yaml}"))?,
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -8,6 +8,7 @@ pub mod events;
 pub mod facts;
 pub mod gather;
 pub mod lease;
+pub mod oneshot;
 pub mod own;
 pub mod patch;
 pub mod policies;

@@ -1,0 +1,104 @@
+use jiff::Timestamp;
+use rstest::rstest;
+
+use super::super::page::Screen;
+use super::{answer, list, parse_name, show, words};
+use crate::api::Incident;
+
+const AWAITING: &str = include_str!("testdata/awaiting.yaml");
+const RECOVERED: &str = include_str!("testdata/recovered.yaml");
+const FROZEN: &str = include_str!("testdata/frozen.yaml");
+const STORM: &str = include_str!("testdata/storm.yaml");
+
+fn incident(text: &str) -> Incident {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+fn now() -> Timestamp {
+    "2026-03-01T10:04:00Z".parse().unwrap()
+}
+
+fn shown(text: &str, width: usize) -> String {
+    show::render(&incident(text), Screen { width, colour: false }, now(), "kubectl backstay")
+}
+
+#[test]
+fn lists_have_open_ones_first_and_then_the_newest() {
+    let mut incidents: Vec<Incident> = [RECOVERED, FROZEN, STORM, AWAITING].map(incident).into();
+    words::sort(&mut incidents);
+    insta::assert_snapshot!("list", list::render(&incidents, false, false, now()));
+    insta::assert_snapshot!("list_wide", list::render(&incidents, true, true, now()));
+}
+
+#[rstest]
+#[case::awaiting("awaiting", AWAITING)]
+#[case::recovered("recovered", RECOVERED)]
+#[case::frozen("frozen", FROZEN)]
+#[case::storm("storm", STORM)]
+fn an_incident_is_one_screen(#[case] name: &str, #[case] text: &str) {
+    insta::assert_snapshot!(format!("show_{name}"), shown(text, 100));
+}
+
+#[test]
+fn a_narrow_screen_breaks_everything_but_commands_and_single_words() {
+    let screen = shown(AWAITING, 50);
+    let long: Vec<&str> = screen.lines().filter(|line| line.chars().count() > 50).collect();
+    assert!(
+        long.iter().all(|line| line.starts_with("    kubectl ") || line.split_whitespace().count() == 1),
+        "{long:?}"
+    );
+}
+
+#[test]
+fn nothing_from_the_cluster_reaches_the_terminal_as_it_is() {
+    let screen = shown(AWAITING, 100);
+    assert!(screen.contains("DATABASE_PASSWORD=***"));
+    assert!(!screen.chars().any(|c| c.is_control() && c != '\n'));
+    let list = list::render(&[incident(&AWAITING.replace("IncidentPolicy/web", "\"a\\e[2Jb\""))], true, true, now());
+    assert!(!list.chars().any(|c| c.is_control() && c != '\n'), "{list:?}");
+}
+
+#[test]
+fn colour_only_adds_escape_sequences() {
+    let coloured = show::render(&incident(AWAITING), Screen { width: 100, colour: true }, now(), "kubectl backstay");
+    assert!(coloured.contains('\u{1b}'));
+    let lines = coloured.lines().map(|line| line.replace('\u{1b}', "\0"));
+    let stripped: Vec<String> = lines
+        .map(|line| {
+            line.split('\0')
+                .enumerate()
+                .map(|(at, part)| if at == 0 { part } else { part.split_once('m').unwrap().1 })
+                .collect()
+        })
+        .collect();
+    assert_eq!(stripped.join("\n") + "\n", shown(AWAITING, 100));
+}
+
+#[test]
+fn an_answer_is_to_the_decision_that_waits() {
+    let key = "RollBack/6d5f8c9b7/59c4d8f7b";
+    let waiting = incident(AWAITING);
+    assert_eq!(answer::decision(&waiting, None).unwrap(), key);
+    assert_eq!(answer::decision(&waiting, Some(key)).unwrap(), key);
+    let other = answer::decision(&waiting, Some("Freeze/6d5f8c9b7/59c4d8f7b")).unwrap_err().to_string();
+    assert_eq!(other, format!("answering incident web-6d5f8c9b7-1a2b3c4d-1: it waits with another decision, {key}"));
+}
+
+#[test]
+fn what_does_not_wait_is_not_answered() {
+    let over = answer::decision(&incident(RECOVERED), None).unwrap_err().to_string();
+    assert_eq!(over, "answering incident api-7f-5e6f7a8b-1: it does not wait for an approval: Recovered");
+    let held = incident(&AWAITING.replace("reason: AwaitingApproval", "reason: Cooldown"));
+    assert!(answer::decision(&held, None).unwrap_err().to_string().ends_with("approval: Held, Cooldown"));
+}
+
+#[rstest]
+#[case("web-1", Ok("web-1"))]
+#[case("incident/web-1", Ok("web-1"))]
+#[case("incident.backstay.dev/web.a-1", Ok("web.a-1"))]
+#[case("pod/web-1", Err("pod is not an incident"))]
+#[case("Web", Err("a name has at most 253 lower-case letters, digits, dashes and dots"))]
+#[case("", Err("a name has at most 253 lower-case letters, digits, dashes and dots"))]
+fn names_are_taken_as_kubectl_prints_them(#[case] text: &str, #[case] name: Result<&str, &str>) {
+    assert_eq!(parse_name(text), name.map(str::to_owned).map_err(str::to_owned));
+}

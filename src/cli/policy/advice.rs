@@ -1,0 +1,93 @@
+//! What a policy of the right form says that it may not say, or that its author may not have meant.
+
+use std::collections::BTreeSet;
+
+use super::nodes::Place;
+use super::schema::Wrong;
+use crate::api::policy::Terms;
+use crate::engine::policy::{Match, Rule};
+
+/// The CEL rules of the definitions that these checks stand for, beside the one on selectors.
+#[cfg(test)]
+pub const CHECKED_RULES: [&str; 2] =
+    ["every rule needs a name of its own", "rule names that begin with builtin- are those of the built-in table"];
+
+/// What the API server refuses by rules over the terms as a whole.
+pub fn refusals(terms: &Terms, place: &dyn Fn(&str) -> Place) -> Vec<Wrong> {
+    let mut all = Vec::new();
+    for (at, rule) in terms.rules.iter().enumerate() {
+        let path = format!("spec.rules[{at}].name");
+        let mut say = |because: String| all.push(Wrong { at: place(&path), path: path.clone(), because });
+        if terms.rules.iter().take(at).any(|other| other.name == rule.name) {
+            say(format!("an earlier rule is called {} too", rule.name));
+        }
+        if rule.name.starts_with("builtin-") {
+            say("names that begin with builtin- are those of the built-in table".to_owned());
+        }
+    }
+    all
+}
+
+/// Warnings about the terms of a policy. `place` finds where a path of fields and indices stands in the file.
+pub fn warnings(terms: &Terms, place: &dyn Fn(&str) -> Place) -> Vec<Wrong> {
+    let mut all = Vec::new();
+    let mut say = |path: String, because: String| all.push(Wrong { at: place(&path), path, because });
+    let rollout = &terms.rollout;
+    if rollout.stable_seconds > rollout.watch_seconds {
+        let because = format!(
+            "a revision counts as healthy after {} s, and failures count against its rollout for {} s only",
+            rollout.stable_seconds, rollout.watch_seconds
+        );
+        say("spec.rollout.stableSeconds".to_owned(), because);
+    }
+    let guards = &terms.guards;
+    let needed = guards.cooldown_seconds.saturating_mul(i64::from(guards.max_rollbacks.saturating_sub(1)));
+    if guards.max_rollbacks > 1 && needed >= guards.window_seconds {
+        let because = format!(
+            "{} actions with {} s between them do not fit into {} s, so the limit is never reached",
+            guards.max_rollbacks, guards.cooldown_seconds, guards.window_seconds
+        );
+        say("spec.guards.maxRollbacks".to_owned(), because);
+    }
+    for (at, rule) in terms.rules.iter().enumerate() {
+        for (field, because) in about_rule(terms, at, rule) {
+            say(format!("spec.rules[{at}]{field}"), because);
+        }
+    }
+    all
+}
+
+fn about_rule(terms: &Terms, at: usize, rule: &Rule) -> Vec<(&'static str, String)> {
+    let mut said = Vec::new();
+    let earlier = terms.rules.get(..at).unwrap_or_default();
+    if let Some(covering) = covered(&rule.matches, earlier) {
+        said.push(("", format!("rule {} never matches: {covering} before it takes everything it could", rule.name)));
+    }
+    let (lasting, watched) = (rule.threshold.for_seconds.unwrap_or_default(), terms.rollout.watch_seconds);
+    if lasting > watched {
+        let because = format!("the failure must last {lasting} s, longer than the {watched} s a rollout is watched");
+        said.push((".threshold.forSeconds", because));
+    }
+    said
+}
+
+/// The earlier rules that leave nothing for this one, if they do.
+fn covered(later: &Match, earlier: &[Rule]) -> Option<String> {
+    let takes: Vec<&Rule> = earlier
+        .iter()
+        .filter(|rule| includes(&rule.matches.causes, &later.causes))
+        .filter(|rule| includes(&rule.matches.containers, &later.containers))
+        .collect();
+    if let Some(rule) = takes.iter().find(|rule| includes(&rule.matches.failures, &later.failures)) {
+        return Some(format!("rule {}", rule.name));
+    }
+    let failures: BTreeSet<_> = takes.iter().flat_map(|rule| &rule.matches.failures).collect();
+    let all = !later.failures.is_empty() && later.failures.iter().all(|class| failures.contains(class));
+    let names = || takes.iter().map(|rule| rule.name.as_str()).collect::<Vec<_>>().join(", ");
+    all.then(|| format!("what rules {} match", names()))
+}
+
+/// A list that is empty matches everything.
+fn includes<T: PartialEq>(wide: &[T], narrow: &[T]) -> bool {
+    wide.is_empty() || (!narrow.is_empty() && narrow.iter().all(|word| wide.contains(word)))
+}

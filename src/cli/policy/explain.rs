@@ -1,0 +1,150 @@
+//! `backstay policy explain`: what the policies mean for one workload, and whether Backstay would act now.
+//!
+//! The answer is made by the operator's own code from what the API server says now.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use jiff::Timestamp;
+
+use super::super::FAILING;
+use super::super::failure::Failed;
+use super::super::incident::{Output, encode};
+use super::super::page::{Screen, one_line};
+use super::super::print;
+use super::super::reach::{Cluster, ReachArgs};
+use super::screen;
+use crate::cluster::oneshot::{self, Sight};
+use crate::cluster::policies::{Choice, Policies};
+use crate::cluster::store::WorkloadKey;
+use crate::config::Mode;
+use crate::controller::fleet::Fleet;
+use crate::engine::decide::decide;
+use crate::engine::decision::Decision;
+use crate::engine::facts::{FleetFacts, Name, Snapshot};
+use crate::engine::storm::Limits;
+use crate::engine::words::State;
+
+#[derive(Args, Debug)]
+pub struct ExplainArgs {
+    /// The Deployment, as NAME or deployment/NAME
+    #[arg(value_parser = parse_workload)]
+    pub workload: String,
+    /// How the operator was started: an operator in observe mode never acts, whatever a policy says
+    #[arg(long, value_enum, default_value = "enforce", value_name = "MODE")]
+    pub mode: Mode,
+    /// json and yaml print the decision
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+/// Everything there is to say.
+pub struct Explained<'a> {
+    pub sight: &'a Sight,
+    pub snapshot: Snapshot,
+    pub choice: Choice,
+    pub decision: Decision,
+    pub now: Timestamp,
+}
+
+pub async fn run(args: &ExplainArgs, program: &str) -> anyhow::Result<ExitCode> {
+    let cluster = args.reach.connect().await?;
+    let now = Timestamp::now();
+    let sight = oneshot::look(&cluster.client, &cluster.namespace, now)
+        .await
+        .map_err(|error| cluster.failed(error.to_string(), &error.source))?;
+    let key = WorkloadKey::new(&cluster.namespace, &args.workload);
+    exists(&cluster, &sight, &key)?;
+    let Some(explained) = explain(&sight, &key, args.mode) else {
+        return unselected(args, &sight, &key, program);
+    };
+    let text = match args.output {
+        Some(output @ (Output::Json | Output::Yaml)) => encode(&explained.decision, output)?,
+        Some(Output::Wide) | None => screen::render(&explained, Screen::stdout(), program),
+    };
+    print(&text)?;
+    Ok(code(explained.decision.state))
+}
+
+/// Judges the workload as the operator would; `None` if no policy selects it.
+pub fn explain<'a>(sight: &'a Sight, key: &WorkloadKey, mode: Mode) -> Option<Explained<'a>> {
+    let now = sight.at;
+    let policies = Policies::new(sight.own.clone(), mode);
+    policies.refresh();
+    let choose = |key: &WorkloadKey| {
+        let labels = sight.stores.labels(key)?;
+        policies.choose(&key.namespace, &labels)
+    };
+    let choice = choose(key)?;
+    // How the neighbours do matters to the verdict, so they are judged first.
+    let fleet = Fleet::new(Limits::default());
+    for other in sight.stores.keys() {
+        let Some(policy) = choose(&other).map(|choice| choice.policy) else { continue };
+        let snapshot = sight.snapshot(&other, policy, FleetFacts::default());
+        fleet.report(&other, snapshot.and_then(|s| decide(&s, now).failing_since));
+    }
+    fleet.set_storm(storm(sight));
+    let snapshot = sight.snapshot(key, choice.policy.clone(), fleet.facts(key, now))?;
+    let decision = decide(&snapshot, now);
+    Some(Explained { sight, snapshot, choice, decision, now })
+}
+
+/// The open storm, if the brake is on.
+fn storm(sight: &Sight) -> Option<Name> {
+    let incidents = sight.own.incidents.all();
+    let open = incidents.iter().find(|i| i.is_open() && crate::controller::storm::is_storm(i))?;
+    open.metadata.name.as_deref().map(Name::from)
+}
+
+fn exists(cluster: &Cluster, sight: &Sight, key: &WorkloadKey) -> Result<(), Failed> {
+    if sight.stores.labels(key).is_some() {
+        return Ok(());
+    }
+    let hint = format!("`kubectl get deployments -n {}` lists them", cluster.namespace);
+    Err(Failed::new(format!("reading deployment {key}"), "there is none of that name").with_hint(hint))
+}
+
+fn unselected(args: &ExplainArgs, sight: &Sight, key: &WorkloadKey, program: &str) -> anyhow::Result<ExitCode> {
+    let said = format!("No policy selects deployment/{} in {}: Backstay leaves it alone.", key.name, key.namespace);
+    match args.output {
+        Some(output @ (Output::Json | Output::Yaml)) => {
+            eprintln!("{said}");
+            print(&encode(&None::<Decision>, output)?)?;
+        }
+        Some(Output::Wide) | None => {
+            let labels = sight.stores.labels(key).unwrap_or_default();
+            let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            let known = sight.own.policies.all().len() + sight.own.cluster_policies.all().len();
+            let gaps: String = sight.gaps.iter().map(|gap| format!("  {}\n", one_line(gap))).collect();
+            print(&format!(
+                "{said}\n  its labels: {}\n  policies in reach: {known}\n{gaps}  `{program} policy lint -f FILE` checks \
+                 a policy before it is applied\n",
+                one_line(&labels.join(", "))
+            ))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn code(state: State) -> ExitCode {
+    match state {
+        State::Failing | State::Held | State::Stabilising => ExitCode::from(FAILING),
+        State::Healthy | State::Progressing | State::Suspect | State::Stabilised | State::Unknown => ExitCode::SUCCESS,
+    }
+}
+
+/// `NAME` or `deployment/NAME`, as kubectl takes them.
+fn parse_workload(text: &str) -> Result<String, String> {
+    let name = match text.rsplit_once('/') {
+        None => text,
+        Some(("deployment" | "deployments" | "deploy" | "deployment.apps" | "deployments.apps", name)) => name,
+        Some((kind, _)) => return Err(format!("{kind} is no Deployment, and only those are watched")),
+    };
+    if name.is_empty() { Err("the name is missing".to_owned()) } else { Ok(name.to_owned()) }
+}
+
+#[cfg(test)]
+#[path = "explain_tests.rs"]
+mod tests;

@@ -1,0 +1,104 @@
+use kube::core::DeserializeGuard;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::*;
+use crate::api::WorkloadHealth;
+use crate::cluster::oneshot::shelve;
+use crate::engine::decision::Action;
+use crate::engine::words::{Class, RefusalReason};
+
+const CRASHING: &str = include_str!("testdata/crashing.yaml");
+
+fn objects<K: DeserializeOwned>(documents: &[Value], kind: &str) -> Vec<K> {
+    let of_kind = documents.iter().filter(|document| document["kind"] == kind);
+    of_kind.map(|document| serde_json::from_value(document.clone()).unwrap()).collect()
+}
+
+fn guarded<K: DeserializeOwned>(documents: &[Value], kind: &str) -> Vec<DeserializeGuard<K>> {
+    objects(documents, kind).into_iter().map(|object| DeserializeGuard(Ok(object))).collect()
+}
+
+fn sight(text: &str) -> Sight {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
+    let sight = Sight::empty("2026-03-01T10:01:00Z".parse().unwrap());
+    sight.take(objects::<crate::cluster::slim::SlimNode>(&documents, "Node"));
+    sight.take(objects::<crate::cluster::slim::SlimDeployment>(&documents, "Deployment"));
+    sight.take(objects::<crate::cluster::slim::SlimReplicaSet>(&documents, "ReplicaSet"));
+    sight.take(objects::<crate::cluster::slim::SlimPod>(&documents, "Pod"));
+    shelve(&sight.own.namespaces, guarded(&documents, "Namespace"));
+    shelve(&sight.own.policies, guarded(&documents, "IncidentPolicy"));
+    shelve(&sight.own.cluster_policies, guarded(&documents, "ClusterIncidentPolicy"));
+    shelve(&sight.own.health, guarded::<WorkloadHealth>(&documents, "WorkloadHealth"));
+    sight
+}
+
+fn key() -> WorkloadKey {
+    WorkloadKey::new("shop", "web")
+}
+
+fn shown(e: &Explained<'_>) -> String {
+    screen::render(e, Screen { width: 100, colour: false }, "backstay")
+}
+
+#[test]
+fn a_crashing_rollout_is_explained_as_the_operator_would_judge_it() {
+    let sight = sight(CRASHING);
+    let explained = explain(&sight, &key(), Mode::Enforce).unwrap();
+    assert_eq!(&*explained.choice.policy.reference, "IncidentPolicy/web");
+    assert_eq!(explained.decision.findings[0].class, Class::CrashLoopBackOff);
+    let Some(Action::RollBack(permit)) = &explained.decision.action else { panic!("{:?}", explained.decision) };
+    assert_eq!(&*permit.intent().target.name, "web-59");
+    insta::assert_snapshot!("crashing", shown(&explained));
+}
+
+#[test]
+fn an_operator_that_observes_would_not_act() {
+    let sight = sight(CRASHING);
+    let explained = explain(&sight, &key(), Mode::Observe).unwrap();
+    assert_eq!(explained.decision.refusal.as_ref().unwrap().reason, RefusalReason::ObserveOnly);
+    let screen = shown(&explained);
+    assert!(screen.contains("No. The guard ObserveOnly refuses"), "{screen}");
+}
+
+#[test]
+fn what_could_not_be_read_is_said() {
+    let mut sight = sight(CRASHING);
+    sight.gaps.push("nodes cannot be read, so all are taken to be well: forbidden".to_owned());
+    let explained = explain(&sight, &key(), Mode::Enforce).unwrap();
+    assert!(shown(&explained).contains("NOT SEEN\n  - nodes cannot be read"));
+}
+
+#[test]
+fn an_open_storm_anywhere_holds_everything() {
+    let sight = sight(CRASHING);
+    let storm: crate::api::Incident = serde_saphyr::from_str(include_str!("../incident/testdata/storm.yaml")).unwrap();
+    shelve(&sight.own.incidents, [DeserializeGuard(Ok(storm))]);
+    let explained = explain(&sight, &key(), Mode::Enforce).unwrap();
+    assert_eq!(explained.decision.refusal.as_ref().unwrap().reason, RefusalReason::Storm);
+}
+
+#[test]
+fn without_a_policy_there_is_nothing_to_explain() {
+    let sight = sight(
+        &CRASHING.replace("labels: {app: web, team: shop}", "labels: {app: other}").replace("key: app", "key: absent"),
+    );
+    assert!(explain(&sight, &key(), Mode::Enforce).is_none());
+}
+
+#[test]
+fn the_decision_can_be_printed_for_machines() {
+    let sight = sight(CRASHING);
+    let explained = explain(&sight, &key(), Mode::Enforce).unwrap();
+    let value: Value = serde_json::from_str(&encode(&explained.decision, Output::Json).unwrap()).unwrap();
+    assert_eq!(value["action"]["RollBack"]["intent"]["target"]["name"], "web-59");
+    assert_eq!(value["state"], "Failing");
+}
+
+#[test]
+fn workloads_are_named_as_for_kubectl() {
+    assert_eq!(parse_workload("web"), Ok("web".to_owned()));
+    assert_eq!(parse_workload("deploy/web"), Ok("web".to_owned()));
+    assert!(parse_workload("statefulset/web").is_err());
+    assert!(parse_workload("deployment/").is_err());
+}
