@@ -14,6 +14,7 @@ use crate::cluster::store::WorkloadKey;
 use crate::engine::decision::{Action, Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
 use crate::engine::freeze::{self, Step};
+use crate::engine::lifecycle;
 use crate::engine::memory::{ActionRecord, Intent};
 use crate::engine::words::ActionKind;
 use crate::metrics::{ActionResult, ErrorCategory};
@@ -151,6 +152,32 @@ fn settle(ctx: &Context, work: &Work<'_>, kind: ActionKind, applied: &Applied, f
             Outcome::Overtaken
         }
     }
+}
+
+/// An action that the objects show was carried out and that the incident does not tell of: the process that wrote it
+/// ended, or lost the answer, before it could.
+pub fn unrecorded(work: &Work<'_>, incident: &Incident) -> Option<ActionRecord> {
+    let intent = incident.intent()?;
+    let told = incident.status.as_ref().is_some_and(|s| s.actions.iter().any(|a| a.kind == intent.kind));
+    if told || work.decision.action.is_some() {
+        return None;
+    }
+    let name = incident.metadata.name.as_deref()?;
+    let w = &work.s.workload;
+    let done = match intent.kind {
+        ActionKind::RollBack => {
+            work.s.memory.open.iter().any(|open| &*open.name == name && lifecycle::acted(work.s, open))
+        }
+        ActionKind::Freeze | ActionKind::Pause => w.paused && w.paused_for.as_deref() == Some(name),
+        ActionKind::Resume => false,
+    };
+    done.then(|| ActionRecord {
+        at: work.now,
+        kind: intent.kind,
+        from: intent.failing.hash.clone(),
+        to: intent.target.hash.clone(),
+        incident: name.into(),
+    })
 }
 
 /// The incident, created with evidence and intent if it does not exist, or with its new intent if that changed.

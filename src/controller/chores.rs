@@ -110,7 +110,7 @@ async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestamp) -> Resul
             Some(at) if at < oldest => write::delete_incident(&ctx.client, &ctx.own, &incident).await?,
             Some(at) => ended.entry(incident.spec.workload.uid.clone()).or_default().push((at, incident)),
             None if is_abandoned(ctx, &incident) => {
-                let status = record::close(&incident, Outcome::Abandoned, "the workload is gone", now);
+                let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), None, now);
                 write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
             }
             None => {}

@@ -83,12 +83,7 @@ pub fn update(
     if opening {
         first(&mut status, incident);
     }
-    if let Some(action) = done.filter(|d| !status.actions.iter().any(|a| same_action(a, d))) {
-        if status.actions.len() < MAX_ACTIONS {
-            status.actions.push(action.clone());
-        }
-        tell(&mut status, action.at, done_word(action.kind), format!("{} → {}", action.from, action.to));
-    }
+    add_action(&mut status, done);
     assess(&mut status, decision);
     if before.progress != Some(progress)
         && let Some((what, text)) = entered(progress, decision)
@@ -116,12 +111,18 @@ pub fn blocked(incident: &Incident, error: &str, now: Timestamp) -> IncidentStat
     status
 }
 
-/// The status of an incident that is over.
-pub fn close(incident: &Incident, outcome: Outcome, because: &str, now: Timestamp) -> IncidentStatus {
+/// The status of an incident that is over, given how and why it ended, and an action that it did not tell of yet.
+pub fn close(
+    incident: &Incident,
+    (outcome, because): (Outcome, &str),
+    done: Option<&ActionRecord>,
+    now: Timestamp,
+) -> IncidentStatus {
     let mut status = incident.status.clone().unwrap_or_default();
     if status.conditions.is_empty() {
         first(&mut status, incident);
     }
+    add_action(&mut status, done);
     status.observed_generation = incident.metadata.generation;
     status.progress = None;
     status.outcome = Some(outcome);
@@ -293,6 +294,15 @@ fn findings(decision: &Decision) -> Vec<Finding> {
 
 fn lead(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().find(|f| f.newest)
+}
+
+/// Adds an action that is not told of yet.
+fn add_action(status: &mut IncidentStatus, done: Option<&ActionRecord>) {
+    let Some(action) = done.filter(|d| !status.actions.iter().any(|a| same_action(a, d))) else { return };
+    if status.actions.len() < MAX_ACTIONS {
+        status.actions.push(action.clone());
+    }
+    tell(status, action.at, done_word(action.kind), format!("{} → {}", action.from, action.to));
 }
 
 fn same_action(a: &ActionRecord, b: &ActionRecord) -> bool {

@@ -56,6 +56,9 @@ pub async fn run(args: &RunArgs, config: kube::Config, shutdown: watch::Receiver
     let metrics = Arc::new(Metrics::new());
     let health = Health::default();
     let server = Server::bind(args.listen, server::routes(health.clone(), metrics.clone())).await?;
+    if let Ok(address) = server.address() {
+        tracing::info!(%address, "listening");
+    }
     let serving = tokio::spawn(server.run(ended(shutdown.clone())));
 
     let settings = args.lease.settings(&config.default_namespace);

@@ -123,14 +123,15 @@ async fn record_incident(
     outcome: &Outcome,
     incident: Option<Incident>,
 ) -> Result<(), Error> {
+    // A workload that moved on, or that is still held because its resume was not carried out, is judged again first.
+    if matches!(outcome, Outcome::Overtaken) {
+        return Ok(());
+    }
     match &work.decision.incident {
         IncidentStep::None => Ok(()),
         IncidentStep::Close { name, outcome, because } => close(ctx, work, name, *outcome, because).await,
         IncidentStep::Record { progress, .. } => {
             let Some(incident) = incident else { return Ok(()) };
-            if matches!(outcome, Outcome::Overtaken) {
-                return Ok(());
-            }
             update(ctx, work, *progress, outcome, &incident).await
         }
     }
@@ -143,9 +144,10 @@ async fn update(
     outcome: &Outcome,
     incident: &Incident,
 ) -> Result<(), Error> {
+    let unrecorded = act::unrecorded(work, incident);
     let acted = match outcome {
         Outcome::Acted(action) => Some(action),
-        Outcome::Nothing | Outcome::Overtaken => None,
+        Outcome::Nothing | Outcome::Overtaken => unrecorded.as_ref(),
     };
     // What was just carried out is being watched from now on.
     let progress = match (acted.map(|a| a.kind), progress) {
@@ -161,7 +163,10 @@ async fn update(
     let other_refusal =
         before.and_then(|b| b.refusal.as_ref()).map(|r| r.reason) != status.refusal.as_ref().map(|r| r.reason);
     let written = write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
-    tell(ctx, work, &written, acted.map(|a| a.kind), (progress, entered || other_refusal)).await;
+    // What another process did is told in the words it was decided with.
+    let why = if unrecorded.is_some() { &incident.spec.opened.why } else { &work.decision.why };
+    let acted = acted.map(|a| (a.kind, why.as_str()));
+    tell(ctx, work, &written, acted, (progress, entered || other_refusal)).await;
     Ok(())
 }
 
@@ -170,7 +175,7 @@ async fn tell(
     ctx: &Context,
     work: &Work<'_>,
     incident: &Incident,
-    acted: Option<ActionKind>,
+    acted: Option<(ActionKind, &str)>,
     (progress, news): (Progress, bool),
 ) {
     let deployment = deployment_reference(&work.s.workload);
@@ -180,9 +185,7 @@ async fn tell(
     let baseline = work.decision.baseline.as_ref().map_or("", |b| &*b.name);
     let why = &work.decision.why;
     match (acted, progress) {
-        (Some(ActionKind::RollBack), _) => ctx.events.rolled_back(about, failing, baseline, why).await,
-        (Some(ActionKind::Freeze), _) => ctx.events.frozen(about, failing, baseline, why).await,
-        (Some(ActionKind::Pause), _) => ctx.events.paused(about, failing, why).await,
+        (Some(acted), _) => tell_action(ctx, about, incident, acted).await,
         (_, Progress::Held) if news => {
             if let Some(refusal) = &work.decision.refusal {
                 ctx.events.held(about, refusal.reason.into(), &refusal.because).await;
@@ -201,6 +204,17 @@ async fn tell(
     }
 }
 
+async fn tell_action(ctx: &Context, about: About<'_>, incident: &Incident, (kind, why): (ActionKind, &str)) {
+    let failing = &*incident.spec.opened.failing.name;
+    let baseline = incident.intent().map_or("", |i| &*i.target.name);
+    match kind {
+        ActionKind::RollBack => ctx.events.rolled_back(about, failing, baseline, why).await,
+        ActionKind::Freeze => ctx.events.frozen(about, failing, baseline, why).await,
+        ActionKind::Pause => ctx.events.paused(about, failing, why).await,
+        ActionKind::Resume => {}
+    }
+}
+
 async fn close(
     ctx: &Context,
     work: &Work<'_>,
@@ -209,12 +223,16 @@ async fn close(
     because: &str,
 ) -> Result<(), Error> {
     let Some(incident) = ctx.own.incidents.get(&work.s.workload.namespace, name) else { return Ok(()) };
-    let status = record::close(&incident, outcome, because, work.now);
+    let unrecorded = act::unrecorded(work, &incident);
+    let status = record::close(&incident, (outcome, because), unrecorded.as_ref(), work.now);
     let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
     let deployment = deployment_reference(&work.s.workload);
     let related = incident_reference(&written);
     let about = About { regarding: &deployment, related: Some(&related) };
     let newest = work.decision.newest.as_ref().map_or("", |r| &*r.name);
+    if let Some(action) = &unrecorded {
+        tell_action(ctx, about, &incident, (action.kind, &incident.spec.opened.why)).await;
+    }
     match (outcome, &work.decision.action) {
         (_, Some(decision::Action::Resume { because, .. })) => ctx.events.resumed(about, because).await,
         (decision::Outcome::Superseded, _) => ctx.events.superseded(about, newest).await,

@@ -1,0 +1,12 @@
+//! What goes wrong around the operator: it is killed, the API server is away, everything fails at once, its own objects
+//! are not what they should be. `tests/faults/run` starts a simulated cluster and runs these tests against the operator
+//! as a process.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+/// One cluster, one namespace each, side by side.
+mod together {
+    mod killed;
+    mod leaders;
+}
+mod support;
