@@ -24,7 +24,7 @@ test: ## Everything: format, lints, unit to end-to-end; last line "N passed, N f
 
 lint: ## Formatting and clippy
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	.ci/clippy
 
 unit: ## Unit, scenario, property and chart tests; needs no cluster and no root
 	@.ci/helm
@@ -51,9 +51,10 @@ bench: ## Speed and size on the real control plane, into target/bench/latest.jso
 	@.ci/doctor
 	bench/run
 
-image: ## The operator's image, as target/image/backstay.tar, without a container engine
+image: ## The operator's image, as target/e2e/backstay-*.tar, without a container engine
 	@.ci/doctor
-	demo/image
+	tests/cluster/build sim
+	tests/e2e/operator build
 
 demo: ## A real cluster, a bad rollout, and how it is brought back; needs root
 	@demo/run
