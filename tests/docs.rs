@@ -148,6 +148,20 @@ fn every_flag_of_run_is_listed_with_its_variable() {
 }
 
 #[test]
+fn every_dependency_has_a_reason() {
+    let manifest = read("Cargo.toml");
+    let record = read("docs/adr/0001-dependencies.md");
+    let tables = manifest.split("\n[").filter(|table| table.starts_with("dependencies]") || table.starts_with("dev-"));
+    let crates: Vec<&str> = tables
+        .flat_map(|table| table.lines().skip(1))
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+        .collect();
+    assert!(crates.len() > 30, "{crates:?}");
+    let without: Vec<&&str> = crates.iter().filter(|name| !record.contains(&format!("`{name}`"))).collect();
+    assert!(without.is_empty(), "no reason in docs/adr/0001-dependencies.md: {without:?}");
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let records = std::fs::read_dir(root.join("docs/adr")).unwrap().map(|entry| entry.unwrap().path());
