@@ -94,7 +94,8 @@ impl Write {
 
     /// For messages: when, who, what.
     pub fn line(&self) -> String {
-        format!("{} {} {} {}/{} → {}", self.received, self.user, self.verb, self.resource, self.name, self.code)
+        let Self { received, user, agent, verb, resource, name, code, .. } = self;
+        format!("{received} {user} ({agent}) {verb} {resource}/{name} → {code}")
     }
 }
 

@@ -238,10 +238,7 @@ impl Case {
     }
 
     async fn print(&self) {
-        fn all<K: serde::Serialize>(kind: &str, list: Result<kube::core::ObjectList<K>, kube::Error>)
-        where
-            K: Clone,
-        {
+        fn all<K: serde::Serialize + Clone>(kind: &str, list: Result<kube::core::ObjectList<K>, kube::Error>) {
             match list {
                 Ok(list) => list.items.iter().for_each(|object| eprintln!("--- {kind} {}", show(object))),
                 Err(error) => eprintln!("--- {kind}: {error}"),
