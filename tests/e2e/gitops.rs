@@ -47,18 +47,21 @@ impl Tool {
     }
 
     fn app(self) -> App {
-        App::new().replicas(3).metadata(self.marks())
+        let together = json!({"strategy": {"rollingUpdate": {"maxSurge": "100%"}}});
+        App::new().replicas(3).spec(together).metadata(self.marks())
     }
 }
 
 /// A tool at work: its repository, and the task that applies it.
 struct Repository {
+    tool: Tool,
+    baseline: Baseline,
     manifest: Arc<Mutex<Value>>,
     task: AbortHandle,
 }
 
 impl Repository {
-    fn follow(tool: Tool, case: &Case) -> Self {
+    fn follow(tool: Tool, case: &Case, baseline: Baseline) -> Self {
         let manifest = Arc::new(Mutex::new(tool.app().0));
         let (shared, case) = (manifest.clone(), case.clone());
         let task = tokio::spawn(async move {
@@ -75,11 +78,11 @@ impl Repository {
                 }
             }
         });
-        Self { manifest, task: task.abort_handle() }
+        Self { tool, baseline, manifest, task: task.abort_handle() }
     }
 
-    fn commit(&self, app: App) {
-        *self.manifest.lock().unwrap() = app.0;
+    fn commit(&self, app: &App) {
+        *self.manifest.lock().unwrap() = app.0.clone();
     }
 }
 
@@ -125,34 +128,43 @@ async fn t15_argo_cd_a_completed_rollout_is_frozen_without_a_fight() {
 
 async fn in_progress(t: &Case, tool: Tool) {
     let bad = tool.app().image("localhost:5000/testapp:no-such-tag");
-    frozen_and_resumed(t, tool, bad, (1, 1)).await;
+    let git = shipped(t, tool, &bad).await;
+    frozen_and_resumed(t, &git, &bad, (1, 1)).await;
 }
 
 async fn completed(t: &Case, tool: Tool) {
-    // Ready long enough for the rollout to complete; the roll-back comes before the pause.
-    let bad = tool.app().env("APP_EXIT_AFTER_READY_SECONDS", 6);
-    frozen_and_resumed(t, tool, bad, (2, 2)).await;
+    // Ready long enough for the rollout to complete.
+    let bad = tool.app().env("APP_EXIT_AFTER_READY_SECONDS", 12);
+    let git = shipped(t, tool, &bad).await;
+    let old = git.baseline.name();
+    t.until::<ReplicaSet, _>(&old, "the old pods to be gone", |s| (s.status.as_ref()?.replicas == 0).then_some(()))
+        .await;
+    // The roll-back, the pause, and once more should the tool come between the two.
+    frozen_and_resumed(t, &git, &bad, (3, 2)).await;
+}
+
+/// The tool has shipped a healthy version, and then the bad one.
+async fn shipped(t: &Case, tool: Tool, bad: &App) -> Repository {
+    t.govern(json!({})).await;
+    let baseline = t.settle(&tool.app()).await;
+    let git = Repository::follow(tool, t, baseline);
+    git.commit(bad);
+    git
 }
 
 /// `most` bounds the operator's patches of the Deployment and its scalings until the freeze holds.
-async fn frozen_and_resumed(t: &Case, tool: Tool, bad: App, most: (usize, usize)) {
-    t.govern(json!({})).await;
-    let git = Repository::follow(tool, t);
-    // The tool's first round creates it.
-    t.until::<Deployment, _>("web", "the tool to have applied", |_| Some(())).await;
-    let baseline = t.settle(&tool.app()).await;
-    git.commit(bad.clone());
+async fn frozen_and_resumed(t: &Case, git: &Repository, bad: &App, most: (usize, usize)) {
     let incident = t
         .incident("a freeze in force", |i| (i.status.as_ref()?.progress == Some(Progress::Frozen)).then(|| i.clone()))
         .await;
     t.event("Frozen", &incident).await;
-    holds_steady(t, &baseline, &incident, &bad).await;
+    holds_steady(t, &git.baseline, &incident, bad).await;
     let writes = workload_writes(t).await;
     let count = |resource: &str| writes.iter().filter(|w| w.resource == resource).count();
     let (patches, scalings) = (count("deployments"), count("replicasets/scale"));
-    let bounded = patches <= most.0 && scalings <= most.1 && patches + scalings > 0;
+    let bounded = (1..=most.0).contains(&patches) && (1..=most.1).contains(&scalings);
     assert!(!t.audit.is_there() || bounded, "at most {most:?} writes, but saw:{}", lines(&writes));
-    resumes(t, &git, tool.app().image("localhost:5000/testapp:v2"), &incident).await;
+    resumes(t, git, &git.tool.app().image("localhost:5000/testapp:v2"), &incident).await;
 }
 
 /// Under the tool's loop the baseline never has a pod less, the template is the tool's, and nobody writes.
@@ -182,8 +194,8 @@ async fn holds_steady(t: &Case, baseline: &Baseline, incident: &Incident, bad: &
 }
 
 /// A new template in the repository rolls out by itself, and nothing of the freeze is left.
-async fn resumes(t: &Case, git: &Repository, good: App, incident: &Incident) {
-    git.commit(good.clone());
+async fn resumes(t: &Case, git: &Repository, good: &App, incident: &Incident) {
+    git.commit(good);
     let now = t
         .until::<Deployment, _>("web", "the new template to be rolled out", |d| {
             let live = serde_json::to_value(d).unwrap();

@@ -11,9 +11,11 @@ use crate::support::{App, Story, case, wait};
 #[tokio::test]
 async fn t03_a_revision_that_fails_after_the_rollout_had_succeeded_is_rolled_back() {
     case::run("late-exit", async |t| {
-        let baseline = t.healthy(json!({}), &App::new()).await;
+        // All new pods come up together, so that the rollout is over before the first of them exits.
+        let app = || App::new().spec(json!({"strategy": {"rollingUpdate": {"maxSurge": "100%"}}}));
+        let baseline = t.healthy(json!({}), &app()).await;
         // Ready for some seconds, then it exits: Kubernetes has long been content by then.
-        t.ship(&App::new().env("APP_EXIT_AFTER_READY_SECONDS", 5)).await;
+        t.ship(&app().env("APP_EXIT_AFTER_READY_SECONDS", 8)).await;
         let (succeeded, said) = t.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]).await;
         assert!(succeeded, "kubectl rollout status said success: {said}");
         t.until::<ReplicaSet, _>(&baseline.name(), "the old pods to be gone", |s| {
@@ -50,9 +52,9 @@ async fn t05_readiness_that_answers_500_is_rolled_back() {
 async fn t06_flapping_readiness_is_rolled_back_although_no_deadline_ever_fires() {
     case::run("flapping", async |t| {
         // Every loss of readiness is followed by progress, so the deadline starts anew each time.
-        let app = || App::new().spec(json!({"progressDeadlineSeconds": 15}));
+        let app = || App::new().spec(json!({"progressDeadlineSeconds": 30}));
         let baseline = t.healthy(json!({}), &app()).await;
-        t.ship(&app().env("APP_READY_FLAP_SECONDS", 5)).await;
+        t.ship(&app().env("APP_READY_FLAP_SECONDS", 8)).await;
         let patience = t.rolled_back(&baseline, Story { class: Class::Unready, causes: &[Cause::Flapping] });
         let never = t.holds::<Deployment>("web", "no progress deadline fires", wait::PATIENCE, |d| {
             let conditions = d.status.as_ref().and_then(|s| s.conditions.as_ref()).into_iter().flatten();

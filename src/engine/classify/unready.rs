@@ -18,6 +18,9 @@ const UNDECLARED_START_FACTOR: i64 = 3;
 /// Times in a status are whole seconds and written one after the other: within this they belong to one event, such as
 /// a pod's first status, or a crash, its restart and the loss of readiness that came with it.
 const CLOSE_SECONDS: i64 = 5;
+/// A busy kubelet reports a container's end many seconds after the loss of readiness that came with it. Until then a crash
+/// looks like a program that runs and does not answer.
+const LEAST_LOSS_SECONDS: i64 = 15;
 
 /// How long a container has been unready, what it is allowed, and whether the pod was ready before.
 struct Wait {
@@ -98,7 +101,9 @@ fn was_ready(look: &Look<'_, '_>, since: Timestamp) -> bool {
 
 fn after_loss(look: &Look<'_, '_>, template: Option<&ContainerTemplate>, since: Timestamp) -> Wait {
     let onset = look.pod.ready_since.or(look.pod.history.losses.last().copied()).unwrap_or(since);
-    let grace = template.and_then(|t| t.readiness).map_or(UNDECLARED_START_SECONDS, |probe| verdict_seconds(&probe));
+    let grace = template
+        .and_then(|t| t.readiness)
+        .map_or(UNDECLARED_START_SECONDS, |probe| verdict_seconds(&probe).max(LEAST_LOSS_SECONDS));
     Wait { onset, grace, was_ready: true }
 }
 
