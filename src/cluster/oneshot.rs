@@ -76,7 +76,7 @@ where
     K: Resource<DynamicType = ()> + Clone,
 {
     for object in objects {
-        shelf.apply(Event::Apply(object));
+        shelf.apply("", Event::Apply(object));
     }
 }
 

@@ -26,7 +26,8 @@ struct Inner<K> {
     groups: BTreeMap<String, BTreeSet<Key>>,
     /// Objects that could not be read, with the error.
     unreadable: BTreeMap<Key, String>,
-    listing: u64,
+    /// Listings so far, by the namespace that is listed; the empty one stands for all.
+    listings: BTreeMap<String, u64>,
     ready: bool,
 }
 
@@ -51,7 +52,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
             objects: BTreeMap::new(),
             groups: BTreeMap::new(),
             unreadable: BTreeMap::new(),
-            listing: 0,
+            listings: BTreeMap::new(),
             ready: false,
         };
         Self { group, inner: RwLock::new(inner) }
@@ -95,17 +96,21 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
         self.write(|inner| inner.remove(&(namespace.to_owned(), name.to_owned())));
     }
 
-    /// Takes a watch event in and tells what changed.
-    pub fn apply(&self, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
+    /// Takes an event in and tells what changed. `namespace` is what its watch covers: one namespace, or all if it is
+    /// empty. A listing says nothing about objects elsewhere.
+    pub fn apply(&self, namespace: &str, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
         let group = self.group;
         self.write(|inner| match event {
             Event::Init => {
-                inner.listing += 1;
+                *inner.listings.entry(namespace.to_owned()).or_default() += 1;
                 Vec::new()
             }
             Event::InitApply(guard) | Event::Apply(guard) => inner.take(guard, group).into_iter().collect(),
-            Event::Delete(guard) => inner.remove(&key_of(&guard)).into_iter().collect(),
-            Event::InitDone => inner.sweep(),
+            Event::Delete(guard) => {
+                inner.unreadable.remove(&key_of(&guard));
+                inner.remove(&key_of(&guard)).into_iter().collect()
+            }
+            Event::InitDone => inner.sweep(namespace),
         })
     }
 
@@ -136,7 +141,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
 
     fn put(&mut self, object: K, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
         let key = key_of(&object);
-        let listing = self.listing;
+        let listing = self.listing(&key);
         if let Some(entry) = self.objects.get_mut(&key) {
             entry.listing = listing;
             let same_object = entry.object.uid() == object.uid();
@@ -162,13 +167,23 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
         Some(Change { key: key.clone(), before: Some(entry.object), after: None })
     }
 
-    /// After a listing, what it did not mention is gone.
-    fn sweep(&mut self) -> Vec<Change<K>> {
+    /// After a listing, what it covers and did not mention is gone.
+    fn sweep(&mut self, namespace: &str) -> Vec<Change<K>> {
         self.ready = true;
-        let listing = self.listing;
-        let gone: Vec<Key> =
-            self.objects.iter().filter(|(_, e)| e.listing != listing).map(|(k, _)| k.clone()).collect();
+        let listing = self.listings.get(namespace).copied().unwrap_or_default();
+        let covered = |key: &Key| namespace.is_empty() || key.0 == namespace;
+        let gone: Vec<Key> = self
+            .objects
+            .iter()
+            .filter(|(key, entry)| covered(key) && entry.listing != listing)
+            .map(|(key, _)| key.clone())
+            .collect();
         gone.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// The latest listing of the watch that covers the object.
+    fn listing(&self, key: &Key) -> u64 {
+        self.listings.get(&key.0).or_else(|| self.listings.get("")).copied().unwrap_or_default()
     }
 }
 
@@ -208,9 +223,9 @@ mod tests {
     fn an_older_version_from_the_watch_does_not_undo_our_own_write() {
         let shelf = shelf();
         shelf.put(map("a", "7"));
-        assert!(shelf.apply(Event::Apply(DeserializeGuard(Ok(map("a", "6"))))).is_empty());
+        assert!(shelf.apply("", Event::Apply(DeserializeGuard(Ok(map("a", "6"))))).is_empty());
         assert_eq!(shelf.get("ns", "a").unwrap().resource_version(), Some("7".into()));
-        assert_eq!(shelf.apply(Event::Apply(DeserializeGuard(Ok(map("a", "8"))))).len(), 1);
+        assert_eq!(shelf.apply("", Event::Apply(DeserializeGuard(Ok(map("a", "8"))))).len(), 1);
     }
 
     #[test]
@@ -218,14 +233,46 @@ mod tests {
         let shelf = shelf();
         shelf.put(map("a", "1"));
         shelf.put(map("b", "1"));
-        shelf.apply(Event::Init);
-        shelf.apply(Event::InitApply(DeserializeGuard(Ok(map("b", "1")))));
+        shelf.apply("", Event::Init);
+        shelf.apply("", Event::InitApply(DeserializeGuard(Ok(map("b", "1")))));
         assert!(!shelf.is_ready());
-        let changes = shelf.apply(Event::InitDone);
+        let changes = shelf.apply("", Event::InitDone);
         assert!(shelf.is_ready());
         assert_eq!(changes.len(), 1);
         assert!(shelf.get("ns", "a").is_none());
         assert_eq!(shelf.group("uid-b").len(), 1);
         assert!(shelf.group("uid-a").is_empty());
+    }
+
+    #[test]
+    fn a_listing_of_one_namespace_says_nothing_about_another() {
+        let shelf = shelf();
+        let elsewhere = |name: &str| {
+            let mut object = map(name, "1");
+            object.metadata.namespace = Some("other".into());
+            object
+        };
+        shelf.apply("other", Event::Init);
+        shelf.apply("ns", Event::Init);
+        shelf.apply("other", Event::InitApply(DeserializeGuard(Ok(elsewhere("b")))));
+        shelf.apply("ns", Event::InitApply(DeserializeGuard(Ok(map("a", "1")))));
+        assert!(shelf.apply("other", Event::InitDone).is_empty());
+        assert!(shelf.apply("ns", Event::InitDone).is_empty());
+        shelf.apply("ns", Event::Init);
+        assert_eq!(shelf.apply("ns", Event::InitDone).len(), 1, "the listing of ns mentions nothing any more");
+        assert!(shelf.get("other", "b").is_some());
+    }
+
+    #[test]
+    fn an_unreadable_object_that_is_deleted_is_forgotten() {
+        let shelf = shelf();
+        let invalid = || {
+            let object = serde_json::json!({"metadata": {"name": "a", "namespace": "ns"}, "data": 7});
+            serde_json::from_value::<DeserializeGuard<ConfigMap>>(object).unwrap()
+        };
+        shelf.apply("", Event::Apply(invalid()));
+        assert_eq!(shelf.unreadable().len(), 1);
+        shelf.apply("", Event::Delete(invalid()));
+        assert!(shelf.unreadable().is_empty());
     }
 }

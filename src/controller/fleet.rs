@@ -6,18 +6,38 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::cluster::store::WorkloadKey;
-use crate::engine::facts::{FleetFacts, Name};
+use crate::engine::decision::Decision;
+use crate::engine::facts::{FleetFacts, Name, Snapshot};
 use crate::engine::moment::seconds_between;
 use crate::engine::storm::{self, Limits, Weather};
+use crate::engine::words::ActionKind;
 
 /// Neighbours that began to fail within this time of each other may share a cause. Seconds.
 const NEIGHBOUR_SECONDS: i64 = 120;
 
 #[derive(Debug, Default)]
 struct Inner {
-    /// Every watched workload, with the moment it began to fail, if it does.
-    watched: BTreeMap<WorkloadKey, Option<Timestamp>>,
+    watched: BTreeMap<WorkloadKey, Report>,
     storm: Option<Name>,
+}
+
+/// How one workload does.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// When it began to fail, if it does now.
+    pub failing_since: Option<Timestamp>,
+    /// When it last began to fail, also if it was brought back meanwhile. A roll-back that succeeds does not make a
+    /// failure that many share less of a storm.
+    pub last_failed: Option<Timestamp>,
+}
+
+impl Report {
+    /// What was acted on is told from objects, so that a restart in the middle of a storm does not release the brake.
+    pub fn of(s: &Snapshot, decision: &Decision) -> Self {
+        let acted = s.memory.actions.iter().filter(|a| a.kind != ActionKind::Pause).map(|a| a.at).max();
+        let opened = s.memory.open.iter().filter(|i| i.intent.is_some()).map(|i| i.opened).max();
+        Self { failing_since: decision.failing_since, last_failed: acted.max(opened) }
+    }
 }
 
 /// The fleet. All methods are short and never wait.
@@ -33,9 +53,9 @@ impl Fleet {
     }
 
     /// Takes in how one workload does.
-    pub fn report(&self, key: &WorkloadKey, failing_since: Option<Timestamp>) {
+    pub fn report(&self, key: &WorkloadKey, report: Report) {
         self.with(|inner| {
-            inner.watched.insert(key.clone(), failing_since);
+            inner.watched.insert(key.clone(), report);
         });
     }
 
@@ -50,13 +70,13 @@ impl Fleet {
     pub fn facts(&self, key: &WorkloadKey, now: Timestamp) -> FleetFacts {
         let window = self.limits.window_seconds;
         self.with(|inner| {
-            let failing = || inner.watched.iter().filter_map(|(k, since)| since.map(|at| (k, at)));
-            let neighbours = failing()
+            let failing = inner.watched.iter().filter_map(|(k, r)| r.failing_since.map(|at| (k, at)));
+            let neighbours = failing
                 .filter(|(k, at)| {
                     k.namespace == key.namespace && *k != key && seconds_between(*at, now) <= NEIGHBOUR_SECONDS
                 })
                 .count();
-            let newly = failing().filter(|(_, at)| seconds_between(*at, now) <= window).count();
+            let newly = inner.onsets().filter(|at| seconds_between(*at, now) <= window).count();
             FleetFacts {
                 watched: count(inner.watched.len()),
                 newly_failing: count(newly),
@@ -69,14 +89,16 @@ impl Fleet {
     /// How the whole fleet does, given all nodes and those that are not ready.
     pub fn weather(&self, nodes: (u32, u32), now: Timestamp) -> Weather {
         self.with(|inner| {
-            let failing: Vec<Timestamp> = inner.watched.values().copied().flatten().collect();
+            let failing: Vec<Timestamp> = inner.onsets().collect();
             storm::look(&self.limits, count(inner.watched.len()), &failing, nodes, now)
         })
     }
 
     /// The workloads that fail now, as `NAMESPACE/NAME`.
     pub fn failing(&self) -> Vec<WorkloadKey> {
-        self.with(|inner| inner.watched.iter().filter(|(_, since)| since.is_some()).map(|(k, _)| k.clone()).collect())
+        self.with(|inner| {
+            inner.watched.iter().filter(|(_, r)| r.failing_since.is_some()).map(|(k, _)| k.clone()).collect()
+        })
     }
 
     pub fn storm(&self) -> Option<Name> {
@@ -97,6 +119,35 @@ impl Fleet {
     }
 }
 
+impl Inner {
+    /// When workloads began to fail, those that were brought back included.
+    fn onsets(&self) -> impl Iterator<Item = Timestamp> {
+        self.watched.values().filter_map(|r| r.failing_since.max(r.last_failed))
+    }
+}
+
 fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_brought_back_still_counts_for_the_brake_and_not_for_neighbours() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let fleet = Fleet::new(Limits::default());
+        let key = |n: i32| WorkloadKey::new("shop", &format!("web-{n}"));
+        for n in 0..20 {
+            fleet.report(&key(n), Report::default());
+        }
+        for n in 0..4 {
+            fleet.report(&key(n), Report { failing_since: None, last_failed: Some(now) });
+        }
+        assert!(fleet.weather((3, 0), now).storm);
+        let facts = fleet.facts(&key(9), now);
+        assert_eq!((facts.newly_failing, facts.neighbours_failing), (4, 0));
+        assert!(fleet.failing().is_empty());
+    }
 }

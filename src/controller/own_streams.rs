@@ -62,19 +62,23 @@ impl OwnStreams {
         for place in self.places {
             let namespace = place.namespace.as_deref();
             let config = || self.config.clone();
-            let (a, b, c) = (ctx.clone(), ctx.clone(), ctx.clone());
+            let covers = || namespace.unwrap_or_default().to_owned();
+            let (a, b, c) = ((ctx.clone(), covers()), (ctx.clone(), covers()), (ctx.clone(), covers()));
             tasks.spawn(follow(api::<IncidentPolicy>(client, namespace), config(), place.policies, move |event| {
-                if take(&a.own.policies, event, |_| ()) > 0 {
-                    policies_changed(&a);
+                let (ctx, covers) = &a;
+                if take(&ctx.own.policies, covers, event, |_| ()) > 0 {
+                    policies_changed(ctx);
                 }
                 true
             }));
             tasks.spawn(follow(api::<WorkloadHealth>(client, namespace), config(), place.health, move |event| {
-                take(&b.own.health, event, |change| health_changed(&b, change));
+                let (ctx, covers) = &b;
+                take(&ctx.own.health, covers, event, |change| health_changed(ctx, change));
                 true
             }));
             tasks.spawn(follow(api::<Incident>(client, namespace), config(), place.incidents, move |event| {
-                take(&c.own.incidents, event, |change| incident_changed(&c, change));
+                let (ctx, covers) = &c;
+                take(&ctx.own.incidents, covers, event, |change| incident_changed(ctx, change));
                 true
             }));
         }
@@ -82,14 +86,14 @@ impl OwnStreams {
             let (a, b) = (ctx.clone(), ctx.clone());
             let cluster_policies = Api::<DeserializeGuard<ClusterIncidentPolicy>>::all(client.clone());
             tasks.spawn(follow(cluster_policies, self.config.clone(), policies, move |event| {
-                if take(&a.own.cluster_policies, event, |_| ()) > 0 {
+                if take(&a.own.cluster_policies, "", event, |_| ()) > 0 {
                     policies_changed(&a);
                 }
                 true
             }));
             let metadata = Api::<DeserializeGuard<NamespaceMeta>>::all(client.clone());
             tasks.spawn(follow(metadata, self.config, namespaces, move |event| {
-                if take(&b.own.namespaces, event, |_| ()) > 0 {
+                if take(&b.own.namespaces, "", event, |_| ()) > 0 {
                     policies_changed(&b);
                 }
                 true
@@ -110,11 +114,16 @@ where
 }
 
 /// Puts an event on its shelf, and tells about each change. Returns how many there were.
-fn take<K>(shelf: &Shelf<K>, event: watcher::Event<DeserializeGuard<K>>, mut tell: impl FnMut(&Change<K>)) -> usize
+fn take<K>(
+    shelf: &Shelf<K>,
+    namespace: &str,
+    event: watcher::Event<DeserializeGuard<K>>,
+    mut tell: impl FnMut(&Change<K>),
+) -> usize
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned,
 {
-    let changes = shelf.apply(event);
+    let changes = shelf.apply(namespace, event);
     changes.iter().for_each(&mut tell);
     changes.len()
 }

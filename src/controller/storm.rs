@@ -26,7 +26,7 @@ pub async fn watch(ctx: &Context, nodes: (u32, u32), now: Timestamp) -> Result<(
     let weather = ctx.fleet.weather(nodes, now);
     match (weather.storm, ctx.fleet.storm()) {
         (true, None) => begin(ctx, &weather, now).await,
-        (true, Some(name)) => follow(ctx, &name, now).await,
+        (true, Some(name)) => follow(ctx, &name, &weather, now).await,
         (false, Some(name)) => end(ctx, &name, now).await,
         (false, None) => Ok(()),
     }
@@ -35,9 +35,7 @@ pub async fn watch(ctx: &Context, nodes: (u32, u32), now: Timestamp) -> Result<(
 /// Takes over the storm that another process, or this one before a restart, had recorded.
 pub fn adopt(ctx: &Context) {
     let open = ctx.own.incidents.all().into_iter().find(|i| is_storm(i) && i.is_open());
-    if let Some(incident) = open {
-        ctx.fleet.set_storm(Some(Name::from(incident.name_any())));
-    }
+    ctx.fleet.set_storm(open.map(|incident| Name::from(incident.name_any())));
 }
 
 pub fn is_storm(incident: &Incident) -> bool {
@@ -49,25 +47,31 @@ async fn begin(ctx: &Context, weather: &Weather, now: Timestamp) -> Result<(), E
     // The brake engages before anything is written: a record that fails must not let an action through.
     ctx.fleet.set_storm(Some(name.clone()));
     ctx.metrics.set_storm_active(true);
+    wake_failing(ctx);
+    record(ctx, &name, weather, now).await
+}
+
+/// Writes the parent incident, or what is missing of it.
+async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) -> Result<(), Error> {
     let why = format!(
         "{} of {} watched workloads began to fail at once, {} of {} nodes are not ready; nothing is done automatically",
         weather.newly_failing, weather.watched, weather.nodes_not_ready, weather.nodes
     );
-    tracing::warn!(incident = &*name, why, "a storm began");
-    let incident = write::create_incident(&ctx.client, &ctx.own, &parent(ctx, &name, &why, now)).await?;
+    tracing::warn!(incident = name, why, "a storm began");
+    let incident = write::create_incident(&ctx.client, &ctx.own, &parent(ctx, name, &why, now)).await?;
     let status = status(ctx, &incident, &why, now);
     let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
     let reference = incident_reference(&written);
     let about = About { regarding: &reference, related: None };
     ctx.events.held(about, RefusalReason::Storm.into(), &why).await;
-    wake_failing(ctx);
     Ok(())
 }
 
 /// Adds workloads that joined since.
-async fn follow(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
-    let Some(incident) = ctx.own.incidents.get(&ctx.namespace, name) else { return Ok(()) };
-    let before = incident.status.clone().unwrap_or_default();
+async fn follow(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) -> Result<(), Error> {
+    let known = ctx.own.incidents.get(&ctx.namespace, name).and_then(|i| Some((i.status.clone()?, i)));
+    // A write that failed when the storm began is made up for.
+    let Some((before, incident)) = known else { return record(ctx, name, weather, now).await };
     let mut affected = before.affected.clone();
     affected.extend(affected_now(ctx).into_iter().filter(|a| !before.affected.contains(a)));
     affected.truncate(MAX_AFFECTED);
@@ -82,20 +86,30 @@ async fn follow(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> 
     Ok(())
 }
 
-async fn end(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
-    tracing::info!(incident = name, "the storm has passed");
-    if let Some(incident) = ctx.own.incidents.get(&ctx.namespace, name) {
-        let mut status = incident.status.clone().unwrap_or_default();
-        status.outcome = Some(Outcome::Cleared);
-        status.closed_at = Some(now);
-        status.progress = None;
-        status.timeline.push(entry(now, "Cleared", "the storm has passed; workloads are judged one by one again"));
-        conditions(&mut status, &incident, now);
-        write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+async fn end(ctx: &Context, name: &Name, now: Timestamp) -> Result<(), Error> {
+    // Looks run side by side; the first that sees the end writes it.
+    if !ctx.fleet.set_storm(None) {
+        return Ok(());
     }
-    ctx.fleet.set_storm(None);
+    tracing::info!(incident = &**name, "the storm has passed");
+    if let Err(error) = close(ctx, name, now).await {
+        ctx.fleet.set_storm(Some(name.clone()));
+        return Err(error);
+    }
     ctx.metrics.set_storm_active(false);
     wake_failing(ctx);
+    Ok(())
+}
+
+async fn close(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
+    let Some(incident) = ctx.own.incidents.get(&ctx.namespace, name) else { return Ok(()) };
+    let mut status = incident.status.clone().unwrap_or_default();
+    status.outcome = Some(Outcome::Cleared);
+    status.closed_at = Some(now);
+    status.progress = None;
+    status.timeline.push(entry(now, "Cleared", "the storm has passed; workloads are judged one by one again"));
+    conditions(&mut status, &incident, now);
+    write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use super::act::{self, Outcome, Work};
 use super::context::{Context, deployment_reference, incident_reference};
+use super::fleet::Report;
 use super::health::{self, Due};
 use super::record;
 use super::tracker::Said;
@@ -71,7 +72,7 @@ async fn follow(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Times
 pub fn survey(ctx: &Context, key: &WorkloadKey) {
     let now = Timestamp::now();
     if let Some(s) = gather(ctx, key, now) {
-        ctx.fleet.report(key, decide(&s, now).failing_since);
+        ctx.fleet.report(key, Report::of(&s, &decide(&s, now)));
     }
 }
 
@@ -105,7 +106,7 @@ fn policy_for(ctx: &Context, key: &WorkloadKey, memory: &Memory) -> Option<Arc<P
 /// Decides, and once more if the decision itself brought the storm brake on or off.
 async fn judge(ctx: &Context, key: &WorkloadKey, s: Snapshot, now: Timestamp) -> Result<(Snapshot, Decision), Error> {
     let decision = decide(&s, now);
-    ctx.fleet.report(key, decision.failing_since);
+    ctx.fleet.report(key, Report::of(&s, &decision));
     storm::watch(ctx, (s.nodes.total, s.nodes.not_ready), now).await?;
     let fleet = ctx.fleet.facts(key, now);
     if fleet.storm == s.fleet.storm {

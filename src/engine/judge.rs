@@ -171,6 +171,8 @@ fn refuse(
     let settled = settled(refusal.reason);
     let step = match (settled, incident) {
         (Settled::No, None) => IncidentStep::None,
+        // A registry or a network that many share is one incident, not one for each that suffers.
+        (Settled::Yes, None) if look.s.fleet.storm.is_some() => IncidentStep::None,
         _ => open(look, rollout, incident, severity, Progress::Held),
     };
     let passes = refusal.next_look.is_some() || matches!(settled, Settled::No);

@@ -8,6 +8,9 @@
 
 mod at_start;
 mod gitops;
+mod refuses_environment;
+mod refuses_people;
+mod refuses_workload;
 mod revisions;
 mod support;
 mod suspicion;

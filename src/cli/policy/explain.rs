@@ -18,7 +18,7 @@ use crate::cluster::oneshot::{self, Sight};
 use crate::cluster::policies::{Choice, Policies};
 use crate::cluster::store::WorkloadKey;
 use crate::config::Mode;
-use crate::controller::fleet::Fleet;
+use crate::controller::fleet::{Fleet, Report};
 use crate::engine::decide::decide;
 use crate::engine::decision::Decision;
 use crate::engine::facts::{FleetFacts, Name, Snapshot};
@@ -83,7 +83,7 @@ pub fn explain<'a>(sight: &'a Sight, key: &WorkloadKey, mode: Mode) -> Option<Ex
     for other in sight.stores.keys() {
         let Some(policy) = choose(&other).map(|choice| choice.policy) else { continue };
         let snapshot = sight.snapshot(&other, policy, FleetFacts::default());
-        fleet.report(&other, snapshot.and_then(|s| decide(&s, now).failing_since));
+        fleet.report(&other, snapshot.map(|s| Report::of(&s, &decide(&s, now))).unwrap_or_default());
     }
     fleet.set_storm(storm(sight));
     let snapshot = sight.snapshot(key, choice.policy.clone(), fleet.facts(key, now))?;

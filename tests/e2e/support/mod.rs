@@ -4,6 +4,7 @@ pub mod app;
 pub mod audit;
 pub mod case;
 pub mod expect;
+mod refuse;
 pub mod wait;
 
 pub use app::App;

@@ -1,7 +1,5 @@
 //! What every test stands on. Waiting and reading the audit log are those of the end-to-end tests.
 
-#![allow(dead_code)]
-
 #[path = "../../e2e/support/audit.rs"]
 #[allow(dead_code)]
 pub mod audit;

@@ -103,6 +103,12 @@ impl Operator {
         found.unwrap_or_else(|_| panic!("the operator did not tell {what}:\n{}", self.log()))
     }
 
+    /// Waits until it tells that the watch of a kind fails.
+    pub async fn says_of(&self, plural: &str) {
+        let what = format!("that {plural} cannot be watched");
+        self.says(&what, |line| (line["resource"] == plural).then_some(())).await;
+    }
+
     /// Resolves when the process has ended, however it did.
     pub async fn ended(&self) {
         let mut said = self.said.clone();
@@ -126,11 +132,6 @@ impl Operator {
         let ended = tokio::time::timeout(Duration::from_secs(30), self.child.wait()).await;
         let status = ended.expect("it ends soon after SIGTERM").unwrap();
         assert!(status.success(), "the operator ended with {status}:\n{}", self.log());
-    }
-
-    /// Ends it with SIGKILL and waits for its end.
-    pub async fn kill(mut self) {
-        self.child.kill().await.unwrap();
     }
 
     pub fn log(&self) -> String {

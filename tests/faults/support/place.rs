@@ -144,6 +144,28 @@ impl Place {
         wait::first(&self.api::<K>(), config, &what, PATIENCE, condition).await
     }
 
+    /// The same for an object of our own that its type would refuse.
+    pub async fn wait_raw<T>(
+        &self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        mut condition: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        let mut changes = watcher::watch_object(self.raw(kind), name).boxed();
+        let search = async {
+            while let Some(object) = changes.next().await {
+                let Ok(Some(object)) = object else { continue };
+                if let Some(answer) = condition(&serde_json::to_value(object).unwrap()) {
+                    return answer;
+                }
+            }
+            panic!("the watch of {name} ended")
+        };
+        let found = tokio::time::timeout(PATIENCE, search).await;
+        found.unwrap_or_else(|_| panic!("gave up waiting for {what} ({kind} {}/{name})", self.namespace))
+    }
+
     /// Watches the incidents of a workload until the condition gives an answer for one.
     pub async fn incident<T>(&self, name: &str, what: &str, condition: impl FnMut(&Incident) -> Option<T>) -> T {
         let config = watcher::Config::default().labels(&format!("{}={name}", keys::WORKLOAD));

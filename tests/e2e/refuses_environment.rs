@@ -1,0 +1,132 @@
+//! The revision fails and is not to blame: nothing is done, and the record says why.
+
+use backstay::engine::words::{Fault, RefusalReason};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use kube::api::ListParams;
+use kube::{Api, ResourceExt};
+use serde_json::{Value, json};
+
+use crate::support::case::complete;
+use crate::support::{App, Case, case};
+
+#[tokio::test]
+async fn t17_a_slow_but_good_start_is_waited_for() {
+    case::run("slow-start", async |t| {
+        t.healthy(json!({}), &App::new()).await;
+        t.settle(&App::new().env("APP_READY_AFTER_SECONDS", 20)).await;
+        assert!(t.incidents().await.is_empty(), "no incident for a slow start");
+        t.untouched().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t18_a_dependency_that_is_down_for_old_and_new_is_not_rolled_back() {
+    case::run("dependency", async |t| {
+        let address = database(&t).await;
+        let app = || App::new().env("APP_DEPENDENCY_URL", format!("http://{address}/"));
+        t.healthy(json!({}), &app()).await;
+        t.apply(deployment("db", 0)).await;
+        t.until::<Deployment, _>("db", "the end of the database", |d| {
+            (d.status.as_ref()?.replicas.unwrap_or(0) == 0).then_some(())
+        })
+        .await;
+        t.ship(&app().env("VERSION", 2)).await;
+        let incident = t.refused(&hash(&t.revision_with("VERSION").await), RefusalReason::FaultNotRevision).await;
+        let verdict = incident.status.as_ref().unwrap().verdict.clone().unwrap();
+        assert_eq!(verdict.fault, Fault::Dependency, "{verdict:?}");
+        t.untouched().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t19_a_full_node_is_not_the_fault_of_a_revision_that_asks_for_no_more() {
+    case::run("node-full", async |t| {
+        let quickly =
+            json!({"rules": [{"name": "quickly", "match": {"failures": ["Pending"]}, "threshold": {"forSeconds": 3}}]});
+        let app = || App::new().container(json!({"resources": {"requests": {"cpu": "100m"}}}));
+        t.healthy(quickly, &app()).await;
+        fill_the_node(&t).await;
+        t.ship(&app().env("VERSION", 2)).await;
+        t.refused(&hash(&t.revision_with("VERSION").await), RefusalReason::FaultNotRevision).await;
+        t.untouched().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t20_a_registry_that_limits_pulls_is_not_the_fault_of_the_revision() {
+    case::run("registry-limits", async |t| registry(&t, "localhost:5000/ratelimited/testapp:v1").await).await;
+}
+
+#[tokio::test]
+async fn t20_a_registry_that_is_down_is_not_the_fault_of_the_revision() {
+    case::run("registry-down", async |t| registry(&t, "localhost:5999/testapp:v1").await).await;
+}
+
+async fn registry(t: &Case, image: &str) {
+    t.healthy(json!({}), &App::new()).await;
+    t.ship(&App::new().image(image)).await;
+    let incident = t.refused(&hash(&t.revision_with(image).await), RefusalReason::FaultNotRevision).await;
+    let verdict = incident.status.as_ref().unwrap().verdict.clone().unwrap();
+    assert_eq!(verdict.fault, Fault::Platform, "{verdict:?}");
+    t.untouched().await;
+}
+
+pub fn hash(set: &ReplicaSet) -> String {
+    set.labels().get("pod-template-hash").cloned().expect("the controller's label")
+}
+
+/// A service that answers, which no policy watches; gives its address.
+async fn database(t: &Case) -> String {
+    let shipped = t.apply(deployment("db", 1)).await;
+    let shipped: Deployment = serde_json::from_value(serde_json::to_value(shipped).unwrap()).unwrap();
+    t.until::<Deployment, _>("db", "the database", |d| complete(d, &shipped).then_some(())).await;
+    t.apply(json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "db"},
+        "spec": {"selector": {"app": "db"}, "ports": [{"port": 8080}]},
+    }))
+    .await;
+    let ip = t.until::<Service, _>("db", "an address", |s| s.spec.as_ref()?.cluster_ip.clone()).await;
+    format!("{ip}:8080")
+}
+
+fn deployment(name: &str, replicas: i32) -> Value {
+    let mut object = App::new().replicas(replicas).0;
+    object["metadata"] = json!({"name": name, "labels": {"app": name}});
+    object["spec"]["selector"]["matchLabels"]["app"] = json!(name);
+    object["spec"]["template"]["metadata"]["labels"]["app"] = json!(name);
+    object
+}
+
+/// A pod that asks for all processors but a sliver. Pods that ask for none, as those of other tests, still fit.
+async fn fill_the_node(t: &Case) {
+    let nodes: Api<Node> = Api::all(t.client.clone());
+    let nodes = nodes.list(&ListParams::default()).await.unwrap();
+    let allocatable = nodes.items[0].status.as_ref().unwrap().allocatable.as_ref().unwrap();
+    let pods: Api<Pod> = Api::all(t.client.clone());
+    let pods = pods.list(&ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed")).await.unwrap();
+    let asked: i64 = pods.iter().filter_map(|p| p.spec.as_ref()).flat_map(|s| &s.containers).map(asks).sum();
+    let rest = millis(&allocatable["cpu"].0) - asked - 50;
+    assert!(rest > 0, "the node has room for the filler");
+    let mut filler = deployment("filler", 1);
+    filler["spec"]["template"]["spec"]["containers"][0]["resources"] = json!({"requests": {"cpu": format!("{rest}m")}});
+    let shipped = t.apply(filler).await;
+    let shipped: Deployment = serde_json::from_value(serde_json::to_value(shipped).unwrap()).unwrap();
+    t.until::<Deployment, _>("filler", "a full node", |d| complete(d, &shipped).then_some(())).await;
+}
+
+fn asks(container: &k8s_openapi::api::core::v1::Container) -> i64 {
+    let requests = container.resources.as_ref().and_then(|r| r.requests.as_ref());
+    requests.and_then(|r| r.get("cpu")).map_or(0, |q| millis(&q.0))
+}
+
+/// Thousandths of a processor: `2` and `100m` are the forms that the API server writes for whole numbers of them.
+fn millis(quantity: &str) -> i64 {
+    match quantity.strip_suffix('m') {
+        Some(millis) => millis.parse().unwrap(),
+        None => quantity.parse::<i64>().unwrap() * 1000,
+    }
+}
