@@ -32,6 +32,7 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: Option<&CurrentRevision
     Memory {
         current: seen.cloned().or_else(|| status.and_then(|s| s.current.clone())),
         ledger: ledger(status.map(|s| s.ledger.clone()).unwrap_or_default(), &incidents),
+        faltered: Vec::new(),
         actions,
         open,
         episodes: episodes(&incidents),

@@ -39,6 +39,8 @@ pub struct Context {
     pub wake: UnboundedSender<WorkloadKey>,
     /// Policies or namespaces changed; their status may have to.
     pub policies_changed: Notify,
+    /// Held while a storm is being recorded: looks run side by side, and it is told once.
+    pub storm_record: tokio::sync::Mutex<()>,
     /// Set once a new leader has surveyed everything, and cleared with its leadership.
     pub surveyed: AtomicBool,
 }

@@ -90,7 +90,8 @@ impl Fleet {
     pub fn weather(&self, nodes: (u32, u32), now: Timestamp) -> Weather {
         self.with(|inner| {
             let failing: Vec<Timestamp> = inner.onsets().collect();
-            storm::look(&self.limits, count(inner.watched.len()), &failing, nodes, now)
+            let limits = if inner.storm.is_some() { self.limits.to_release() } else { self.limits.clone() };
+            storm::look(&limits, count(inner.watched.len()), &failing, nodes, now)
         })
     }
 

@@ -97,6 +97,7 @@ pub async fn run(args: &RunArgs, config: kube::Config, shutdown: watch::Receiver
         namespace,
         wake: wake.clone(),
         policies_changed: Notify::new(),
+        storm_record: tokio::sync::Mutex::new(()),
         surveyed: AtomicBool::new(false),
     });
     let following = streams.spawn(&reader, &stores, &wake);

@@ -53,6 +53,7 @@ async fn begin(ctx: &Context, weather: &Weather, now: Timestamp) -> Result<(), E
 
 /// Writes the parent incident, or what is missing of it.
 async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) -> Result<(), Error> {
+    let Ok(_alone) = ctx.storm_record.try_lock() else { return Ok(()) };
     let why = format!(
         "{} of {} watched workloads began to fail at once, {} of {} nodes are not ready; nothing is done automatically",
         weather.newly_failing, weather.watched, weather.nodes_not_ready, weather.nodes

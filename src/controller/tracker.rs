@@ -29,6 +29,7 @@ pub struct Said {
 struct Track {
     uid: Option<Name>,
     current: Option<CurrentRevision>,
+    faltered: Vec<(Name, Timestamp)>,
     /// Our own last write to the Deployment; older sights of it are not judged.
     written: Option<i64>,
     said: Option<Said>,
@@ -65,6 +66,16 @@ impl Tracker {
 
     pub fn set_current(&self, key: &WorkloadKey, current: Option<CurrentRevision>) {
         self.with(key, |track| track.current = current);
+    }
+
+    /// Which revisions were seen to crash lately. Unlike the rest it is lost with the process: then pods of the baseline
+    /// that crash and vanish while nobody watches do not speak for a dependency.
+    pub fn faltered(&self, key: &WorkloadKey) -> Vec<(Name, Timestamp)> {
+        self.with(key, |track| track.faltered.clone())
+    }
+
+    pub fn set_faltered(&self, key: &WorkloadKey, faltered: Vec<(Name, Timestamp)>) {
+        self.with(key, |track| track.faltered = faltered);
     }
 
     /// Remembers what is being said; tells whether it is news.

@@ -44,6 +44,7 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     let (s, decision) = judge(ctx, key, s, now).await?;
     ctx.metrics.decided(decision.state, began.elapsed());
     ctx.tracker.set_current(key, decision.current.clone());
+    ctx.tracker.set_faltered(key, decision.faltered.clone());
     say(ctx, key, &s, &decision);
     let work = Work { key, s: &s, decision: &decision, now, began };
     let followed = follow(ctx, &work).await;
@@ -83,7 +84,8 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
         ctx.tracker.forget(key);
         return None;
     };
-    let memory = gather::memory(&ctx.own, &workload, ctx.tracker.current(key).as_ref());
+    let mut memory = gather::memory(&ctx.own, &workload, ctx.tracker.current(key).as_ref());
+    memory.faltered = ctx.tracker.faltered(key);
     let Some(policy) = policy_for(ctx, key, &memory) else {
         ctx.fleet.forget(key);
         return None;

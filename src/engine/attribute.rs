@@ -6,16 +6,21 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::decision::Verdict;
 use super::evidence::judged_pods;
 use super::facts::{ContainerTemplate, Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Finding, Rejected};
 use super::knowledge;
+use super::moment::after;
 use super::rollout::{self, Rollout};
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
 /// One of so many pods of the control group must fail for it to speak.
 const CONTROL_SHARE: u32 = 3;
+/// Crashes of the control group this long before the failure still speak about it.
+const CONTROL_WINDOW_SECONDS: i64 = 600;
 
 /// What attribution looks at.
 struct Case<'a> {
@@ -40,6 +45,7 @@ pub fn attribute(
     let explained = not_the_revisions_doing(&case)
         .or_else(|| nodes_explain_it(&case))
         .or_else(|| control_group_fails_too(&case))
+        .or_else(|| control_group_failed_before(&case))
         .or_else(|| nothing_changed(&case))
         .or_else(|| neighbours_fail_too(&case))
         .or_else(|| began_elsewhen(&case));
@@ -131,6 +137,38 @@ fn control_group_fails_too(case: &Case) -> Option<Verdict> {
         alike.failing_pods, alike.total_pods, control.hash, alike.class, alike.cause
     );
     Some(verdict(fault, Confidence::Likely, because))
+}
+
+/// Pods of the baseline crashed at about the same time and are gone by now.
+fn control_group_failed_before(case: &Case) -> Option<Verdict> {
+    let control = case.control?;
+    if control_is_ready(case) > 0 || !is_about_running(case.finding.class) {
+        return None;
+    }
+    let (_, at) = case.s.memory.faltered.iter().find(|(uid, _)| uid == &control.uid)?;
+    (*at >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)).then(|| {
+        let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
+        verdict(Fault::Dependency, Confidence::Likely, because)
+    })
+}
+
+/// The revisions of which a good part of the pods crash now, or were seen to within the control window.
+pub fn faltered(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<(Name, Timestamp)> {
+    let crashes =
+        |f: &&Finding| f.sureness == Sureness::Counted && f.failing_pods.saturating_mul(CONTROL_SHARE) >= f.total_pods;
+    let hashes: BTreeSet<&Name> = findings.iter().filter(crashes).map(|f| &f.revision).collect();
+    let recent = |at: Timestamp| at >= after(now, -CONTROL_WINDOW_SECONDS);
+    let mut faltered: Vec<(Name, Timestamp)> = s
+        .revisions
+        .iter()
+        .filter_map(|r| {
+            let before = s.memory.faltered.iter().find(|(uid, _)| uid == &r.uid).map(|(_, at)| *at);
+            let at = if hashes.contains(&r.hash) { Some(now) } else { before.filter(|at| recent(*at)) };
+            at.map(|at| (r.uid.clone(), at))
+        })
+        .collect();
+    faltered.sort();
+    faltered
 }
 
 /// The template is materially that of the healthy revision, or differs only where it cannot cause this.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::attribute;
 use super::baseline::{self, Health, Ledger};
 use super::classify;
 use super::decision::{Action, Decision, IncidentStep, Outcome, Progress, Refusal, Verdict};
@@ -78,6 +79,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         let r = rollout.as_ref()?;
         baseline::last_healthy(s, r, &ledger.entries).ok().map(guard::reference)
     });
+    let look_back = attribute::faltered(s, &weighed.findings, now);
     Decision {
         state: draft.state,
         why: draft.why,
@@ -90,6 +92,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         incident: draft.incident,
         ledger: ledger.entries,
         current,
+        faltered: look_back,
         failing_since,
         // Times are cut to seconds on the way through objects: looking a moment later spares a look in vain.
         next_check: next.map(|at| at.max(after(now, 1))),

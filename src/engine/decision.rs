@@ -28,6 +28,9 @@ pub struct Decision {
     /// The ledger as it should be remembered.
     pub ledger: Vec<LedgerEntry>,
     pub current: Option<CurrentRevision>,
+    /// Which revisions were seen to crash, for the next look; see `Memory::faltered`.
+    #[serde(skip)]
+    pub faltered: Vec<(Name, Timestamp)>,
     /// When the workload began to fail with sufficient evidence; counts towards the storm brake.
     pub failing_since: Option<Timestamp>,
     /// When to look again without being told of a change; always in the future.

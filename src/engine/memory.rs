@@ -13,6 +13,9 @@ pub struct Memory {
     /// When the newest revision was first seen as the newest, if anyone saw it.
     pub current: Option<CurrentRevision>,
     pub ledger: Vec<LedgerEntry>,
+    /// Revisions, by UID, of which a good part of the pods was seen to crash, and when last. The Deployment controller
+    /// removes the crashed pods of an old revision first, so that soon none is left to compare with.
+    pub faltered: Vec<(Name, Timestamp)>,
     /// Actions taken on this workload, oldest first, bounded by the policy's window.
     pub actions: Vec<ActionRecord>,
     /// Incidents of this workload that are not closed, oldest first; at most one per failing hash.

@@ -24,6 +24,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The limits below which an engaged brake lets go: half, so that one workload more or less does not make it
+    /// flutter.
+    #[must_use]
+    pub fn to_release(&self) -> Self {
+        let half = |n: u32| n / 2;
+        Self {
+            workloads: half(self.workloads),
+            percent: half(self.percent),
+            nodes_percent: half(self.nodes_percent),
+            ..self.clone()
+        }
+    }
+}
+
 /// What the brake saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Weather {

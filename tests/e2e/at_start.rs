@@ -2,9 +2,12 @@
 
 use backstay::api::Incident;
 use backstay::engine::words::{Cause, Class};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec};
 use serde_json::json;
 
-use crate::support::{App, Story, case};
+use crate::support::case::Baseline;
+use crate::support::{App, Case, Story, case};
 
 #[tokio::test]
 async fn t01_an_image_tag_that_does_not_exist_is_rolled_back() {
@@ -14,6 +17,39 @@ async fn t01_an_image_tag_that_does_not_exist_is_rolled_back() {
         t.rolled_back(&baseline, Story { class: Class::ImagePullBackOff, causes: &[Cause::ImageNotFound] }).await;
     })
     .await;
+}
+
+#[tokio::test]
+async fn t01_the_replicas_that_an_autoscaler_chose_stay_through_a_roll_back() {
+    case::run("autoscaled", async |t| {
+        // The manifest leaves the number to the autoscaler, which asks for three at least.
+        let app = || App::new().spec(json!({"replicas": null}));
+        t.apply(json!({
+            "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+            "spec": {
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"},
+                "minReplicas": 3, "maxReplicas": 5,
+                "metrics": [{"type": "Resource", "resource": {
+                    "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80},
+                }}],
+            },
+        }))
+        .await;
+        let baseline = t.healthy(json!({}), &app()).await;
+        let scaled = t.until::<Deployment, _>("web", "the autoscaler to have scaled", |d| {
+            (d.spec.replicas == Some(3) && case::complete(d, d)).then(|| d.clone())
+        });
+        let baseline = Baseline { deployment: scaled.await, ..baseline };
+        let before = autoscaler(&t).await;
+        t.ship(&app().image("localhost:5000/testapp:no-such-tag")).await;
+        t.rolled_back(&baseline, Story { class: Class::ImagePullBackOff, causes: &[Cause::ImageNotFound] }).await;
+        assert_eq!(autoscaler(&t).await, before, "the autoscaler's spec is what it was");
+    })
+    .await;
+}
+
+async fn autoscaler(t: &Case) -> Option<HorizontalPodAutoscalerSpec> {
+    t.api::<HorizontalPodAutoscaler>().get("web").await.expect("reading the autoscaler").spec.into()
 }
 
 #[tokio::test]

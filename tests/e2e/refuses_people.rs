@@ -3,8 +3,9 @@
 use backstay::api::Incident;
 use backstay::engine::decision::{Outcome, Progress};
 use backstay::engine::words::RefusalReason;
-use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::{Patch, PatchParams, PostParams};
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
 use crate::refuses_environment::hash;
@@ -34,8 +35,13 @@ async fn t23_an_approval_that_comes_after_the_fix_does_nothing() {
         let set = t.revision_with("APP_EXIT_AT_START").await;
         let incident = t.refused(&hash(&set), RefusalReason::AwaitingApproval).await;
         t.ship(&fixed()).await;
-        let word = Patch::Merge(json!({"spec": {"approval": {"verdict": "Approve", "by": "somebody"}}}));
-        t.api::<Incident>().patch(&incident.name_any(), &PatchParams::default(), &word).await.expect("approving");
+        let word = |by: &str| Patch::Merge(json!({"spec": {"approval": {"verdict": "Approve", "by": by}}}));
+        let incidents = t.api::<Incident>();
+        let (name, params) = (incident.name_any(), PatchParams::default());
+        let forged = incidents.patch(&name, &params, &word("somebody")).await;
+        assert!(forged.is_err(), "nobody approves in another's name, but saw {forged:?}");
+        let me = who_am_i(&t).await;
+        incidents.patch(&name, &params, &word(&me)).await.expect("approving");
         t.incident("an incident that was superseded", superseded).await;
         t.settle(&fixed()).await;
         assert!(is_fixed(&t).await, "the fix stays");
@@ -65,6 +71,14 @@ async fn t24_a_bad_template_that_another_writer_puts_back_is_told_and_not_fought
         assert!(!t.audit.is_there() || patches.len() == 1, "one roll-back and no second, but saw:{}", lines(patches));
     })
     .await;
+}
+
+/// The name by which the API server knows the tests.
+async fn who_am_i(t: &Case) -> String {
+    let reviews: Api<SelfSubjectReview> = Api::all(t.client.clone());
+    let review =
+        reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await.expect("asking who we are");
+    review.status.and_then(|s| s.user_info).and_then(|u| u.username).expect("a user name")
 }
 
 fn bad() -> App {
