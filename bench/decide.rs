@@ -1,0 +1,136 @@
+//! How long the pure decision takes on a workload with a hundred pods, a quarter of which crash in a bad rollout.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use backstay::cluster::policies::compile;
+use backstay::cluster::slim::{SlimDeployment, SlimPod, SlimReplicaSet};
+use backstay::cluster::store::{Source, Stored, Stores, WorkloadKey};
+use backstay::config::Mode;
+use backstay::engine::decide::decide;
+use backstay::engine::facts::{FleetFacts, Snapshot};
+use backstay::engine::memory::{LedgerEntry, Memory};
+use jiff::Timestamp;
+use kube::runtime::watcher::Event;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+const OLD: usize = 75;
+const NEW: usize = 25;
+const CREATED: &str = "2026-01-05T08:00:00Z";
+const SHIPPED: &str = "2026-01-05T09:00:00Z";
+const NOW: &str = "2026-01-05T09:02:00Z";
+const ROUNDS: u32 = 200;
+const PER_ROUND: u32 = 20;
+
+/// Microseconds per decision: the median over rounds, so that a round that lost the processor does not count.
+pub fn micros() -> anyhow::Result<f64> {
+    let (s, now) = (snapshot()?, NOW.parse()?);
+    let decision = decide(&s, now);
+    anyhow::ensure!(decision.action.is_some(), "the bench's decision is no roll-back: {}", decision.why);
+    let round = |_| {
+        let began = Instant::now();
+        for _ in 0..PER_ROUND {
+            black_box(decide(black_box(&s), now));
+        }
+        began.elapsed() / PER_ROUND
+    };
+    let mut rounds: Vec<Duration> = (0..ROUNDS).map(round).collect();
+    rounds.sort();
+    let median = rounds.get(rounds.len() / 2).copied().unwrap_or_default();
+    Ok(median.as_secs_f64() * 1e6)
+}
+
+fn snapshot() -> anyhow::Result<Snapshot> {
+    let stores = Stores::default();
+    put::<SlimDeployment>(&stores, deployment())?;
+    put::<SlimReplicaSet>(&stores, revision("old", 1, OLD, CREATED))?;
+    put::<SlimReplicaSet>(&stores, revision("new", 2, NEW, SHIPPED))?;
+    let pods = (0..OLD).map(good).chain((0..NEW).map(bad));
+    pods.map(|pod| put::<SlimPod>(&stores, pod)).collect::<anyhow::Result<()>>()?;
+    let found = stores.workload(&WorkloadKey::new("shop", "web")).context("the workload is not in the stores")?;
+    let (workload, revisions, pods, mut nodes) = found;
+    nodes.total = 15;
+    let healthy = LedgerEntry {
+        healthy_since: Some(CREATED.parse::<Timestamp>()? + Duration::from_secs(60)),
+        ..LedgerEntry::new("uid-old".into(), "old".into())
+    };
+    Ok(Snapshot {
+        workload,
+        revisions,
+        pods,
+        nodes,
+        policy: compile("IncidentPolicy/shop".to_owned(), Some(1), &Default::default(), Mode::Enforce).into(),
+        memory: Memory { ledger: vec![healthy], ..Memory::default() },
+        fleet: FleetFacts { watched: 1000, ..FleetFacts::default() },
+        data_age_seconds: 1,
+    })
+}
+
+fn put<K: Stored + DeserializeOwned>(stores: &Stores, object: Value) -> anyhow::Result<()> {
+    let object: K = serde_json::from_value(object).context("reading an object of the decision's bench")?;
+    K::apply(stores, Source(0), Event::Apply(object), SHIPPED.parse()?);
+    Ok(())
+}
+
+fn template(hash: Option<&str>, image: &str) -> Value {
+    json!({"metadata": {"labels": {"app": "web", "pod-template-hash": hash}}, "spec": {"containers": [{
+        "name": "web", "image": image, "resources": {"limits": {"memory": "64Mi"}},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}},
+    }]}})
+}
+
+fn image(hash: &str) -> &'static str {
+    if hash == "old" { "shop/web:1" } else { "shop/web:2" }
+}
+
+fn deployment() -> Value {
+    json!({
+        "metadata": {"name": "web", "namespace": "shop", "uid": "uid-web", "generation": 2, "creationTimestamp": CREATED,
+            "annotations": {"deployment.kubernetes.io/revision": "2"}},
+        "spec": {"replicas": OLD + NEW, "selector": {"matchLabels": {"app": "web"}}, "template": template(None, image("new"))},
+        "status": {"observedGeneration": 2, "replicas": OLD + NEW, "updatedReplicas": NEW, "readyReplicas": OLD,
+            "availableReplicas": OLD, "conditions": [
+                {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "lastTransitionTime": SHIPPED,
+                    "lastUpdateTime": SHIPPED}]},
+    })
+}
+
+fn revision(hash: &str, number: usize, replicas: usize, created: &str) -> Value {
+    let owner =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-web", "controller": true});
+    json!({
+        "metadata": {"name": format!("web-{hash}"), "namespace": "shop", "uid": format!("uid-{hash}"), "creationTimestamp": created,
+            "labels": {"app": "web", "pod-template-hash": hash}, "ownerReferences": [owner],
+            "annotations": {"deployment.kubernetes.io/revision": number.to_string()}},
+        "spec": {"replicas": replicas, "template": template(Some(hash), image(hash))},
+        "status": {"replicas": replicas, "readyReplicas": if hash == "old" { replicas } else { 0 },
+            "availableReplicas": if hash == "old" { replicas } else { 0 }},
+    })
+}
+
+fn pod(hash: &str, number: usize, created: &str, ready: &str, status: &Value) -> Value {
+    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("web-{hash}"), "uid": format!("uid-{hash}"),
+        "controller": true});
+    json!({
+        "metadata": {"name": format!("web-{hash}-{number}"), "namespace": "shop", "uid": format!("uid-{hash}-{number}"),
+            "creationTimestamp": created, "labels": {"app": "web", "pod-template-hash": hash}, "ownerReferences": [owner]},
+        "spec": {"nodeName": format!("node-{}", number % 15), "containers": [{"name": "web"}]},
+        "status": {"phase": "Running", "startTime": created, "containerStatuses": [status], "conditions": [
+            {"type": "Ready", "status": ready, "lastTransitionTime": created}]},
+    })
+}
+
+fn good(number: usize) -> Value {
+    let status = json!({"name": "web", "ready": true, "started": true, "restartCount": 0,
+        "state": {"running": {"startedAt": CREATED}}});
+    pod("old", number, CREATED, "True", &status)
+}
+
+fn bad(number: usize) -> Value {
+    let status = json!({"name": "web", "ready": false, "started": false, "restartCount": 2,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s restarting failed container=web"}},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": SHIPPED, "finishedAt": SHIPPED}}});
+    pod("new", number, SHIPPED, "False", &status)
+}

@@ -1,0 +1,179 @@
+//! The figures of speed and size, in the order in which the cluster grows.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use kube::Client;
+use serde_json::json;
+
+use crate::audit::{Log, Mark, OPERATOR};
+use crate::fill::{self, Batch};
+use crate::incidents::{self, Boards, Times};
+use crate::operator::Operator;
+use crate::report::Report;
+use crate::{cluster, decide, say};
+
+/// How much of everything.
+pub struct Scale {
+    pub name: &'static str,
+    /// What runs from the start, and then in addition.
+    pub first: Batch,
+    pub more: Batch,
+    pub incidents: usize,
+    /// For how long a quiet cluster is looked at.
+    pub quiet: Duration,
+}
+
+const FULL: Scale = Scale {
+    name: "full",
+    first: Batch { prefix: "few", deployments: 250, replicas: 4 },
+    more: Batch { prefix: "many", deployments: 750, replicas: 12 },
+    incidents: 200,
+    quiet: Duration::from_secs(60),
+};
+
+const SMALL: Scale = Scale {
+    name: "small",
+    first: Batch { prefix: "few", deployments: 25, replicas: 4 },
+    more: Batch { prefix: "many", deployments: 30, replicas: 12 },
+    incidents: 20,
+    quiet: Duration::from_secs(10),
+};
+
+/// What a run works with.
+pub struct Bench {
+    pub scale: Scale,
+    pub client: Client,
+    pub log: Log,
+    pub boards: Boards,
+    pub report: Report,
+    /// The state directory of the cluster.
+    pub state: PathBuf,
+    /// Where the operator's own log and the figures go.
+    pub out: PathBuf,
+    program: PathBuf,
+}
+
+pub async fn run() -> anyhow::Result<()> {
+    let scale = if std::env::var("BENCH_SCALE").as_deref() == Ok("small") { SMALL } else { FULL };
+    let state = PathBuf::from(std::env::var("BENCH_CLUSTER_STATE").context("BENCH_CLUSTER_STATE")?);
+    let out = PathBuf::from(std::env::var("BENCH_OUT").context("BENCH_OUT")?);
+    let program = PathBuf::from(std::env::var("BENCH_PROGRAM").context("BENCH_PROGRAM")?);
+    let client = cluster::client(cluster::AGENT).await?;
+    let boards = Boards::follow(&client);
+    let log = Log::new(state.join("audit.log"));
+    let mut bench = Bench { scale, client, log, boards, report: Report::default(), state, out, program };
+    bench.report.put_value("scale", json!(bench.scale.name));
+    let measured = bench.measure().await;
+    bench.report.write(&bench.out.join("latest.json"))?;
+    println!("{}", bench.report.table());
+    measured
+}
+
+impl Bench {
+    async fn measure(&mut self) -> anyhow::Result<()> {
+        self.report.put("decide_us", decide::micros()?);
+        cluster::prepare(&self.client).await?;
+        self.fill(self.scale.first).await?;
+        let mut floor = self.start_floor()?;
+        let measured = self.with_floor().await;
+        floor.kill().context("ending the floor")?;
+        floor.wait().context("ending the floor")?;
+        measured
+    }
+
+    async fn with_floor(&mut self) -> anyhow::Result<()> {
+        self.few().await?;
+        self.fill(self.scale.more).await?;
+        self.many().await
+    }
+
+    async fn fill(&self, batch: Batch) -> anyhow::Result<()> {
+        let began = Instant::now();
+        say(&format!("making {} Deployments with {} pods", batch.deployments, batch.pods()));
+        fill::fill(&self.client, &self.boards.workloads, &batch).await?;
+        say(&format!("{} pods run after {} s", batch.pods(), began.elapsed().as_secs()));
+        Ok(())
+    }
+
+    pub async fn start(&self) -> anyhow::Result<Operator> {
+        let operator = Operator::start(&self.program, &self.out.join("operator.log")).await?;
+        say(&format!("the operator was ready after {:.2} s", operator.start_to_ready.as_secs_f64()));
+        Ok(operator)
+    }
+
+    fn start_floor(&self) -> anyhow::Result<Child> {
+        let me = std::env::current_exe().context("finding this program")?;
+        let log = std::fs::File::create(self.out.join("floor.log")).context("creating floor.log")?;
+        let mut command = Command::new(me);
+        command.arg("floor").stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.spawn().context("starting the floor")
+    }
+
+    /// An idle cluster of about a thousand pods.
+    async fn few(&mut self) -> anyhow::Result<()> {
+        let targets = self.targets(self.scale.first);
+        let operator = self.start().await?;
+        let ready = self.log.mark()?;
+        let began = Instant::now();
+        self.boards.baselines(&self.scale.first.names()).await?;
+        say("every Deployment has a baseline");
+        self.put_memory(&operator, "rss_mib.pods_1000")?;
+        let times = incidents::run(&self.client, &self.log, &self.boards, &targets).await?;
+        self.put_times("evidence_to_rollback_ms.idle", "floor_ms", &times)?;
+        self.put_writes(&times, targets.len());
+        self.put_memory(&operator, "rss_mib.pods_1000_after_incidents")?;
+        tokio::time::sleep(self.scale.quiet.saturating_sub(began.elapsed())).await;
+        self.put_lists("lists_steady", ready)?;
+        operator.stop().await
+    }
+
+    pub fn targets(&self, batch: Batch) -> Vec<(String, String)> {
+        batch.names().into_iter().take(self.scale.incidents).collect()
+    }
+
+    pub fn put_times(&mut self, incidents: &str, floor: &str, times: &Times) -> anyhow::Result<()> {
+        ensure!(!times.floor.is_empty(), "the floor never acted; see floor.log");
+        self.report.put_percentiles(incidents, &times.incidents);
+        self.report.put_percentiles(floor, &times.floor);
+        let median = |of: &[f64]| crate::report::percentile(of, 50);
+        let ratio = median(&times.incidents) / median(&times.floor);
+        if incidents.ends_with("idle") {
+            self.report.put("times_floor", ratio);
+        }
+        say(&format!(
+            "{incidents}: {:.1} ms, floor {:.1} ms, {ratio:.2} times the floor",
+            median(&times.incidents),
+            median(&times.floor)
+        ));
+        Ok(())
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "hundreds of incidents")]
+    fn put_writes(&mut self, times: &Times, incidents: usize) {
+        let total: usize = times.writes.values().sum();
+        self.report.put("writes_per_incident", total as f64 / incidents as f64);
+        for (what, count) in &times.writes {
+            say(&format!("writes: {what}: {:.2} per incident", *count as f64 / incidents as f64));
+        }
+        self.report.put_value("writes_by_kind", json!(times.writes));
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "MiB")]
+    pub fn put_memory(&mut self, operator: &Operator, figure: &str) -> anyhow::Result<()> {
+        let memory = operator.memory()?;
+        let mib = memory.resident as f64 / 1024.0;
+        say(&format!("{figure}: {mib:.1} MiB, at most {:.1}", memory.peak as f64 / 1024.0));
+        self.report.put(figure, mib);
+        Ok(())
+    }
+
+    pub fn put_lists(&mut self, figure: &str, since: Mark) -> anyhow::Result<()> {
+        let entries = self.log.since(since, &[OPERATOR])?;
+        let lists = entries.iter().filter(|e| e.verb == "list").count();
+        self.report.put_value(figure, json!(lists));
+        Ok(())
+    }
+}
