@@ -15,6 +15,7 @@ mod operator;
 mod report;
 mod sizes;
 mod speed;
+mod waits;
 
 static BEGAN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
 
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let done = match command.as_deref() {
         Some("speed") => runtime.block_on(speed::run()),
         Some("decide") => decide::micros().map(|micros| println!("{micros:.2}")),
+        Some("waits") => runtime.block_on(waits::run()),
         Some("floor") => runtime.block_on(floor::run()),
         // `cargo test --all-targets` and a bare `cargo bench` end up here.
         _ => {
