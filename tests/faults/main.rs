@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod alone;
-mod definitions;
 /// One cluster, one namespace each, side by side.
 mod together {
     mod killed;

@@ -2,11 +2,9 @@
 
 mod apiserver;
 mod nodes;
-mod storm;
 
 use backstay::api::{Incident, WorkloadHealth, keys};
 use backstay::engine::words::RefusalReason;
-use kube::Api;
 use kube::runtime::watcher;
 
 use crate::support::place::Place;
@@ -25,26 +23,8 @@ impl Place {
         let what = format!("refusal {reason}");
         self.until::<WorkloadHealth, _>(name, &what, |h| (refusal(h) == Some(reason)).then_some(())).await;
     }
-
-    /// Watches all memories of workloads until `condition` holds for so many of them.
-    async fn count(&self, what: &str, wanted: usize, condition: impl Fn(&WorkloadHealth) -> bool) {
-        let all: Api<WorkloadHealth> = self.api();
-        let mut names = std::collections::BTreeSet::new();
-        let what = format!("{wanted} times {what} (in {})", self.namespace);
-        wait::first(&all, watcher::Config::default(), &what, PATIENCE, |h: &WorkloadHealth| {
-            if condition(h) {
-                names.insert(h.metadata.name.clone());
-            }
-            (names.len() >= wanted).then_some(())
-        })
-        .await;
-    }
 }
 
 fn refusal(health: &WorkloadHealth) -> Option<RefusalReason> {
     health.status.as_ref()?.refusal.as_ref().map(|r| r.reason)
-}
-
-fn is_proven(health: &WorkloadHealth) -> bool {
-    health.status.as_ref().is_some_and(|s| s.ledger.iter().any(|e| e.healthy_since.is_some()))
 }
