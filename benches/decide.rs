@@ -6,6 +6,8 @@
 mod apply;
 #[path = "../tests/properties/facts.rs"]
 mod facts;
+#[path = "../tests/scenarios/fleet.rs"]
+mod fleet;
 #[path = "../tests/scenarios/objects.rs"]
 mod objects;
 #[path = "../tests/scenarios/pods.rs"]

@@ -6,6 +6,9 @@
 mod apply;
 #[path = "properties/facts.rs"]
 mod facts;
+#[allow(dead_code)]
+#[path = "scenarios/fleet.rs"]
+mod fleet;
 #[path = "scenarios/objects.rs"]
 mod objects;
 #[path = "scenarios/pods.rs"]
@@ -112,6 +115,11 @@ proptest! {
     #[test]
     fn an_earlier_clock_does_not_act(steps in timelines::steps(), back in 1_i64..100_000) {
         timelines::clock_set_back(&steps, back)?;
+    }
+
+    #[test]
+    fn a_lost_history_does_not_act(steps in timelines::failing_rollout(), at in 1_usize..8) {
+        timelines::history_lost(&steps, at)?;
     }
 
     #[test]

@@ -12,9 +12,6 @@ use crate::engine::moment::seconds_between;
 use crate::engine::storm::{self, Limits, Weather};
 use crate::engine::words::ActionKind;
 
-/// Neighbours that began to fail within this time of each other may share a cause. Seconds.
-const NEIGHBOUR_SECONDS: i64 = 120;
-
 #[derive(Debug, Default)]
 struct Inner {
     watched: BTreeMap<WorkloadKey, Report>,
@@ -26,6 +23,8 @@ struct Inner {
 pub struct Report {
     /// When it began to fail, if it does now.
     pub failing_since: Option<Timestamp>,
+    /// When that became evident.
+    pub evident_since: Option<Timestamp>,
     /// When it last began to fail, also if it was brought back meanwhile. A roll-back that succeeds does not make a
     /// failure that many share less of a storm.
     pub last_failed: Option<Timestamp>,
@@ -36,7 +35,8 @@ impl Report {
     pub fn of(s: &Snapshot, decision: &Decision) -> Self {
         let acted = s.memory.actions.iter().filter(|a| a.kind != ActionKind::Pause).map(|a| a.at).max();
         let opened = s.memory.open.iter().filter(|i| i.intent.is_some()).map(|i| i.opened).max();
-        Self { failing_since: decision.failing_since, last_failed: acted.max(opened) }
+        let Decision { failing_since, evident_since, .. } = *decision;
+        Self { failing_since, evident_since, last_failed: acted.max(opened) }
     }
 }
 
@@ -70,17 +70,13 @@ impl Fleet {
     pub fn facts(&self, key: &WorkloadKey, now: Timestamp) -> FleetFacts {
         let window = self.limits.window_seconds;
         self.with(|inner| {
-            let failing = inner.watched.iter().filter_map(|(k, r)| r.failing_since.map(|at| (k, at)));
-            let neighbours = failing
-                .filter(|(k, at)| {
-                    k.namespace == key.namespace && *k != key && seconds_between(*at, now) <= NEIGHBOUR_SECONDS
-                })
-                .count();
+            let others = inner.watched.iter().filter(|(k, _)| k.namespace == key.namespace && *k != key);
+            let neighbours = others.filter_map(|(_, r)| r.failing_since).collect();
             let newly = inner.onsets().filter(|at| seconds_between(*at, now) <= window).count();
             FleetFacts {
                 watched: count(inner.watched.len()),
                 newly_failing: count(newly),
-                neighbours_failing: count(neighbours),
+                neighbours,
                 storm: inner.storm.clone(),
             }
         })
@@ -123,7 +119,7 @@ impl Fleet {
 impl Inner {
     /// When workloads began to fail, those that were brought back included.
     fn onsets(&self) -> impl Iterator<Item = Timestamp> {
-        self.watched.values().filter_map(|r| r.failing_since.max(r.last_failed))
+        self.watched.values().filter_map(|r| r.evident_since.max(r.last_failed))
     }
 }
 
@@ -144,11 +140,11 @@ mod tests {
             fleet.report(&key(n), Report::default());
         }
         for n in 0..4 {
-            fleet.report(&key(n), Report { failing_since: None, last_failed: Some(now) });
+            fleet.report(&key(n), Report { last_failed: Some(now), ..Report::default() });
         }
         assert!(fleet.weather((3, 0), now).storm);
         let facts = fleet.facts(&key(9), now);
-        assert_eq!((facts.newly_failing, facts.neighbours_failing), (4, 0));
+        assert_eq!((facts.newly_failing, facts.neighbours.len()), (4, 0));
         assert!(fleet.failing().is_empty());
     }
 }

@@ -13,7 +13,7 @@ use super::evidence::judged_pods;
 use super::facts::{ContainerTemplate, Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Finding, Rejected};
 use super::knowledge;
-use super::moment::after;
+use super::moment::{after, seconds_between};
 use super::rollout::{self, Rollout};
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
@@ -21,6 +21,8 @@ use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 const CONTROL_SHARE: u32 = 3;
 /// Crashes of the control group this long before the failure still speak about it.
 const CONTROL_WINDOW_SECONDS: i64 = 600;
+/// Workloads that began to fail within this time of each other may share a cause.
+const NEIGHBOUR_SECONDS: i64 = 120;
 
 /// What attribution looks at.
 struct Case<'a> {
@@ -190,7 +192,8 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 
 /// Without pods of the baseline to compare with, other workloads that fail at the same time speak for a dependency.
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
-    let neighbours = case.s.fleet.neighbours_failing;
+    let apart = |at: &&Timestamp| seconds_between(**at, case.finding.onset).saturating_abs();
+    let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
     if neighbours == 0 || control_is_ready(case) > 0 || !is_about_running(case.finding.class) {
         return None;
     }

@@ -71,6 +71,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         .into_iter()
         .fold(draft.next_check, earliest);
     let failing_since = weighed.findings.iter().filter(|f| f.newest && f.sufficient).map(|f| f.onset).min();
+    let evident_since = weighed.evident_since;
     let current = match (&rollout, rollout::is_unrolled(s)) {
         (Some(r), false) => Some(CurrentRevision { hash: r.newest.hash.clone(), since: r.since }),
         _ => s.memory.current.clone(),
@@ -94,6 +95,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         current,
         faltered: look_back,
         failing_since,
+        evident_since,
         // Times are cut to seconds on the way through objects: looking a moment later spares a look in vain.
         next_check: next.map(|at| at.max(after(now, 1))),
     }

@@ -31,8 +31,11 @@ pub struct Decision {
     /// Which revisions were seen to crash, for the next look; see `Memory::faltered`.
     #[serde(skip)]
     pub faltered: Vec<(Name, Timestamp)>,
-    /// When the workload began to fail with sufficient evidence; counts towards the storm brake.
+    /// When the failure began for which there is sufficient evidence now.
     pub failing_since: Option<Timestamp>,
+    /// When that evidence began to suffice; counts towards the storm brake, which what takes long to show would escape
+    /// if it counted from its beginning.
+    pub evident_since: Option<Timestamp>,
     /// When to look again without being told of a change; always in the future.
     pub next_check: Option<Timestamp>,
 }

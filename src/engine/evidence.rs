@@ -22,6 +22,8 @@ pub struct Weighed {
     pub findings: Vec<Finding>,
     /// When a count that is now too low may have risen by time alone.
     pub next_look: Option<Timestamp>,
+    /// When the evidence against the newest revision began to suffice.
+    pub evident_since: Option<Timestamp>,
 }
 
 /// Gathers and counts. `rules` are asked in order; a finding that no rule matches is never sufficient.
@@ -34,12 +36,17 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
             None => groups.push(Group::new(s, key, symptom)),
         }
     }
-    let mut next_look = None;
+    let (mut next_look, mut evident_since) = (None, None);
     let newest = rollout.map(|r| &*r.newest.uid);
     let mut findings: Vec<Finding> = Vec::with_capacity(groups.len());
     for group in &groups {
         let counted = counted(groups.iter().filter(|g| g.shares_rule(group)), now);
-        findings.push(group.finding(s, newest, counted, now));
+        let finding = group.finding(s, newest, counted, now);
+        if finding.newest && finding.sufficient {
+            let reached = group.symptoms.iter().filter(|x| reached(x, group.threshold(), now));
+            evident_since = earliest(evident_since, reached.map(|x| due(x, group.threshold())).min());
+        }
+        findings.push(finding);
         let due = group.symptoms.iter().filter_map(|x| becomes_due(x, group.threshold(), now));
         let past = group.symptoms.iter().filter_map(|x| passes(x, s)).filter(|at| *at > now);
         next_look = earliest(next_look, due.chain(past).min());
@@ -54,7 +61,7 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
             .then_with(|| same(a).cmp(&same(b)))
             .then_with(|| a.pods.cmp(&b.pods))
     });
-    Weighed { findings, next_look }
+    Weighed { findings, next_look, evident_since }
 }
 
 /// What symptoms of one finding have in common.

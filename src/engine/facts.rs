@@ -248,6 +248,16 @@ pub struct History {
     pub losses: Vec<Timestamp>,
     /// The waiting container, its reason, when that spell began and how many attempts were seen.
     pub waiting: Option<Box<WaitingSpell>>,
+    /// The containers whose runs have ended, and when that began; see `observe::series_since`.
+    pub series: Box<[ExitSeries]>,
+}
+
+/// Ends of runs of one container that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ExitSeries {
+    pub container: Name,
+    /// When the first of them came.
+    pub since: Timestamp,
 }
 
 /// A spell of failed attempts to start one container.
@@ -294,8 +304,8 @@ pub struct FleetFacts {
     pub watched: u32,
     /// Of those, how many began to fail within the storm window.
     pub newly_failing: u32,
-    /// Other workloads of the namespace that began to fail within two minutes of now.
-    pub neighbours_failing: u32,
+    /// When the other workloads of the namespace that fail now began to, in any order.
+    pub neighbours: Vec<Timestamp>,
     /// The storm's parent incident while the brake is on.
     pub storm: Option<Name>,
 }

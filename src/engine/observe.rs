@@ -5,11 +5,14 @@
 
 use jiff::Timestamp;
 
-use super::facts::{ContainerFacts, ContainerState, History, PodFacts, WaitingSpell};
+use super::facts::{ContainerFacts, ContainerState, ExitSeries, History, PodFacts, Termination, WaitingSpell};
 use super::words::ContainerKind;
 
 /// How many losses of readiness are remembered per pod.
 pub const MAX_LOSSES: usize = 8;
+/// A run of this length ends a series: the kubelet forgets its back-off after it, so what came before says nothing
+/// about the present (twice the longest back-off, pkg/kubelet/kubelet.go).
+const LONG_RUN_SECONDS: i64 = 600;
 
 /// Folds what an earlier sight of a pod knew into the present one. `previous` counts only if it is of the same pod.
 pub fn observe(previous: Option<&PodFacts>, mut next: PodFacts, now: Timestamp) -> PodFacts {
@@ -44,11 +47,48 @@ pub fn exits_since(pod: &PodFacts, container: &ContainerFacts, rollout_start: Ti
     exits(container).saturating_sub(baseline)
 }
 
+/// When the series of exits began that a container is in, given when it was known to have begun. A status holds the
+/// last two ends of a container, and forgets the first with the third.
+pub fn series_since(before: Option<Timestamp>, container: &ContainerFacts) -> Option<Timestamp> {
+    let shown = match &container.state {
+        ContainerState::Terminated(ending) => Some(&**ending),
+        _ => None,
+    };
+    let mut ends = shown.into_iter().chain(container.last.as_deref()).filter(|ending| failed(container, ending));
+    let newest = ends.next()?;
+    if is_long_run(newest) {
+        return newest.finished.or(before);
+    }
+    ends.next().and_then(|ending| ending.finished).into_iter().chain(newest.finished).chain(before).min()
+}
+
+/// The run was so long that it and what came before are two matters.
+pub fn is_long_run(ending: &Termination) -> bool {
+    matches!((ending.started, ending.finished), (Some(started), Some(finished))
+        if finished.duration_since(started).as_secs() >= LONG_RUN_SECONDS)
+}
+
+/// Endings that the kubelet or the runtime made up, because they lost the container: `ContainerStatusUnknown`
+/// (pkg/kubelet/kubelet_pods.go), 255 with `Unknown` after a restart of containerd, -1 from CRI-O.
+pub fn is_made_up(ending: &Termination) -> bool {
+    match &*ending.reason {
+        "ContainerStatusUnknown" | "RestartingAllContainers" => true,
+        "Unknown" => ending.exit_code == 255,
+        _ => ending.exit_code == -1,
+    }
+}
+
+fn failed(container: &ContainerFacts, ending: &Termination) -> bool {
+    let has_done_its_work = container.kind == ContainerKind::Init && ending.exit_code == 0;
+    !has_done_its_work && !is_made_up(ending)
+}
+
 fn begun(pod: &PodFacts, now: Timestamp) -> History {
     History {
         first_seen: Some(now),
         exits_at_first_sight: pod.containers.iter().map(exits).fold(0, u32::saturating_add),
         waiting: spell(None, pod, now),
+        series: series(&[], pod),
         ..History::default()
     }
 }
@@ -65,7 +105,18 @@ fn continued(previous: &PodFacts, next: &PodFacts, now: Timestamp) -> History {
         },
         losses: losses(previous, next, now),
         waiting: spell(before.waiting.as_deref(), next, now),
+        series: series(&before.series, next),
     }
+}
+
+/// The series that the pod's containers are in; a pod whose containers never exited has none and costs nothing.
+fn series(before: &[ExitSeries], pod: &PodFacts) -> Box<[ExitSeries]> {
+    let of = |container: &ContainerFacts| {
+        let known = before.iter().find(|series| series.container == container.name).map(|series| series.since);
+        let since = series_since(known, container).or(known)?;
+        Some(ExitSeries { container: container.name.clone(), since })
+    };
+    pod.containers.iter().filter_map(of).collect()
 }
 
 fn newly_started(previous: &PodFacts, next: &PodFacts) -> bool {

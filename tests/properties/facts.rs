@@ -236,7 +236,7 @@ fn disturb(s: &mut Snapshot, what: u8, n: i64) {
         35 => pod.into_iter().for_each(|p| wait(p, "ErrImagePull", "web:3: not found", n)),
         36 => pod.into_iter().for_each(|p| wait(p, "CreateContainerConfigError", "configmap \"a\" not found", n)),
         37 => s.nodes.own.iter_mut().take(small).for_each(|n| Arc::make_mut(n).ready = false),
-        38 => s.fleet.neighbours_failing = small as u32,
+        38 => s.fleet.neighbours = (0..small).map(|i| at(n % 400 - i as i64)).collect(),
         39 => s.pods.truncate(small),
         40 => s.revisions.truncate(small),
         41 => s.memory.actions.extend((0..4).map(|i| action(n + i, i as usize))),

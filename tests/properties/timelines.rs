@@ -37,7 +37,20 @@ pub fn steps() -> impl Strategy<Value = (u8, Vec<Event>)> {
     let pods = prop::option::weighted(0.8, (1_u8..=3, 0..STATES.len() as u8));
     let event = (prop_oneof![0_u32..10, 10_u32..400], ship, pods);
     let event = event.prop_map(|(after, ship, pods)| Event { after, ship, pods });
-    (0_u8..6, prop::collection::vec(event, 1..9))
+    (0_u8..7, prop::collection::vec(event, 1..9))
+}
+
+/// A rollout whose pods go from one state to another within the minute that a policy wants a failure to last.
+pub fn failing_rollout() -> impl Strategy<Value = (u8, Vec<Event>)> {
+    let state = 0..STATES.len() as u8;
+    let later =
+        (0_u32..40, state.clone()).prop_map(|(after, state)| Event { after, ship: None, pods: Some((2, state)) });
+    let shipped = state.prop_map(|state| Event { after: 0, ship: Some(2), pods: Some((2, state)) });
+    let events = (shipped, prop::collection::vec(later, 2..8)).prop_map(|(shipped, mut later)| {
+        later.insert(0, shipped);
+        later
+    });
+    (prop_oneof![0_u8..6, Just(6)], events)
 }
 
 fn world(policy: u8) -> World {
@@ -50,6 +63,7 @@ fn world(policy: u8) -> World {
         "{rollout: {onSuspicion: Pause}, rules: [{name: freeze, action: Freeze}], guards: {cooldownSeconds: 0}}",
         "{guards: {cooldownSeconds: 0, unprovenBaseline: RollBack}}",
         "{mode: Observe}",
+        "{rules: [{name: a-minute, threshold: {forSeconds: 60, exits: 3}}]}",
     ];
     World::new(&Script {
         about: String::new(),
@@ -115,6 +129,23 @@ pub fn clock_set_back((policy, events): &(u8, Vec<Event>), back: i64) -> Result<
         turned.now = now;
         if let Some(hash) = acts(&earlier) {
             prop_assert!(acted.contains(&hash), "acts on {} only when the clock is set back", hash);
+        }
+    }
+    Ok(())
+}
+
+/// Nothing is carried out here either. An operator that starts again, and has lost what it had seen of the pods, acts on
+/// nothing that it would not have acted on by then.
+pub fn history_lost((policy, events): &(u8, Vec<Event>), at: usize) -> Result<(), TestCaseError> {
+    let (mut plain, mut lost) = (world(*policy), world(*policy));
+    let mut acted = Vec::new();
+    for (n, event) in events.iter().enumerate() {
+        if n == at {
+            lost.restart();
+        }
+        acted.extend(acts(&look(&mut plain, event, false)));
+        if let Some(hash) = acts(&look(&mut lost, event, false)) {
+            prop_assert!(acted.contains(&hash), "acts on {} only because a history was lost", hash);
         }
     }
     Ok(())

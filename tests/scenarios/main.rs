@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod apply;
+mod fleet;
 mod objects;
 mod pods;
 mod report;

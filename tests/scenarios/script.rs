@@ -114,6 +114,8 @@ pub struct Step {
     pub apply: bool,
     /// The operator dies before it records the action.
     pub forget: bool,
+    /// The operator has just been started again: what it had seen of the pods is lost.
+    pub restarted: bool,
     /// The watch still shows the Deployment as it was at the step before.
     pub stale: bool,
     /// Somebody changes the policy's mode.
@@ -122,14 +124,16 @@ pub struct Step {
     pub meanwhile: Option<String>,
 }
 
-/// The rest of the fleet.
+/// The rest of the fleet. Workloads that fail and failed at the step before have not begun anew.
 #[derive(Clone, Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct FleetLine {
-    pub watched: u32,
-    pub failing: u32,
-    pub neighbours: u32,
-    pub storm: Option<String>,
+    /// How many workloads are watched, this one included; 20 unless it says more.
+    pub watched: usize,
+    /// How many others fail that are of other namespaces.
+    pub failing: usize,
+    /// How many others of the namespace fail.
+    pub neighbours: usize,
 }
 
 /// Some pods of a revision that are alike. As a string, `are` alone.

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use backstay::api::policy::Terms;
 use backstay::cluster::facts::{Interner, node_facts, pod_facts, revision_facts, workload_facts};
 use backstay::engine::builtin;
-use backstay::engine::decide::decide;
 use backstay::engine::decision::Decision;
-use backstay::engine::facts::{FleetFacts, Name, NodesFacts, PodFacts, Snapshot};
+use backstay::engine::facts::{Name, NodesFacts, PodFacts, Snapshot};
 use backstay::engine::memory::{ActionRecord, Approval, CurrentRevision, LedgerEntry, Memory};
 use backstay::engine::observe::observe;
 use backstay::engine::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::fleet::Fleet;
 use super::objects::{self, merge, set_condition};
 use super::pods::{self, Pod};
 use super::report::{self, Report};
-use super::script::{FleetLine, PodLine, Script, Step, seconds, verdict};
+use super::script::{PodLine, Script, Step, seconds, verdict};
 
 pub struct World {
     pub now: Timestamp,
@@ -33,7 +33,7 @@ pub struct World {
     nodes: BTreeMap<String, Value>,
     seen: BTreeMap<Name, Arc<PodFacts>>,
     policy: Arc<Policy>,
-    fleet: FleetFacts,
+    fleet: Fleet,
     data_age: i64,
 }
 
@@ -78,7 +78,7 @@ impl World {
             nodes,
             seen: BTreeMap::new(),
             policy: Arc::new(policy(&script.policy)),
-            fleet: FleetFacts { watched: 20, ..FleetFacts::default() },
+            fleet: Fleet::new(now),
             data_age: 0,
         };
         world.furnish(script);
@@ -142,7 +142,7 @@ impl World {
                 snapshot.workload = before;
             }
             seen = Some(snapshot.workload.clone());
-            let decision = decide(&snapshot, self.now);
+            let decision = self.fleet.judge(&mut snapshot, self.now);
             report::holds_for_every_decision(&snapshot, &decision, self.now, &context);
             let said = report::summary(&decision);
             if let Some(expected) = step.expect.as_ref().filter(|e| **e != said) {
@@ -181,8 +181,11 @@ impl World {
         }
         self.status(step);
         merge(&mut self.deployment, &step.deployment);
+        if step.restarted {
+            self.restart();
+        }
         if let Some(fleet) = &step.fleet {
-            self.fleet = fleet_facts(fleet);
+            self.fleet.others(fleet, self.now);
         }
         self.data_age = step.data_age;
     }
@@ -194,6 +197,11 @@ impl World {
             self.deployment["spec"]["template"] = template;
             self.raise_generation();
         }
+    }
+
+    /// The operator starts again, and knows what is in objects.
+    pub fn restart(&mut self) {
+        self.seen.clear();
     }
 
     pub fn raise_generation(&mut self) {
@@ -335,7 +343,7 @@ impl World {
             nodes,
             policy: self.policy.clone(),
             memory: self.memory.clone(),
-            fleet: self.fleet.clone(),
+            fleet: self.fleet.facts(self.now),
             data_age_seconds: self.data_age,
         }
     }
@@ -366,13 +374,4 @@ fn before(at: Timestamp, ago: &str) -> Timestamp {
 
 fn number(set: &Value) -> i64 {
     set["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str().unwrap().parse().unwrap()
-}
-
-fn fleet_facts(line: &FleetLine) -> FleetFacts {
-    FleetFacts {
-        watched: line.watched.max(20),
-        newly_failing: line.failing,
-        neighbours_failing: line.neighbours,
-        storm: line.storm.as_deref().map(Name::from),
-    }
 }

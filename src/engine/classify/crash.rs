@@ -10,15 +10,11 @@ use crate::engine::finding::{Detail, Symptom};
 use crate::engine::observe;
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
-/// A run of this length ends a series: the kubelet forgets its back-off after it, so what came before says nothing
-/// about the present (twice the longest back-off, pkg/kubelet/kubelet.go).
-const LONG_RUN_SECONDS: i64 = 600;
-
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option<Symptom<'a>> {
     if let Some((reason @ "PostStartHookError", message)) = waiting(container) {
         let said = reading(Class::CrashLoopBackOff, Cause::PostStartHook, Sureness::Counted);
         let detail = Detail::Waiting { reason, message };
-        let symptom = look.on_container(container, said, look.waiting_since(container), detail);
+        let symptom = look.on_container(container, said, look.failing_since(container), detail);
         return Some(Symptom { occurrences: exits(look, container).max(1), ..symptom });
     }
     let last = last_ending(look, container)?;
@@ -37,7 +33,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
 /// Exits of this container that count towards the rollout, without those that were made up.
 pub(super) fn exits(look: &Look<'_, '_>, container: &ContainerFacts) -> u32 {
     let made_up = match (&container.state, container.last.as_deref()) {
-        (ContainerState::Terminated(_), Some(last)) => ending::is_synthetic(last),
+        (ContainerState::Terminated(_), Some(last)) => observe::is_made_up(last),
         _ => false,
     };
     observe::exits_since(look.pod, container, look.scene.rollout_start).saturating_sub(u32::from(made_up))
@@ -45,9 +41,7 @@ pub(super) fn exits(look: &Look<'_, '_>, container: &ContainerFacts) -> u32 {
 
 fn counted(look: &Look<'_, '_>, container: &ContainerFacts, last: &Termination) -> u32 {
     let exits = exits(look, container);
-    let long_run = matches!((last.started, last.finished), (Some(started), Some(finished))
-        if finished.duration_since(started).as_secs() >= LONG_RUN_SECONDS);
-    if long_run { exits.min(1) } else { exits }
+    if observe::is_long_run(last) { exits.min(1) } else { exits }
 }
 
 /// How the container's last run ended, unless it has done its work or has healed since.
@@ -70,9 +64,8 @@ pub(super) fn healed(scene: &Scene<'_>, pod: &PodFacts, container: &ContainerFac
     container.ready && since.max(ready_since) <= scene.stable_since
 }
 
-/// The earliest end of a run that is still known.
+/// When the series of ends began that the last one belongs to.
 fn onset(look: &Look<'_, '_>, container: &ContainerFacts, last: &Termination) -> Timestamp {
-    let earlier = container.last.as_deref().and_then(|ending| ending.finished);
-    let known = earlier.into_iter().chain(last.finished).min();
+    let known = look.exits_since(container).or(last.finished);
     known.unwrap_or_else(|| look.pod_start()).min(look.scene.now)
 }

@@ -6,6 +6,7 @@ use super::look::Look;
 use super::text::{Reading, Table, reading};
 use super::{oom, start};
 use crate::engine::facts::{ContainerFacts, Termination};
+use crate::engine::observe;
 use crate::engine::words::{Cause, Class, Sureness};
 
 /// What one ending says. An exit code says how a run ended, not who ended it: 137 and 143 are what the kubelet's own
@@ -14,22 +15,12 @@ pub(super) fn read<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts, endin
     if &*ending.reason == "RestartingAllContainers" {
         return None;
     }
-    let lost = is_synthetic(ending).then(|| said(Cause::NodeRestart, Sureness::Excluded));
+    let lost = observe::is_made_up(ending).then(|| said(Cause::NodeRestart, Sureness::Excluded));
     lost.or_else(|| oom::killed(look, container, ending))
         .or_else(|| start::ending(look, ending))
         .or_else(|| by_message(look, ending))
         .or_else(|| oom::suspected(look, container, ending))
         .or_else(|| Some(by_exit_code(ending)))
-}
-
-/// Endings that the kubelet or the runtime made up, because they lost the container: `ContainerStatusUnknown`
-/// (pkg/kubelet/kubelet_pods.go), 255 with `Unknown` after a restart of containerd, -1 from CRI-O.
-pub(super) fn is_synthetic(ending: &Termination) -> bool {
-    match &*ending.reason {
-        "ContainerStatusUnknown" | "RestartingAllContainers" => true,
-        "Unknown" => ending.exit_code == 255,
-        _ => ending.exit_code == -1,
-    }
 }
 
 fn by_exit_code(ending: &Termination) -> Reading {

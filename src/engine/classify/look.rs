@@ -7,6 +7,7 @@ use crate::engine::facts::{
     ContainerFacts, ContainerState, ContainerTemplate, PodFacts, RevisionFacts, Snapshot, WaitingSpell,
 };
 use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::observe;
 use crate::engine::words::{Cause, Class, Sureness};
 
 use super::text::Reading;
@@ -91,6 +92,20 @@ impl<'a> Look<'_, 'a> {
     /// The earliest moment at which this container is known to have waited in vain.
     pub(super) fn waiting_since(&self, container: &ContainerFacts) -> Timestamp {
         self.spell(container).map_or(self.scene.now, |spell| spell.since).min(self.scene.now)
+    }
+
+    /// When the series of exits began that this container is in. Of a pod that is older than the rollout the exits from
+    /// before do not count, so the series does not begin with them.
+    pub(super) fn exits_since(&self, container: &ContainerFacts) -> Option<Timestamp> {
+        let counts = |at: &Timestamp| self.pod.created.max(*at) >= self.scene.rollout_start;
+        let series = self.pod.history.series.iter().find(|series| series.container == container.name);
+        observe::series_since(series.map(|series| series.since).filter(counts), container)
+    }
+
+    /// The earliest moment at which this container is known to have failed to start, or to have ended.
+    pub(super) fn failing_since(&self, container: &ContainerFacts) -> Timestamp {
+        let waiting = self.waiting_since(container);
+        self.exits_since(container).map_or(waiting, |exited| exited.min(waiting))
     }
 
     pub(super) fn on_pod(&self, said: Reading, onset: Timestamp, detail: Detail<'a>) -> Symptom<'a> {

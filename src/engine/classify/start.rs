@@ -23,7 +23,8 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     };
     let said = read(look, message);
     let detail = Detail::Waiting { reason, message };
-    let symptom = look.on_container(container, said, look.waiting_since(container), detail);
+    let onset = if by_time { look.waiting_since(container) } else { look.failing_since(container) };
+    let symptom = look.on_container(container, said, onset, detail);
     let attempts = match (by_time, look.spell(container)) {
         (true, _) => look.attempts_by_time(container),
         (false, spell) => spell.map_or(1, |spell| spell.attempts).max(crash::exits(look, container)),

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
@@ -236,4 +237,103 @@ fn a_clock_that_goes_back_does_not_lengthen_a_spell() {
     let first = observe(None, waits(), at(50));
     let second = observe(Some(&first), waits(), at(20));
     assert_eq!(second.history.waiting.unwrap().since, at(50));
+}
+
+/// A pod after each of these runs, given as second of start and of end, in every phase that a kubelet shows.
+fn phases(runs: &[(i64, i64)]) -> Vec<PodFacts> {
+    let ended = |(started, finished): (i64, i64)| {
+        Box::new(Termination { started: Some(at(started)), finished: Some(at(finished)), ..*ended(1) })
+    };
+    let mut phases = Vec::new();
+    let mut before = None;
+    for (restarts, run) in (0..).zip(runs) {
+        let since = at(run.0);
+        let show = |restarts, state, last: Option<&(i64, i64)>| {
+            let mut container = container(restarts, state, false);
+            container.last = last.map(|last| ended(*last));
+            pod(container)
+        };
+        phases.push(show(restarts, ContainerState::Running { since }, before));
+        phases.push(show(restarts, ContainerState::Terminated(ended(*run)), before));
+        phases.push(show(restarts, waiting("CrashLoopBackOff", ""), Some(run)));
+        before = Some(run);
+    }
+    phases
+}
+
+/// When the series began, as far as these sights tell.
+fn series_after(sights: &[PodFacts]) -> Option<Timestamp> {
+    let seen = sights.iter().fold(None, |seen: Option<PodFacts>, next| {
+        // The clock of whoever looks is of no account.
+        Some(observe(seen.as_ref(), next.clone(), at(-1)))
+    });
+    seen?.history.series.first().map(|series| series.since)
+}
+
+#[test]
+fn a_series_of_exits_keeps_its_beginning() {
+    let sights = phases(&[(0, 5), (6, 9), (19, 22), (42, 44)]);
+    assert_eq!(series_after(&sights[..1]), None);
+    for seen in 2..=sights.len() {
+        assert_eq!(series_after(&sights[..seen]), Some(at(5)));
+    }
+}
+
+#[test]
+fn a_series_whose_beginning_nobody_saw_begins_with_the_first_end_that_shows() {
+    let sights = phases(&[(0, 5), (6, 9), (19, 22), (42, 44)]);
+    assert_eq!(series_after(&sights[7..]), Some(at(9)), "the second end still shows beside the third");
+    assert_eq!(series_after(&sights[8..]), Some(at(22)));
+}
+
+#[test]
+fn a_long_run_ends_a_series() {
+    let sights = phases(&[(0, 5), (6, 606), (607, 608)]);
+    assert_eq!(series_after(&sights[..4]), Some(at(5)), "while it runs nothing is known yet");
+    assert_eq!(series_after(&sights[..5]), Some(at(606)));
+    assert_eq!(series_after(&sights), Some(at(606)));
+    assert_eq!(series_after(&phases(&[(0, 5), (6, 605), (606, 608)])), Some(at(5)));
+}
+
+#[test]
+fn what_was_made_up_or_has_done_its_work_begins_no_series() {
+    for (code, reason) in [(137, "ContainerStatusUnknown"), (255, "Unknown"), (-1, "Error")] {
+        let mut lost = container(0, terminated(), false);
+        lost.state = ContainerState::Terminated(Box::new(Termination { reason: name(reason), ..*ended(code) }));
+        assert_eq!(series_after(&[pod(lost)]), None);
+    }
+    let mut init = container(0, ContainerState::Terminated(ended(0)), false);
+    init.kind = ContainerKind::Init;
+    assert_eq!(series_after(&[pod(init)]), None);
+}
+
+#[test]
+fn each_container_has_a_series_of_its_own() {
+    let both = |web: ContainerFacts| {
+        let log = ContainerFacts { name: name("log"), ..container(1, running(), true) };
+        PodFacts { containers: Box::new([log, web]), ..pod(container(0, running(), false)) }
+    };
+    let first = observe(None, both(container(0, running(), false)), at(9));
+    let of = |pod: &PodFacts| pod.history.series.iter().map(|s| s.container.to_string()).collect::<Vec<_>>();
+    assert_eq!(of(&first), ["log"]);
+    assert_eq!(of(&observe(Some(&first), both(container(0, terminated(), false)), at(9))), ["log", "web"]);
+}
+
+proptest! {
+    /// What is lost makes a failure look younger, never older.
+    #[test]
+    fn a_lost_history_hastens_nothing(runs in prop::collection::vec((0_i64..60, 1_i64..900), 1..7), lost in 0_usize..21) {
+        let mut at = 0;
+        let runs: Vec<(i64, i64)> = runs
+            .into_iter()
+            .map(|(pause, length)| {
+                let started = at + pause;
+                at = started + length;
+                (started, at)
+            })
+            .collect();
+        let sights = phases(&runs);
+        let known = series_after(&sights);
+        prop_assert!(known <= series_after(&sights[lost.min(sights.len() - 1)..]));
+    }
 }

@@ -2,7 +2,7 @@ use rstest::rstest;
 
 use super::build::*;
 use crate::engine::classify::classify;
-use crate::engine::facts::{ContainerFacts, PodFacts, Termination};
+use crate::engine::facts::{ContainerFacts, ExitSeries, PodFacts, Termination};
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
 fn of(ending: Termination) -> Vec<(Class, Cause, Sureness)> {
@@ -177,4 +177,39 @@ fn what_is_never_evidence_does_not_hide_what_is() {
     let lost = looping(1, ended(255, "Unknown")).named("proxy").kind(ContainerKind::Sidecar);
     let s = only(pod([lost, looping(2, ended(1, "Error"))]));
     assert_eq!(single(&s, at(20)).cause, Cause::ApplicationError);
+}
+
+/// A loop whose first exit was seen at this second, and whose last was at second 8.
+fn looping_since(first: i64) -> PodFacts {
+    let mut pod = pod([looping(5, ended(1, "Error"))]);
+    pod.history.series = Box::new([ExitSeries { container: name("web"), since: at(first) }]);
+    pod
+}
+
+#[test]
+fn a_failure_began_with_the_first_exit_and_not_with_the_last() {
+    assert_eq!(classify(&only(looping_since(3)), at(20))[0].onset, at(3));
+    assert_eq!(classify(&only(looping_since(12)), at(20))[0].onset, at(8));
+    assert_eq!(classify(&only(looping_since(3)), at(2))[0].onset, at(2));
+}
+
+#[test]
+fn a_failure_of_an_older_pod_did_not_begin_before_the_rollout() {
+    let older = |first| PodFacts { created: at(-500), ..looping_since(first) };
+    assert_eq!(classify(&only(older(-100)), at(20))[0].onset, at(8));
+    assert_eq!(classify(&only(older(3)), at(20))[0].onset, at(3));
+}
+
+#[test]
+fn the_exits_of_another_container_are_another_failure() {
+    let mut pod = looping_since(3);
+    pod.history.series[0].container = name("log");
+    assert_eq!(classify(&only(pod), at(20))[0].onset, at(8));
+}
+
+#[test]
+fn after_a_long_run_the_failure_begins_anew() {
+    let long = Termination { finished: Some(at(5 + 600)), ..ended(1, "Error") };
+    let s = only(pod([terminated(long).after(1, ended(1, "Error"))]));
+    assert_eq!(classify(&s, at(700))[0].onset, at(605));
 }

@@ -1,0 +1,70 @@
+//! The rest of the fleet, and the storm brake over all of it, by the controller's own bookkeeping.
+
+use std::collections::BTreeMap;
+
+use backstay::cluster::store::WorkloadKey;
+use backstay::controller::fleet::{self, Report};
+use backstay::engine::decide::decide;
+use backstay::engine::decision::Decision;
+use backstay::engine::facts::{FleetFacts, Name, Snapshot};
+use backstay::engine::storm::Limits;
+use jiff::Timestamp;
+
+use super::script::FleetLine;
+
+/// How many other workloads the namespace has.
+const NEIGHBOURS: usize = 9;
+
+pub struct Fleet {
+    fleet: fleet::Fleet,
+    /// Since when other workloads fail.
+    failing: BTreeMap<WorkloadKey, Timestamp>,
+}
+
+impl Fleet {
+    pub fn new(now: Timestamp) -> Self {
+        let mut fleet = Self { fleet: fleet::Fleet::new(Limits::default()), failing: BTreeMap::new() };
+        fleet.others(&FleetLine::default(), now);
+        fleet
+    }
+
+    /// How the other workloads do. One that fails already goes on as it began.
+    pub fn others(&mut self, line: &FleetLine, now: Timestamp) {
+        let elsewhere = line.watched.max(20) - NEIGHBOURS - 1;
+        for (namespace, all, failing) in [("shop", NEIGHBOURS, line.neighbours), ("elsewhere", elsewhere, line.failing)]
+        {
+            assert!(failing <= all, "{failing} of {all} fail");
+            for n in 0..all {
+                self.other(WorkloadKey::new(namespace, &format!("other-{n}")), n < failing, now);
+            }
+        }
+    }
+
+    fn other(&mut self, key: WorkloadKey, fails: bool, now: Timestamp) {
+        let since = fails.then(|| *self.failing.entry(key.clone()).or_insert(now));
+        if !fails {
+            self.failing.remove(&key);
+        }
+        self.fleet.report(&key, Report { failing_since: since, evident_since: since, last_failed: None });
+    }
+
+    pub fn facts(&self, now: Timestamp) -> FleetFacts {
+        self.fleet.facts(&own_key(), now)
+    }
+
+    /// Decides, and once more if the decision itself brings the storm brake on or off, as the controller does.
+    pub fn judge(&self, snapshot: &mut Snapshot, now: Timestamp) -> Decision {
+        let decision = decide(snapshot, now);
+        self.fleet.report(&own_key(), Report::of(snapshot, &decision));
+        let storm = self.fleet.weather((snapshot.nodes.total, snapshot.nodes.not_ready), now).storm;
+        if !self.fleet.set_storm(storm.then(|| Name::from("storm-1"))) {
+            return decision;
+        }
+        snapshot.fleet = self.facts(now);
+        decide(snapshot, now)
+    }
+}
+
+fn own_key() -> WorkloadKey {
+    WorkloadKey::new("shop", "web")
+}
