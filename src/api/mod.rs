@@ -5,6 +5,7 @@ pub mod crds;
 pub mod health;
 pub mod incident;
 pub mod policy;
+pub mod selector;
 
 pub use health::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
 pub use incident::{Incident, IncidentSpec, IncidentStatus};

@@ -5,6 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::selector;
 use crate::engine::policy::{Guards, Impact, Mode, Rollout, Rule};
 
 /// Watches the Deployments of its namespace that match the selector, and brings a bad rollout of theirs back to the
@@ -32,7 +33,9 @@ use crate::engine::policy::{Guards, Impact, Mode, Rollout, Rule};
 #[serde(rename_all = "camelCase")]
 pub struct IncidentPolicySpec {
     /// Which Deployments of this namespace; an empty selector is refused.
-    #[x_kube(validation = Rule::new(SELECTOR_RULE).message(SELECTOR_MESSAGE))]
+    #[schemars(schema_with = "super::selector::schema")]
+    #[x_kube(validation = Rule::new(selector::ANY_RULE).message(selector::ANY_MESSAGE))]
+    #[x_kube(validation = Rule::new(selector::VALUES_RULE).message(selector::VALUES_MESSAGE))]
     pub selector: LabelSelector,
     #[serde(flatten)]
     pub terms: Terms,
@@ -63,17 +66,18 @@ pub struct IncidentPolicySpec {
 pub struct ClusterIncidentPolicySpec {
     /// Which namespaces, by their labels; an empty selector is refused. Every namespace carries
     /// `kubernetes.io/metadata.name`.
-    #[x_kube(validation = Rule::new(SELECTOR_RULE).message(SELECTOR_MESSAGE))]
+    #[schemars(schema_with = "super::selector::schema")]
+    #[x_kube(validation = Rule::new(selector::ANY_RULE).message(selector::ANY_MESSAGE))]
+    #[x_kube(validation = Rule::new(selector::VALUES_RULE).message(selector::VALUES_MESSAGE))]
     pub namespace_selector: LabelSelector,
     /// Which Deployments of those namespaces; an empty selector is refused.
-    #[x_kube(validation = Rule::new(SELECTOR_RULE).message(SELECTOR_MESSAGE))]
+    #[schemars(schema_with = "super::selector::schema")]
+    #[x_kube(validation = Rule::new(selector::ANY_RULE).message(selector::ANY_MESSAGE))]
+    #[x_kube(validation = Rule::new(selector::VALUES_RULE).message(selector::VALUES_MESSAGE))]
     pub selector: LabelSelector,
     #[serde(flatten)]
     pub terms: Terms,
 }
-
-const SELECTOR_RULE: &str = "(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)";
-const SELECTOR_MESSAGE: &str = "an empty selector would match everything: name at least one label";
 
 const UNIQUE_RULE: &str =
     "!has(self.spec.rules) || self.spec.rules.all(a, self.spec.rules.exists_one(b, a.name == b.name))";

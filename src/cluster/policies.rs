@@ -15,6 +15,7 @@ use kube::core::{Selector, SelectorExt};
 use super::own::Own;
 use super::store::Labels;
 use crate::api::policy::Terms;
+use crate::api::selector::fault as fault_of;
 use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
 use crate::config::Mode;
 use crate::engine::builtin;
@@ -166,12 +167,10 @@ pub fn compile(reference: String, generation: Option<i64>, terms: &Terms, limit:
     }
 }
 
-/// An empty selector matches everything in Kubernetes; here it is refused, as at admission.
+/// The selector ready to be asked, or why it cannot be.
 fn selector(selector: &LabelSelector) -> Result<Selector, String> {
-    let empty = selector.match_labels.as_ref().is_none_or(BTreeMap::is_empty)
-        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty);
-    if empty {
-        return Err("an empty selector would match everything".to_owned());
+    if let Some(because) = fault_of(selector) {
+        return Err(because.to_owned());
     }
     Selector::try_from(selector.clone()).map_err(|e| format!("the selector is not valid: {e}"))
 }

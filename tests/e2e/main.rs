@@ -10,6 +10,7 @@ mod at_start;
 mod gitops;
 mod refuses_environment;
 mod refuses_people;
+mod refuses_policies;
 mod refuses_workload;
 mod revisions;
 mod support;

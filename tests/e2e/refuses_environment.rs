@@ -28,10 +28,11 @@ async fn t18_a_dependency_that_is_down_for_old_and_new_is_not_rolled_back() {
         let app = || App::new().env("APP_DEPENDENCY_URL", format!("http://{address}/"));
         t.healthy(json!({}), &app()).await;
         t.apply(deployment("db", 0)).await;
-        t.until::<Deployment, _>("db", "the end of the database", |d| {
-            (d.status.as_ref()?.replicas.unwrap_or(0) == 0).then_some(())
-        })
-        .await;
+        // A pod that is replaced before it misses the database shows nothing to compare with.
+        let old = t.api::<Pod>().list(&ListParams::default().labels("app=web")).await.unwrap();
+        for pod in &old.items {
+            t.until::<Pod, _>(&pod.name_any(), "the end of an old pod's run", ended).await;
+        }
         t.ship(&app().env("VERSION", 2)).await;
         let incident = t.refused(&hash(&t.revision_with("VERSION").await), RefusalReason::FaultNotRevision).await;
         let verdict = incident.status.as_ref().unwrap().verdict.clone().unwrap();
@@ -77,6 +78,13 @@ async fn registry(t: &Case, image: &str) {
 
 pub fn hash(set: &ReplicaSet) -> String {
     set.labels().get("pod-template-hash").cloned().expect("the controller's label")
+}
+
+/// The only container's first run has come to an end.
+fn ended(pod: &Pod) -> Option<()> {
+    let container = pod.status.as_ref()?.container_statuses.as_ref()?.first()?;
+    let ended = container.state.as_ref().is_some_and(|s| s.terminated.is_some()) || container.restart_count > 0;
+    ended.then_some(())
 }
 
 /// A service that answers, which no policy watches; gives its address.

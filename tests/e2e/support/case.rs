@@ -276,7 +276,7 @@ pub fn complete(now: &Deployment, shipped: &Deployment) -> bool {
 
 /// A client for the cluster under test: one of the test clusters, or the one that `BACKSTAY_TEST_KUBECONFIG` names. A
 /// context that is not plainly a test cluster is refused, since tests break workloads.
-async fn client() -> Client {
+pub async fn client() -> Client {
     let path = std::env::var_os("BACKSTAY_TEST_KUBECONFIG").or_else(|| std::env::var_os("KUBECONFIG"));
     let path = path.expect("KUBECONFIG is set; tests/e2e/run sets it");
     let kubeconfig = Kubeconfig::read_from(path).expect("the kubeconfig can be read");
