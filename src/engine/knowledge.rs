@@ -57,8 +57,8 @@ pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> 
     filled.filter(|step| step.len() <= MAX_STEP).take(4).collect()
 }
 
-#[cfg(test)]
-pub(super) fn is_known(class: Class, cause: Cause) -> bool {
+/// The cause occurs with this class of failure.
+pub fn is_known(class: Class, cause: Cause) -> bool {
     table::known(class, cause).is_some()
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::nodes::Place;
 use super::schema::Wrong;
 use crate::api::policy::Terms;
+use crate::engine::knowledge;
 use crate::engine::policy::{Match, Rule};
+use crate::engine::words::Cause;
 
 /// The CEL rules of the definitions that these checks stand for, beside the one on selectors.
 #[cfg(test)]
@@ -63,12 +65,20 @@ fn about_rule(terms: &Terms, at: usize, rule: &Rule) -> Vec<(&'static str, Strin
     if let Some(covering) = covered(&rule.matches, earlier) {
         said.push(("", format!("rule {} never matches: {covering} before it takes everything it could", rule.name)));
     }
+    said.extend(strangers(&rule.matches).into_iter().map(|because| (".match.causes", because)));
     let (lasting, watched) = (rule.threshold.for_seconds.unwrap_or_default(), terms.rollout.watch_seconds);
     if lasting > watched {
         let because = format!("the failure must last {lasting} s, longer than the {watched} s a rollout is watched");
         said.push((".threshold.forSeconds", because));
     }
     said
+}
+
+/// Causes that no failure of the rule has, so that they match nothing.
+fn strangers(matches: &Match) -> Vec<String> {
+    let strange = |cause: &&Cause| !matches.failures.iter().any(|class| knowledge::is_known(*class, **cause));
+    let strange = matches.causes.iter().filter(|_| !matches.failures.is_empty()).filter(strange);
+    strange.map(|cause| format!("{cause} is no cause of the failures that the rule names")).collect()
 }
 
 /// The earlier rules that leave nothing for this one, if they do.

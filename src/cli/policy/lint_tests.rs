@@ -80,6 +80,10 @@ fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] sai
     "  rules:\n    - {name: a, threshold: {forSeconds: 901}}\n",
     "p.yaml:7:41: warning: spec.rules[0].threshold.forSeconds: the failure must last 901 s, longer than the 900 s a rollout is watched\n"
 )]
+#[case::stranger(
+    "  rules:\n    - {name: a, match: {failures: [OOMKilled], causes: [ContainerLimit, Taints]}}\n",
+    "p.yaml:7:56: warning: spec.rules[0].match.causes: Taints is no cause of the failures that the rule names\n"
+)]
 #[case::stable(
     "  rollout: {stableSeconds: 60, watchSeconds: 30}\n",
     "p.yaml:6:28: warning: spec.rollout.stableSeconds: a revision counts as healthy after 60 s, and failures count against its rollout for 30 s only\n"
