@@ -184,6 +184,12 @@ pub fn lines(text: &str) -> String {
     text::redact(&text::clean(text, MAX_TEXT)).into_owned()
 }
 
+/// The name of a person as the API server knows them, on one line. It may be an e-mail address and is no secret to those
+/// who may read the record.
+pub fn person(name: &str) -> String {
+    text::clean(name, MAX_TEXT).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 fn widths(rows: &[Vec<String>]) -> Vec<usize> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| display_width(cell)).max();

@@ -16,5 +16,6 @@ pub mod shelf;
 pub mod slim;
 pub mod store;
 pub mod streams;
-pub mod text;
 pub mod watches;
+
+pub use crate::engine::text;

@@ -21,4 +21,5 @@ pub mod observe;
 pub mod policy;
 pub mod rollout;
 pub mod storm;
+pub mod text;
 pub mod words;

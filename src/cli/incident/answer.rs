@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use super::super::failure::Failed;
-use super::super::page::one_line;
+use super::super::page::person;
 use super::super::print;
 use super::super::reach::Cluster;
 use super::{AnswerArgs, NameArgs, objects, typed, words};
@@ -31,7 +31,7 @@ pub async fn decide(args: &AnswerArgs, verdict: ApprovalVerdict) -> anyhow::Resu
         ApprovalVerdict::Deny => "denied",
     };
     let what = describe(&incident, &key);
-    print(&format!("incident/{} {said} by {}: {what}\n", args.target.name, one_line(&by)))?;
+    print(&format!("incident/{} {said} by {}: {what}\n", args.target.name, person(&by)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,8 +42,8 @@ pub async fn acknowledge(args: &NameArgs) -> anyhow::Result<ExitCode> {
     let by = whoami(&cluster).await?;
     let before = incident.spec.acknowledged.as_ref().map(|a| a.by.clone()).filter(|before| *before != by);
     write(&cluster, &object, json!({"acknowledged": {"by": by}})).await?;
-    let instead = before.map(|before| format!(", until now by {}", one_line(&before))).unwrap_or_default();
-    print(&format!("incident/{} looked after by {}{instead}\n", args.name, one_line(&by)))?;
+    let instead = before.map(|before| format!(", until now by {}", person(&before))).unwrap_or_default();
+    print(&format!("incident/{} looked after by {}{instead}\n", args.name, person(&by)))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::{DynamicObject, ObjectList};
 use serde_json::json;
 
-use super::super::page::{one_line, table};
+use super::super::page::{one_line, person, table};
 use super::super::{print, times};
 use super::{ListArgs, Output, encode, fetch, typed, words};
 use crate::api::Incident;
@@ -76,12 +76,16 @@ fn row(incident: &Incident, namespaces: bool, wide: bool, now: Timestamp) -> Vec
             or_dash(Some(opened.failing.name.to_string())),
             or_dash(words::baseline(incident).map(|b| b.name.to_string())),
             or_dash(Some(opened.policy.clone())),
-            or_dash(incident.spec.acknowledged.as_ref().map(|a| a.by.clone())),
             why,
         ]);
     }
     if namespaces {
         cells.insert(0, incident.namespace().unwrap_or_default());
     }
-    cells.iter().map(|cell| one_line(cell)).collect()
+    let mut cells: Vec<String> = cells.iter().map(|cell| one_line(cell)).collect();
+    if wide {
+        let by = or_dash(incident.spec.acknowledged.as_ref().map(|a| person(&a.by)));
+        cells.insert(cells.len() - 1, by);
+    }
+    cells
 }

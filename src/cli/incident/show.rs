@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::super::failure::Failed;
-use super::super::page::{Page, Screen, Tone, lines, one_line};
+use super::super::page::{Page, Screen, Tone, lines, one_line, person};
 use super::super::{print, times};
 use super::steps::next_steps;
 use super::{Output, ShowArgs, encode, fetch, objects, typed, words};
@@ -239,7 +239,7 @@ fn people(page: &mut Page, incident: &Incident) {
     }
     page.heading("PEOPLE");
     if let Some(by) = &spec.acknowledged {
-        page.para(2, &one_line(&format!("{} looks after it", by.by)));
+        page.para(2, &format!("{} looks after it", person(&by.by)));
     }
     if let Some(approval) = &spec.approval {
         let verb = match approval.verdict {
@@ -247,7 +247,7 @@ fn people(page: &mut Page, incident: &Incident) {
             ApprovalVerdict::Deny => "denied",
         };
         let what = approval.decision.as_deref().unwrap_or("whatever is decided");
-        page.para(2, &one_line(&format!("{} {verb} {what}", approval.by)));
+        page.para(2, &format!("{} {verb} {}", person(&approval.by), one_line(what)));
     }
     for note in &spec.notes {
         page.item(2, &lines(note));

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::engine::facts::{ContainerFacts, Termination};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom};
+use crate::engine::text::redact;
 use crate::engine::words::ContainerKind;
 
 /// Most bytes of a text. Messages come from containers and registries.
@@ -12,9 +13,10 @@ const MAX_TEXT: usize = 512;
 const MAX_SOURCE: usize = 256;
 
 /// The evidence for one symptom: a source such as `pod/web-6d-x containerStatuses[web].lastState` and a text such as
-/// `OOMKilled, exit 137, limit 64Mi`, at most 256 and 512 bytes of one line each.
+/// `OOMKilled, exit 137, limit 64Mi`, at most 256 and 512 bytes of one line each, without what looks like a secret.
 pub fn evidence(symptom: &Symptom<'_>) -> Evidence {
-    Evidence { source: bounded(MAX_SOURCE, &Source(symptom)), text: bounded(MAX_TEXT, &Text(symptom)) }
+    let text = bounded(MAX_TEXT, &Text(symptom));
+    Evidence { source: bounded(MAX_SOURCE, &Source(symptom)), text: redact(&text).into_owned() }
 }
 
 struct Source<'s, 'a>(&'s Symptom<'a>);

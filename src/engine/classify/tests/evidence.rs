@@ -33,6 +33,13 @@ fn an_end_that_shows_now_is_in_the_state() {
 }
 
 #[test]
+fn what_a_program_says_of_its_secrets_is_no_evidence() {
+    let said = saying(ended(1, "Error"), "dial postgres://app:hunter2@db/x: refused, DB_PASSWORD=hunter2");
+    let (_, text) = shown(&only(pod([terminated(said)])), 20);
+    assert_eq!(text, "Error, exit 1, ran 3 s: dial postgres://***@db/x: refused, DB_PASSWORD=***");
+}
+
+#[test]
 fn a_run_whose_start_is_unknown_has_no_length() {
     let mut ending = ended(128, "StartError");
     ending.started = None;

@@ -1,0 +1,350 @@
+//! What secrets look like. Each function looks at one place of a text and says what is to be hidden there.
+//!
+//! How far any of them looks is bounded, or ends where the next one begins, so that a text that is all marks costs no
+//! more than a multiple of its length.
+
+use std::ops::Range;
+
+/// How far a name, a scheme or a local part reaches back.
+const MAX_NAME: usize = 64;
+/// How long a value in quotes may be before its closing quote is taken for missing.
+const MAX_QUOTED: usize = 4096;
+/// How long the user information of a URL may be.
+const MAX_USER_INFORMATION: usize = 512;
+/// Shorter credentials are words of a sentence.
+const MIN_CREDENTIALS: usize = 8;
+/// The length of the identifier of a key of AWS.
+const KEY_ID: usize = 20;
+/// Shorter runs of base64 are names and digests.
+const MIN_BASE64: usize = 60;
+
+/// Words that stand for a secret in a name.
+const SECRET_WORDS: &[&str] = &[
+    "credential",
+    "credentials",
+    "accesskey",
+    "accountkey",
+    "privatekey",
+    "secretkey",
+    "authkey",
+    "authorization",
+    "cookie",
+    "jwt",
+    "sessionid",
+];
+/// Ends of words that do so, where a name is written as one word.
+const SECRET_ENDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "secret", "token", "apikey"];
+/// Words that make a secret of the key that follows them.
+const KEY_OWNERS: &[&str] =
+    &["api", "access", "private", "secret", "account", "encryption", "signing", "master", "shared", "auth", "storage"];
+/// Last words of names that are about a secret and do not hold it.
+const HARMLESS_ENDS: &[&str] = &[
+    "url",
+    "uri",
+    "path",
+    "file",
+    "name",
+    "ref",
+    "ttl",
+    "timeout",
+    "expiry",
+    "expires",
+    "expiration",
+    "count",
+    "length",
+    "len",
+    "size",
+    "type",
+    "endpoint",
+    "host",
+    "port",
+    "rounds",
+    "enabled",
+    "required",
+    "version",
+    "policy",
+    "class",
+    "provider",
+    "store",
+    "id",
+    "namespace",
+    "limit",
+    "field",
+    "header",
+    "algorithm",
+    "alg",
+    "format",
+    "issuer",
+    "audience",
+    "scope",
+    "age",
+    "lifetime",
+    "rotation",
+    "manager",
+    "mount",
+];
+/// Values that hide nothing.
+const EMPTY_VALUES: &[&str] = &["null", "nil", "none", "true", "false", "undefined", "yes", "no"];
+
+/// The value after `=` or `:`, where the name before it stands for a secret. A space before the colon makes it prose,
+/// as in `volume "db-secret" : secret "db-secret" not found`.
+pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let by_equals = bytes.get(mark.start) == Some(&b'=');
+    let mut end = mark.start;
+    if by_equals {
+        end = back(bytes, end, 4, |b| b == b' ');
+    }
+    // In `name= next` the value is empty.
+    let spaced = !by_equals || end < mark.start;
+    end = back(bytes, end, 4, |b| matches!(b, b'"' | b'\'' | b'\\' | b'`'));
+    let start = back(bytes, end, MAX_NAME, is_name);
+    let name = text.get(start..end)?;
+    let words = words(name);
+    if !stands_for_a_secret(&words, by_equals) {
+        return None;
+    }
+    let mut at = mark.end;
+    if by_equals && bytes.get(at) == Some(&b'>') {
+        at += 1;
+    }
+    if spaced {
+        at = forth(bytes, at, 8, |b| b == b' ');
+    }
+    let quote = forth(bytes, at, 4, |b| b == b'\\');
+    let is_quoted = matches!(bytes.get(quote), Some(b'"' | b'\''));
+    let value = match bytes.get(quote) {
+        Some(mark @ (b'"' | b'\'')) => quoted_value(bytes, quote + 1, *mark, quote > at),
+        _ if words.iter().any(|w| w == "cookie" || w == "authorization") => header_value(bytes, at),
+        _ if by_equals && bytes.get(..start).is_some_and(|before| before.trim_ascii_end().ends_with(b";")) => {
+            at..forth(bytes, at, MAX_QUOTED, |b| !matches!(b, b';' | b'"' | b'\'' | b'\n'))
+        }
+        _ => at..forth(bytes, at, usize::MAX, is_value),
+    };
+    let said = text.get(value.clone())?;
+    (!is_no_secret(said, &words) && (by_equals || is_quoted || !is_prose(said, &words))).then_some(value)
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+fn is_value(byte: u8) -> bool {
+    !byte.is_ascii_whitespace() && !matches!(byte, b',' | b';' | b'&' | b'"' | b'\'')
+}
+
+/// To the closing quote, which is escaped where the opening one was. Without one, to the end of the line.
+fn quoted_value(bytes: &[u8], start: usize, quote: u8, escaped: bool) -> Range<usize> {
+    let mut at = start;
+    while let Some(byte) = bytes.get(at).filter(|_| at - start < MAX_QUOTED) {
+        match byte {
+            b'\n' => break,
+            b'\\' if !escaped => at += 1,
+            b'\\' if bytes.get(forth(bytes, at, 4, |b| b == b'\\')) == Some(&quote) => return start..at,
+            byte if *byte == quote => return start..at,
+            _ => {}
+        }
+        at += 1;
+    }
+    start..boundary(bytes, at.min(bytes.len()))
+}
+
+/// The value of a header that holds several words, such as `Basic YTpi` or `a=b; c=d`: to the end of the line or of the
+/// text it is quoted in.
+fn header_value(bytes: &[u8], start: usize) -> Range<usize> {
+    let scheme = forth(bytes, start, 12, |b| b.is_ascii_alphabetic());
+    let token = forth(bytes, scheme, 4, |b| b == b' ');
+    let named = [&b"bearer"[..], b"basic", b"token", b"digest", b"apikey", b"negotiate"];
+    let is_named = bytes.get(start..scheme).is_some_and(|word| named.iter().any(|n| word.eq_ignore_ascii_case(n)));
+    let start = if is_named && token > scheme { token } else { start };
+    start..forth(bytes, start, MAX_QUOTED, |b| !matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'|'))
+}
+
+/// The words of a name such as `DB_PASSWORD`, `dbPassword` or `db.password`, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut before = b'_';
+    for (at, byte) in name.bytes().enumerate() {
+        if byte.is_ascii_alphanumeric() {
+            let next_is_lower = name.as_bytes().get(at + 1).is_some_and(u8::is_ascii_lowercase);
+            let capital = byte.is_ascii_uppercase() && (!before.is_ascii_uppercase() || next_is_lower);
+            match words.last_mut().filter(|_| before.is_ascii_alphanumeric() && !capital) {
+                Some(word) => word.push(char::from(byte.to_ascii_lowercase())),
+                None => words.push(char::from(byte.to_ascii_lowercase()).to_string()),
+            }
+        }
+        before = byte;
+    }
+    words
+}
+
+fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {
+    let Some((last, before)) = words.split_last() else { return false };
+    let is_session = last == "id" && before.last().is_some_and(|word| word == "session");
+    if is_session || (by_equals && (last == "pass" || last == "sig")) {
+        return true;
+    }
+    let owns = |pair: &[String]| matches!(pair, [owner, key] if key == "key" && KEY_OWNERS.contains(&owner.as_str()));
+    let is_secret =
+        |word: &String| SECRET_WORDS.contains(&word.as_str()) || SECRET_ENDS.iter().any(|end| word.ends_with(end));
+    (words.iter().any(is_secret) || words.windows(2).any(owns)) && !HARMLESS_ENDS.contains(&last.as_str())
+}
+
+/// What stands behind the name of a secret and is none: nothing, a placeholder, what is nested, the working directory.
+fn is_no_secret(value: &str, words: &[String]) -> bool {
+    let ends = |end: &str| words.last().is_some_and(|last| last.ends_with(end));
+    let placeholder = value.starts_with("${") || value.starts_with("$(") || value.starts_with("{{");
+    value.is_empty()
+        || placeholder
+        || matches!(value, "{" | "[" | "{}" | "[]")
+        || EMPTY_VALUES.iter().any(|empty| value.trim_end_matches([')', ']', '}']).eq_ignore_ascii_case(empty))
+        || (ends("pwd") && value.starts_with('/'))
+        || (ends("pass") && value.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// A colon in a sentence, as in `unexpected token: identifier` or `failed to fetch oauth token: 401 Unauthorized`.
+/// Passwords may be words too.
+fn is_prose(value: &str, words: &[String]) -> bool {
+    let is_password = words.last().is_some_and(|last| ["password", "passwd", "pwd"].iter().any(|p| last.ends_with(p)));
+    !is_password && (value.len() < MIN_CREDENTIALS / 2 || value.bytes().all(|b| b.is_ascii_lowercase()))
+}
+
+/// What stands between `://` and the last `@` of the authority.
+pub fn user_information(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let scheme = back(bytes, mark.start, MAX_NAME, |b| is_name(b) || b == b'+');
+    let end = forth(bytes, mark.end, MAX_USER_INFORMATION, |b| {
+        !b.is_ascii_whitespace() && !matches!(b, b'/' | b'?' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\')
+    });
+    let authority = bytes.get(mark.end..end)?;
+    let at = authority.iter().rposition(|b| *b == b'@')?;
+    (scheme < mark.start && at > 0).then_some(mark.end..mark.end + at)
+}
+
+/// An e-mail address around `@`.
+pub fn mail_address(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let start = back(bytes, mark.start, MAX_NAME, |b| b.is_ascii_alphanumeric() || b"._%+-".contains(&b));
+    let end = forth(bytes, mark.end, 255, |b| b.is_ascii_alphanumeric() || b == b'.' || b == b'-');
+    let domain = text.get(mark.end..end)?.trim_end_matches(['.', '-']);
+    let (name, top) = domain.rsplit_once('.')?;
+    let is_top = (2..=24).contains(&top.len()) && top.bytes().all(|b| b.is_ascii_alphabetic());
+    let is_version = name.split('.').next().is_some_and(|first| first.bytes().all(|b| b.is_ascii_digit()));
+    (start < mark.start && is_top && !is_version && !name.is_empty()).then_some(start..mark.end + domain.len())
+}
+
+/// A JSON web token: two or three parts of base64, of which the first is an object.
+pub fn web_token(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    if text.get(mark.clone())? != "eyJ" || back(bytes, mark.start, 1, is_token) < mark.start {
+        return None;
+    }
+    let end = forth(bytes, mark.start, usize::MAX, |b| is_token(b) || b == b'.');
+    let token = text.get(mark.start..end)?.trim_end_matches('.');
+    let mut parts = token.split('.');
+    let long = |part: Option<&str>| part.is_some_and(|p| p.len() >= 5);
+    (long(parts.next()) && long(parts.next())).then_some(mark.start..mark.start + token.len())
+}
+
+/// What follows `Bearer` or `Basic`, unless it is a word as in `basic authentication`.
+pub fn credentials(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let start = forth(bytes, mark.end, 8, |b| b == b' ');
+    let end = forth(bytes, start, usize::MAX, |b| b.is_ascii_alphanumeric() || b"._~+/=-".contains(&b));
+    let is_word = back(bytes, mark.start, 1, |b| b.is_ascii_alphanumeric()) < mark.start;
+    let long = end - start >= MIN_CREDENTIALS;
+    (!is_word && long && is_random(bytes.get(start..end)?)).then_some(start..end)
+}
+
+/// The identifier of a key of AWS.
+pub fn cloud_key(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let is_key = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    let apart = back(bytes, mark.start, 1, |b| b.is_ascii_alphanumeric()) == mark.start;
+    let end = forth(bytes, mark.start, KEY_ID + 1, |b| b.is_ascii_alphanumeric());
+    let key = bytes.get(mark.start..end)?;
+    (apart && key.len() == KEY_ID && key.iter().all(|b| is_key(*b))).then_some(mark.start..end)
+}
+
+/// A token whose maker gave it a beginning of its own.
+pub fn known_token(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let prefix = text.get(mark.clone())?;
+    let is_exact = prefix == "AIza" || !prefix.bytes().any(|b| b.is_ascii_uppercase());
+    if !is_exact || back(bytes, mark.start, 1, |b| b.is_ascii_alphanumeric()) < mark.start {
+        return None;
+    }
+    let in_words = prefix != "npm_";
+    let end = forth(bytes, mark.end, usize::MAX, |b| {
+        b.is_ascii_alphanumeric() || b == b'-' || (in_words && (b == b'_' || b == b'.'))
+    });
+    let body = bytes.get(mark.end..end)?;
+    (body.len() >= 16 && body.iter().any(u8::is_ascii_digit)).then_some(mark.start..end)
+}
+
+/// A private key with all of its lines; one that was cut off, to the end.
+pub fn key_block(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let rest = text.get(mark.start..)?;
+    let header = super::head(rest, MAX_NAME);
+    let kind = header.get(5..)?.split_once("-----")?.0;
+    if !kind.ends_with("PRIVATE KEY") {
+        return None;
+    }
+    let end = rest.find("-----END ").map_or(rest.len(), |end| {
+        let after = rest.get(end + 5..).unwrap_or_default();
+        super::head(after, MAX_NAME).find("-----").map_or(rest.len(), |more| end + 5 + more + 5)
+    });
+    Some(mark.start..mark.start + end)
+}
+
+/// The end of a private key whose beginning was cut off.
+pub fn end_of_key_block(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let (kind, _) = super::head(text.get(mark.end..)?, MAX_NAME).split_once("-----")?;
+    let is_body = |b: u8| b.is_ascii_alphanumeric() || b.is_ascii_whitespace() || b"+/=\\".contains(&b);
+    let start = back(bytes, mark.start, usize::MAX, is_body);
+    kind.ends_with("PRIVATE KEY").then_some(start..mark.end + kind.len() + 5)
+}
+
+/// Long runs of base64: the lines of a key of which both ends were cut off. Digests are in lower case and paths have
+/// many slashes.
+pub fn blocks_of_base64(text: &str) -> Vec<Range<usize>> {
+    let is_base64 = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+    let (bytes, mut found, mut at) = (text.as_bytes(), Vec::new(), 0);
+    while at < bytes.len() {
+        let end = forth(bytes, at, usize::MAX, is_base64);
+        let run = bytes.get(at..end).unwrap_or_default();
+        let has = |of: fn(&u8) -> bool| run.iter().any(of);
+        let slashes = run.iter().filter(|b| **b == b'/').count();
+        let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
+        if run.len() >= MIN_BASE64 && mixed && slashes.saturating_mul(16) <= run.len() {
+            found.push(at..forth(bytes, end, 2, |b| b == b'='));
+        }
+        at = end + 1;
+    }
+    found
+}
+
+/// Not a word: it holds a digit, or a capital behind another letter.
+fn is_random(token: &[u8]) -> bool {
+    token.iter().any(u8::is_ascii_digit) || token.iter().skip(1).any(u8::is_ascii_uppercase)
+}
+
+/// The first place from `at` on, at most `most` further, where `fits` ends.
+fn forth(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bool) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let length = rest.iter().take(most).take_while(|b| fits(**b)).count();
+    boundary(bytes, at + length)
+}
+
+/// The last place before `at`, at most `most` before it, from which on `fits` holds.
+fn back(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bool) -> usize {
+    let before = bytes.get(..at).unwrap_or_default();
+    at - before.iter().rev().take(most).take_while(|b| fits(**b)).count()
+}
+
+/// The place itself, or the next one where a character begins.
+fn boundary(bytes: &[u8], at: usize) -> usize {
+    at + bytes.get(at..).unwrap_or_default().iter().take_while(|b| (**b & 0xC0) == 0x80).count()
+}
