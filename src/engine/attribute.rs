@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::change;
 use super::decision::Verdict;
 use super::evidence::judged_pods;
-use super::facts::{ContainerTemplate, Name, PodFacts, RevisionFacts, Snapshot};
+use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Finding, Rejected};
 use super::knowledge;
 use super::moment::{after, seconds_between};
@@ -42,7 +43,7 @@ pub fn attribute(
     (finding, findings): (&Finding, &[Finding]),
     control: Option<&RevisionFacts>,
 ) -> Verdict {
-    let changed = control.map(|c| changed_aspects(c, rollout.newest)).unwrap_or_default();
+    let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
     let case = Case { s, rollout, finding, findings, control, changed };
     let explained = not_the_revisions_doing(&case)
         .or_else(|| nodes_explain_it(&case))
@@ -223,12 +224,14 @@ fn revision_at_fault(case: &Case) -> Verdict {
     };
     match case.control {
         Some(control) if ready > 0 => {
+            let shared = is_about_the_registry(f.cause);
+            let confidence = if shared { Confidence::Likely } else { Confidence::Certain };
             let because = format!(
                 "{seen}; {ready} pods of the healthy revision {} are ready at the same time; changed: {}",
                 control.hash,
                 words(&case.changed)
             );
-            verdict(Fault::Revision, Confidence::Certain, because)
+            verdict(Fault::Revision, confidence, because)
         }
         Some(control) => {
             let because = format!(
@@ -275,73 +278,34 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
     out
 }
 
-/// The change touches something that can cause the failure.
+/// The change touches something that can cause the failure. Without a healthy revision everything is a change.
 fn touches(case: &Case, aspects: &[Aspect]) -> bool {
+    let Some(control) = case.control else { return true };
+    let newest = case.rollout.newest;
+    let any_changed = |aspects: &[Aspect]| aspects.iter().any(|a| case.changed.contains(a));
+    let brings_in = |part| {
+        let container = case.finding.container.as_deref();
+        container.is_some_and(|name| change::brings_in(control, newest, name, part))
+    };
     match case.finding.cause {
-        Cause::RegistryAuth | Cause::ImageMissingOrPrivate | Cause::RegistryDns | Cause::RegistryTls => {
-            let identity = [Aspect::PullSecrets, Aspect::ServiceAccount];
-            identity.iter().any(|a| case.changed.contains(a)) || repository_changed(case)
+        // A new tag alone says nothing about a registry that refuses,
+        Cause::RegistryAuth | Cause::ImageMissingOrPrivate => {
+            any_changed(&[Aspect::PullSecrets, Aspect::ServiceAccount]) || brings_in(change::repository)
         }
+        // nor another name about one that cannot be reached.
+        cause if is_about_the_registry(cause) => brings_in(change::registry),
         Cause::InsufficientResources | Cause::QuotaExceeded => {
             let elsewhere = aspects.iter().any(|a| *a != Aspect::Resources && case.changed.contains(a));
-            elsewhere || asks_for_more(case)
+            elsewhere || change::asks_for_more(control, newest)
         }
-        _ => case.control.is_none() || aspects.iter().any(|a| case.changed.contains(a)),
+        _ => any_changed(aspects),
     }
 }
 
-/// A container asks for more than in the healthy revision, or for the first time.
-fn asks_for_more(case: &Case) -> bool {
-    let Some(control) = case.control else { return true };
-    let demand = |c: &ContainerTemplate| [c.cpu_request, c.memory_request, c.memory_limit];
-    case.rollout.newest.template.containers.iter().any(|new| {
-        let old = control.template.containers.iter().find(|c| c.name == new.name);
-        old.is_none_or(|old| demand(new).iter().zip(demand(old)).any(|(new, old)| *new > old))
-    })
-}
-
-/// A container's image comes from another repository than in the healthy revision; a new tag alone says nothing about
-/// a registry that refuses.
-fn repository_changed(case: &Case) -> bool {
-    let Some(control) = case.control else { return true };
-    case.rollout.newest.template.containers.iter().any(|new| {
-        let old = control.template.containers.iter().find(|c| c.name == new.name);
-        old.is_none_or(|old| repository(&old.image) != repository(&new.image))
-    })
-}
-
-/// The image reference without tag and digest.
-fn repository(image: &str) -> &str {
-    let name = image.split('@').next().unwrap_or(image);
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => name,
-    }
-}
-
-/// Which aspects differ between two revisions, each once, in the order of the words.
-pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> {
-    let mut changed = BTreeSet::new();
-    changed.extend(differing(&old.template.aspects, &new.template.aspects));
-    for container in &new.template.containers {
-        match old.template.containers.iter().find(|c| c.name == container.name && c.kind == container.kind) {
-            Some(before) => changed.extend(differing(&before.aspects, &container.aspects)),
-            None => {
-                changed.insert(Aspect::Containers);
-            }
-        }
-    }
-    let gone = |c: &&ContainerTemplate| !new.template.containers.iter().any(|n| n.name == c.name);
-    if old.template.containers.iter().any(|c| gone(&c)) {
-        changed.insert(Aspect::Containers);
-    }
-    changed.into_iter().collect()
-}
-
-fn differing(old: &[(Aspect, u64)], new: &[(Aspect, u64)]) -> Vec<Aspect> {
-    let value = |list: &[(Aspect, u64)], aspect: Aspect| list.iter().find(|(a, _)| *a == aspect).map(|(_, v)| *v);
-    let all: BTreeSet<Aspect> = old.iter().chain(new).map(|(a, _)| *a).collect();
-    all.into_iter().filter(|a| value(old, *a) != value(new, *a)).collect()
+/// The registry cannot be reached by this name. It is a platform's trouble, unless the change named another one; and
+/// even then all registries may be out of reach.
+fn is_about_the_registry(cause: Cause) -> bool {
+    matches!(cause, Cause::RegistryUnreachable | Cause::RegistryDns | Cause::RegistryTls)
 }
 
 fn words(aspects: &[Aspect]) -> String {

@@ -273,11 +273,9 @@ fn becomes_due(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> Opti
         return None;
     }
     if symptom.occurrences < needed(symptom.sureness, threshold) {
-        // Some statuses look the same at every attempt; then time tells how often it must have been tried.
-        let by_time = symptom.sureness == Sureness::Repeated && symptom.grace_seconds > 0;
-        let tries = i64::from(needed(symptom.sureness, threshold).saturating_sub(1));
-        let tried = after(symptom.onset, symptom.grace_seconds.saturating_mul(tries));
-        return Some(tried).filter(|at| by_time && *at > now);
+        let pace = symptom.pace?;
+        let tried = after(symptom.onset, pace.seconds_until(needed(symptom.sureness, threshold)));
+        return Some(tried).filter(|at| *at > now);
     }
     Some(due(symptom, threshold)).filter(|at| *at > now)
 }

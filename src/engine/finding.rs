@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{ConditionFacts, ContainerFacts, Name, PodFacts, RevisionFacts, Termination};
+use super::pace::Pace;
 use super::words::{Cause, Class, Confidence, ContainerKind, Fault, Rollback, Sureness};
 
 /// One failure seen in one object. Borrowed and free of allocations: a workload may have thousands of pods, and text
@@ -22,6 +23,8 @@ pub struct Symptom<'a> {
     pub occurrences: u32,
     /// How long it must last before it counts, in seconds, where the class or cause says so (`Timed`).
     pub grace_seconds: i64,
+    /// How `occurrences` grow with time alone, where they do.
+    pub pace: Option<Pace>,
     pub detail: Detail<'a>,
 }
 

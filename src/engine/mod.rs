@@ -4,6 +4,7 @@
 pub mod attribute;
 pub mod baseline;
 pub mod builtin;
+pub mod change;
 pub mod classify;
 pub mod decide;
 pub mod decision;
@@ -18,6 +19,7 @@ pub mod lifecycle;
 pub mod memory;
 pub mod moment;
 pub mod observe;
+pub mod pace;
 pub mod policy;
 pub mod rollout;
 pub mod storm;

@@ -32,12 +32,14 @@ pub fn newest(s: &Snapshot) -> Option<&RevisionFacts> {
         .map(AsRef::as_ref)
 }
 
-/// The template is one that no ReplicaSet has yet: somebody shipped something new and the controller, or a pause,
-/// has not let it start. Once the controller has observed an unpaused Deployment there is a ReplicaSet, and the
-/// revision annotation names it.
+/// The template is one that no ReplicaSet has yet: somebody shipped something new and the controller, a pause or the API
+/// server has not let it start. Once the controller has observed an unpaused Deployment there is a ReplicaSet, and the
+/// revision annotation names it, unless it could not be created: a change of `spec.replicas` is observed even then
+/// (`isScalingEvent` in pkg/controller/deployment/sync.go).
 pub fn is_unrolled(s: &Snapshot) -> bool {
     let w = &s.workload;
-    let observed = w.observed_generation >= w.generation && !w.paused;
+    let refused = w.progressing.as_ref().is_some_and(|c| !c.status && &*c.reason == "ReplicaSetCreateError");
+    let observed = w.observed_generation >= w.generation && !w.paused && !refused;
     let known =
         |r: &RevisionFacts| r.template.digest == w.template_digest || (observed && Some(r.number) == w.revision);
     !s.revisions.iter().any(|r| known(r))

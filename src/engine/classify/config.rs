@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use super::look::{Look, RETRY_SECONDS, waiting};
+use super::look::{Look, SYNCS, waiting};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::ContainerFacts;
 use crate::engine::finding::{Detail, Symptom};
@@ -23,7 +23,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     Some(if said.sureness == Sureness::Timed {
         Symptom { grace_seconds: CACHE_GRACE_SECONDS, ..symptom }
     } else {
-        Symptom { occurrences: look.attempts_by_time(container), grace_seconds: RETRY_SECONDS, ..symptom }
+        Symptom { occurrences: look.attempts_by_time(container), pace: Some(SYNCS), ..symptom }
     })
 }
 

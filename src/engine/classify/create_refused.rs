@@ -7,10 +7,12 @@ use super::look::{Scene, beyond_pods};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::{ConditionFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::pace::Pace;
 use crate::engine::words::{Cause, Class, Sureness};
 
-/// A ReplicaSet tries again after 5 ms, 10 ms, 20 ms and so on, so that within two seconds it has tried many times.
-const REPLICASET_RETRY_SECONDS: i64 = 2;
+/// The Deployment controller gives up on a ReplicaSet that it cannot create after so many tries (`maxRetries` in
+/// pkg/controller/deployment/deployment_controller.go); a ReplicaSet never gives up on its pods.
+const DEPLOYMENT_TRIES: u32 = 16;
 
 pub(super) fn symptoms<'a>(scene: &Scene<'a>, symptoms: &mut Vec<Symptom<'a>>) {
     let before = symptoms.len();
@@ -34,7 +36,8 @@ fn of_revision<'a>(scene: &Scene<'a>, revision: &'a RevisionFacts) -> Option<Sym
 fn of_workload<'a>(scene: &Scene<'a>) -> Option<Symptom<'a>> {
     let workload = &scene.s.workload;
     if let Some(condition) = workload.progressing.as_ref().filter(|c| &*c.reason == "ReplicaSetCreateError") {
-        return Some(refused(scene, Subject::Workload, "Progressing", condition));
+        let refused = refused(scene, Subject::Workload, "Progressing", condition);
+        return Some(Symptom { occurrences: refused.occurrences.min(DEPLOYMENT_TRIES), ..refused });
     }
     let condition = workload.replica_failure.as_ref().filter(|condition| condition.status)?;
     let short = match scene.newest {
@@ -56,8 +59,9 @@ fn refused<'a>(
     if said.sureness == Sureness::Definitive {
         return symptom;
     }
-    let tried_again = scene.elapsed(condition.since) >= REPLICASET_RETRY_SECONDS;
-    Symptom { occurrences: 1 + u32::from(tried_again), grace_seconds: REPLICASET_RETRY_SECONDS, ..symptom }
+    // The condition comes with the first refusal, stays as it is with every further one, and goes with the first success.
+    let pace = Pace::BackingOff;
+    Symptom { occurrences: pace.attempts_after(scene.elapsed(condition.since)), pace: Some(pace), ..symptom }
 }
 
 /// What validation refuses it will refuse again. A quota frees up, an object may yet come, a webhook may return.

@@ -8,6 +8,7 @@ use crate::engine::facts::{
 };
 use crate::engine::finding::{Detail, Subject, Symptom};
 use crate::engine::observe;
+use crate::engine::pace::Pace;
 use crate::engine::words::{Cause, Class, Sureness};
 
 use super::text::Reading;
@@ -81,12 +82,10 @@ impl<'a> Look<'_, 'a> {
     }
 
     /// Attempts that the kubelet has made since it was first seen to fail, where the status stays the same from one
-    /// to the next. It tries again after 10 s and up to half as much (`backOffPeriod` with jitter in pkg/kubelet), so
-    /// every 20 s hold at least one attempt.
+    /// to the next.
     pub(super) fn attempts_by_time(&self, container: &ContainerFacts) -> u32 {
         let Some(spell) = self.spell(container) else { return 1 };
-        let retries = self.scene.elapsed(spell.since) / RETRY_SECONDS;
-        spell.attempts.max(u32::try_from(retries).unwrap_or(u32::MAX).saturating_add(1))
+        spell.attempts.max(SYNCS.attempts_after(self.scene.elapsed(spell.since)))
     }
 
     /// The earliest moment at which this container is known to have waited in vain.
@@ -118,6 +117,7 @@ impl<'a> Look<'_, 'a> {
             onset,
             occurrences: 1,
             grace_seconds: 0,
+            pace: None,
             detail,
         }
     }
@@ -133,9 +133,9 @@ impl<'a> Look<'_, 'a> {
     }
 }
 
-/// Within so many seconds the kubelet has tried again what it tries at every sync of a pod, though the status shows
-/// no difference.
-pub const RETRY_SECONDS: i64 = 20;
+/// What the kubelet tries at every sync of a pod. A sync that failed is tried again after 10 s and up to half as much
+/// (`backOffPeriod` with jitter in pkg/kubelet), so every 20 s hold at least one.
+pub(super) const SYNCS: Pace = Pace::Every(20);
 
 /// Why a container waits, if it does: reason and message.
 pub(super) fn waiting(container: &ContainerFacts) -> Option<(&str, &str)> {
@@ -154,5 +154,16 @@ pub(super) fn beyond_pods<'a>(
     onset: Timestamp,
     detail: Detail<'a>,
 ) -> Symptom<'a> {
-    Symptom { class, cause, sureness, subject, container: None, onset, occurrences: 1, grace_seconds: 0, detail }
+    Symptom {
+        class,
+        cause,
+        sureness,
+        subject,
+        container: None,
+        onset,
+        occurrences: 1,
+        grace_seconds: 0,
+        pace: None,
+        detail,
+    }
 }

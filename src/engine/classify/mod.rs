@@ -29,7 +29,6 @@ use super::words::{ContainerKind, Sureness};
 use look::{Look, Scene};
 
 pub use evidence::evidence;
-pub use look::RETRY_SECONDS;
 pub use unready::FLAPPING_SECONDS;
 
 /// Every failure that the statuses of a workload's objects show, of all its revisions. `HealthCheck` has no status

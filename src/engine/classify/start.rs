@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::crash;
-use super::look::{Look, RETRY_SECONDS, waiting};
+use super::look::{Look, SYNCS, waiting};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::{ContainerFacts, Termination};
 use crate::engine::finding::{Detail, Symptom};
@@ -29,12 +29,12 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
         (true, _) => look.attempts_by_time(container),
         (false, spell) => spell.map_or(1, |spell| spell.attempts).max(crash::exits(look, container)),
     };
-    let grace_seconds = match (said.sureness, by_time) {
-        (Sureness::Timed, _) => NODE_GRACE_SECONDS,
-        (_, true) => RETRY_SECONDS,
-        (_, false) => 0,
+    let (grace_seconds, pace) = match (said.sureness, by_time) {
+        (Sureness::Timed, _) => (NODE_GRACE_SECONDS, None),
+        (_, true) => (0, Some(SYNCS)),
+        (_, false) => (0, None),
     };
-    Some(Symptom { occurrences: attempts, grace_seconds, ..symptom })
+    Some(Symptom { occurrences: attempts, grace_seconds, pace, ..symptom })
 }
 
 /// What a runtime says of a process that never ran. containerd calls such an end `StartError` and gives it exit code

@@ -93,6 +93,26 @@ fn a_refusal_that_lasts_was_repeated(#[case] now: i64, #[case] occurrences: u32)
     assert!(matches!(single(&s, at(now)).subject, Subject::Revision(r) if &*r.uid == NEW));
 }
 
+#[rstest]
+#[case(10, 1)]
+#[case(11, 1)]
+#[case(12, 2)]
+#[case(14, 3)]
+#[case(28, 10)]
+#[case::backing_off(107, 14)]
+fn refusals_are_counted_by_the_time_in_which_they_must_have_come(#[case] now: i64, #[case] attempts: u32) {
+    assert_eq!(single(&refused("exceeded quota: q"), at(now)).occurrences, attempts);
+}
+
+#[test]
+fn the_deployment_controller_gives_up_on_a_replicaset_after_sixteen_tries() {
+    let mut s = snapshot([]);
+    let refusal = "Failed to create new replica set \"web-x\": exceeded quota: q";
+    s.workload.progressing = Some(condition(false, "ReplicaSetCreateError", refusal, 10));
+    assert_eq!(single(&s, at(28)).occurrences, 10);
+    assert_eq!(single(&s, at(100_000)).occurrences, 16);
+}
+
 #[test]
 fn a_condition_that_outlived_the_shortage_is_old_news() {
     let mut s = refused("exceeded quota: q");

@@ -1,0 +1,84 @@
+//! What differs between two revisions.
+
+use std::collections::BTreeSet;
+
+use super::facts::{ContainerTemplate, RevisionFacts};
+use super::words::Aspect;
+
+/// Which aspects differ between two revisions, each once, in the order of the words.
+pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> {
+    let mut changed = BTreeSet::new();
+    changed.extend(differing(&old.template.aspects, &new.template.aspects));
+    for container in &new.template.containers {
+        match old.template.containers.iter().find(|c| c.name == container.name && c.kind == container.kind) {
+            Some(before) => changed.extend(differing(&before.aspects, &container.aspects)),
+            None => {
+                changed.insert(Aspect::Containers);
+            }
+        }
+    }
+    let gone = |c: &&ContainerTemplate| !new.template.containers.iter().any(|n| n.name == c.name);
+    if old.template.containers.iter().any(|c| gone(&c)) {
+        changed.insert(Aspect::Containers);
+    }
+    changed.into_iter().collect()
+}
+
+fn differing(old: &[(Aspect, u64)], new: &[(Aspect, u64)]) -> Vec<Aspect> {
+    let value = |list: &[(Aspect, u64)], aspect: Aspect| list.iter().find(|(a, _)| *a == aspect).map(|(_, v)| *v);
+    let all: BTreeSet<Aspect> = old.iter().chain(new).map(|(a, _)| *a).collect();
+    all.into_iter().filter(|a| value(old, *a) != value(new, *a)).collect()
+}
+
+/// A container asks for more than before, or for the first time.
+pub fn asks_for_more(old: &RevisionFacts, new: &RevisionFacts) -> bool {
+    let demand = |c: &ContainerTemplate| [c.cpu_request, c.memory_request, c.memory_limit];
+    new.template.containers.iter().any(|new| {
+        let old = old.template.containers.iter().find(|c| c.name == new.name);
+        old.is_none_or(|old| demand(new).iter().zip(demand(old)).any(|(new, old)| *new > old))
+    })
+}
+
+/// The image of this container has a part, such as its registry, that no image had before.
+pub fn brings_in(old: &RevisionFacts, new: &RevisionFacts, container: &str, part: fn(&str) -> &str) -> bool {
+    let container = new.template.containers.iter().find(|c| &*c.name == container);
+    container.is_some_and(|c| !old.template.containers.iter().any(|o| part(&o.image) == part(&c.image)))
+}
+
+/// An image reference without tag and digest.
+pub fn repository(image: &str) -> &str {
+    let name = image.split('@').next().unwrap_or(image);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+/// The host that an image comes from. A first part that looks like no host is a name on Docker Hub, as container
+/// runtimes read it (`splitDockerDomain` in github.com/distribution/reference).
+pub fn registry(image: &str) -> &str {
+    match image.split_once('/') {
+        Some((host, _)) if host == "localhost" || host.contains(['.', ':']) => host,
+        _ => "docker.io",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("web", "web", "docker.io")]
+    #[case("web:1.0", "web", "docker.io")]
+    #[case("shop/web:1.0", "shop/web", "docker.io")]
+    #[case("docker.io/shop/web@sha256:12", "docker.io/shop/web", "docker.io")]
+    #[case("localhost/web", "localhost/web", "localhost")]
+    #[case("registry:5000/web", "registry:5000/web", "registry:5000")]
+    #[case("127.0.0.1:5000/shop/web:1.0@sha256:12", "127.0.0.1:5000/shop/web", "127.0.0.1:5000")]
+    #[case("", "", "docker.io")]
+    fn an_image_has_a_registry_and_a_repository(#[case] image: &str, #[case] repo: &str, #[case] host: &str) {
+        assert_eq!((repository(image), registry(image)), (repo, host));
+    }
+}
