@@ -1,6 +1,6 @@
 //! The revision fails and is not to blame: nothing is done, and the record says why.
 
-use backstay::engine::words::{Fault, RefusalReason};
+use backstay::engine::words::{Cause, Class, Confidence, Fault, RefusalReason};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use kube::api::ListParams;
@@ -8,7 +8,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::support::case::complete;
-use crate::support::{App, Case, case};
+use crate::support::{App, Case, Story, case};
 
 #[tokio::test]
 async fn t17_a_slow_but_good_start_is_waited_for() {
@@ -63,8 +63,21 @@ async fn t20_a_registry_that_limits_pulls_is_not_the_fault_of_the_revision() {
 }
 
 #[tokio::test]
-async fn t20_a_registry_that_is_down_is_not_the_fault_of_the_revision() {
-    case::run("registry-down", async |t| registry(&t, "localhost:5999/testapp:v1").await).await;
+async fn t20_a_registry_that_does_not_answer_is_not_the_fault_of_the_revision() {
+    case::run("registry-cut", async |t| registry(&t, "localhost:5000/reset/testapp:v1").await).await;
+}
+
+#[tokio::test]
+async fn t20_a_registry_that_is_down_and_that_the_change_brought_in_is_the_fault_of_the_revision() {
+    case::run("registry-new", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        t.ship(&App::new().image("localhost:5999/testapp:v1")).await;
+        let story = Story { class: Class::ImagePullBackOff, causes: &[Cause::RegistryUnreachable] };
+        let incident = t.rolled_back(&baseline, story).await;
+        let verdict = incident.status.as_ref().unwrap().verdict.clone().unwrap();
+        assert_eq!(verdict.confidence, Confidence::Likely, "{verdict:?}");
+    })
+    .await;
 }
 
 async fn registry(t: &Case, image: &str) {

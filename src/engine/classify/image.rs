@@ -112,6 +112,7 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 "network is unreachable",
                 "proxyconnect",
                 "unexpected eof",
+                ": eof",
                 "context deadline exceeded",
                 "context canceled",
                 "client.timeout exceeded",

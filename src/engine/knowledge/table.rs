@@ -136,11 +136,11 @@ table! {
         "The image does not exist or may not be read; the registry does not say which."
     ImagePullBackOff RegistryRateLimited: Platform CannotHelp Repeated NOTHING REGISTRY
         "The registry allows no more pulls for now."
-    ImagePullBackOff RegistryUnreachable: Platform CannotHelp Repeated IMAGE REGISTRY
+    ImagePullBackOff RegistryUnreachable: Platform Depends Repeated IMAGE REGISTRY
         "The registry cannot be reached."
     ImagePullBackOff RegistryDns: Platform Depends Repeated IMAGE REGISTRY
         "The registry's host name cannot be resolved."
-    ImagePullBackOff RegistryTls: Platform CannotHelp Repeated IMAGE REGISTRY
+    ImagePullBackOff RegistryTls: Platform Depends Repeated IMAGE REGISTRY
         "The registry's certificate is not trusted, or it does not speak TLS."
     ImagePullBackOff RegistryError: Platform CannotHelp Repeated NOTHING REGISTRY
         "The registry answers with errors of its own."
