@@ -215,7 +215,10 @@ fn no_rollout_in_window(case: &Case, _: Timestamp) -> Option<Refusal> {
 fn fault_not_revision(case: &Case, _: Timestamp) -> Option<Refusal> {
     let v = case.verdict;
     let guilty = v.fault == Fault::Revision && v.confidence >= Confidence::Likely;
-    (!guilty)
+    // That nothing material changed is all that is known then, and the guard on the baseline, which never lets it
+    // pass, has the better word for it.
+    let unchanged = v.fault == Fault::Unknown && case.target == Err(Missing::EqualsCurrent);
+    (!guilty && !unchanged)
         .then(|| no(RefusalReason::FaultNotRevision, &format!("fault {}, {}: {}", v.fault, v.confidence, v.because)))
 }
 
@@ -233,7 +236,7 @@ fn no_baseline(case: &Case, _: Timestamp) -> Option<Refusal> {
         Ok(_) => None,
         Err(Missing::EqualsCurrent) => Some(no(
             RefusalReason::BaselineEqualsCurrent,
-            "the last healthy revision has the same template; going back to it would change nothing",
+            "the last healthy revision has materially the same template, so going back to it would change nothing",
         )),
         Err(Missing::NoneHealthy) if case.s.workload.revision_history_limit == 0 => Some(no(
             RefusalReason::NoBaseline,
