@@ -10,7 +10,7 @@ CARGO ?= cargo
 # The versions besides the default one that `make test-matrix` goes through.
 MATRIX ?= 1.34 1.37
 
-.PHONY: help doctor test test-matrix lint unit e2e faults bench image demo demo-down generate clean
+.PHONY: help doctor test test-matrix lint deny unit e2e faults bench image demo demo-down generate clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -22,9 +22,13 @@ doctor: ## Say whether everything that is needed is there
 test: ## Everything: format, lints, unit to end-to-end; last line "N passed, N failed"
 	@.ci/test
 
-lint: ## Formatting and clippy
+lint: ## Formatting, clippy, shell scripts and the Dockerfile
 	$(CARGO) fmt --all --check
 	.ci/clippy
+	@.ci/scripts
+
+deny: ## Licences, sources and banned crates, with cargo-deny; ADVISORIES=1 for known vulnerabilities
+	@.ci/deny $(if $(ADVISORIES),advisories)
 
 unit: ## Unit, scenario, property and chart tests; needs no cluster and no root
 	@.ci/helm
@@ -38,14 +42,13 @@ faults: ## Crashes, storms and lost nodes on simulated nodes
 	@.ci/doctor
 	tests/faults/run
 
-test-matrix: ## The end-to-end tests and the faults on the other Kubernetes versions
+test-matrix: ## The end-to-end tests and the faults on the other Kubernetes versions, MATRIX="1.34 1.37"
 	@.ci/doctor root
-	@for version in $(MATRIX); do \
+	@failed=; for version in $(MATRIX); do \
 		echo "==> Kubernetes $$version"; \
-		KUBERNETES=$$version tests/cluster/build node; \
-		KUBERNETES=$$version tests/e2e/run; \
-		KUBERNETES=$$version tests/faults/run; \
-	done
+		KUBERNETES=$$version tests/e2e/run && KUBERNETES=$$version tests/faults/run || failed="$$failed $$version"; \
+	done; \
+	[[ -z $$failed ]] || { echo "failed on Kubernetes$$failed"; exit 1; }
 
 bench: ## Speed and size on the real control plane, into target/bench/latest.json
 	@.ci/doctor
@@ -53,7 +56,7 @@ bench: ## Speed and size on the real control plane, into target/bench/latest.jso
 
 image: ## The operator's image, as target/e2e/backstay-*.tar, without a container engine
 	@.ci/doctor
-	tests/cluster/build sim
+	tests/cluster/build image
 	tests/e2e/operator build
 
 demo: ## A real cluster, a bad rollout, and how it is brought back; needs root

@@ -10,7 +10,7 @@ count() {
     ((rc == 0)) && echo 1 0 || echo 0 1
     return
   fi
-  last=$(grep -v '^[[:space:]]*$' "$log" | tail -n 1)
+  last=$(grep -v '^[[:space:]]*$' "$log" | tail -n 1) || true
   if [[ $last =~ ^([[:alnum:]_-]+:\ )?([0-9]+)\ passed,\ ([0-9]+)\ failed ]]; then
     good=${BASH_REMATCH[2]} bad=${BASH_REMATCH[3]}
   else

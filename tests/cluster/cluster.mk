@@ -2,7 +2,7 @@
 CLUSTER_NAME ?= default
 CLUSTER_MODE ?= node
 
-.PHONY: cluster-bin cluster cluster-down
+.PHONY: cluster-bin cluster cluster-down cluster-check
 
 cluster-bin: ## Build the programs of the test cluster
 	tests/cluster/build $(CLUSTER_MODE)
@@ -12,3 +12,6 @@ cluster: cluster-bin ## Start a test cluster
 
 cluster-down: ## Stop it
 	tests/cluster/cluster down --name $(CLUSTER_NAME)
+
+cluster-check: cluster-bin ## Prove that a cluster leaves nothing behind, also after a kill
+	tests/cluster/selftest

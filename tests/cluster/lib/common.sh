@@ -39,13 +39,16 @@ require_commands() {
   for pair in "$@"; do
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%=*}" >/dev/null || packages+=("${pair#*=}")
   done
-  ((${#packages[@]})) || return 0
+  ((${#packages[@]} == 0)) || require_packages "${packages[@]}"
+}
+
+require_packages() {
   if ((EUID == 0)) && command -v apt-get >/dev/null; then
-    say "installing ${packages[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "${packages[@]}" >/dev/null 2>&1 && return 0
+    say "installing $*"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null 2>&1 && return 0
     # An image without package lists needs one update; lists that are there are not refreshed for nothing.
     apt-get update -q >/dev/null 2>&1 || true
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "${packages[@]}" >/dev/null && return 0
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q "$@" >/dev/null && return 0
   fi
-  die "missing system packages: ${packages[*]} (as root: apt-get install ${packages[*]})"
+  die "missing system packages: $* (as root: apt-get install $*)"
 }

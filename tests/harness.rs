@@ -1,0 +1,73 @@
+//! The scripts of the tests themselves, where a mistake of theirs would harm somebody or hide a failure.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use rstest::rstest;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn kubeconfig(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubeconfig-{name}"));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// The end-to-end tests on this cluster, with nothing in PATH that could build anything.
+fn end_to_end(kubeconfig: &Path) -> Output {
+    let mut command = Command::new(root().join("tests/e2e/run"));
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("BACKSTAY_TEST_KUBECONFIG", kubeconfig);
+    command.stdin(Stdio::null()).output().expect("the script runs")
+}
+
+#[rstest]
+#[case("production", "apiVersion: v1\nkind: Config\ncurrent-context: production\n")]
+#[case("quoted", "current-context: \"my-kind-cluster\"\n")]
+#[case("none", "apiVersion: v1\nkind: Config\n")]
+#[case("empty", "current-context: \"\"\n")]
+fn a_cluster_that_is_not_plainly_for_tests_is_refused_before_anything_is_done(#[case] name: &str, #[case] text: &str) {
+    let output = end_to_end(&kubeconfig(name, text));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("is not plainly a test cluster (kind-… or backstay-test-…)"), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[test]
+fn a_kubeconfig_that_is_not_there_is_named() {
+    let output = end_to_end(Path::new("/nonexistent/config"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("there is no file /nonexistent/config"), "{said}");
+}
+
+/// What `.ci/count.sh` makes of a step's output.
+#[rstest]
+#[case("check", 0, "", "1 0")]
+#[case("check", 1, "", "0 1")]
+#[case(
+    "suite",
+    0,
+    "test result: ok. 3 passed; 0 failed; 0 ignored;\ntest result: ok. 2 passed; 0 failed; 1 ignored;\n",
+    "5 0"
+)]
+#[case("suite", 101, "test result: FAILED. 3 passed; 1 failed; 0 ignored;\n", "3 1")]
+#[case("suite", 0, "7 passed, 0 failed\n", "7 0")]
+// A suite that breaks without a failed test, one that runs none, and a program that gave no result are failures.
+#[case("suite", 2, "test result: ok. 3 passed; 0 failed; 0 ignored;\n", "3 1")]
+#[case("suite", 0, "", "0 1")]
+#[case("suite", 0, "     Running tests/a.rs (target/a)\n", "0 1")]
+fn results_are_counted(#[case] kind: &str, #[case] code: u8, #[case] log: &str, #[case] counted: &str) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("count-{kind}-{code}-{}", log.len()));
+    std::fs::write(&path, log).unwrap();
+    let script = "set -euo pipefail; source .ci/count.sh; count \"$1\" \"$2\" \"$3\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, "count", kind, &code.to_string(), path.to_str().unwrap()]).current_dir(root());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(said.trim(), counted, "{}", String::from_utf8_lossy(&output.stderr));
+}
