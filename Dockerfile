@@ -1,5 +1,3 @@
-# syntax=docker/dockerfile:1
-
 FROM rust:1-bookworm AS build
 WORKDIR /src
 # Static: the final stage has no libc. glibc resolves names from /etc/hosts and DNS without further files.

@@ -2,11 +2,14 @@
 // a container engine, and pushes such images to the loopback registry.
 //
 //	image --binary PATH --name REF [--name REF...] --out TAR [--entrypoint PATH] [--user UID]
+//	image --dockerfile FILE --from PATH=FILE [--from ...] --name REF --out TAR
 //	image --push TAR
 //
-// The image has one layer with the binary at the entrypoint, and runs as the
-// user (65532). The tar is what `ctr images import` and `docker load` read.
-// The same binary gives the same image, byte for byte.
+// The image has one layer. With --binary it holds the binary at the entrypoint
+// and runs as the user (65532). With --dockerfile it is that file's last stage,
+// whose COPY instructions take the files that --from names in the place of an
+// earlier stage's. The tar is what `ctr images import` and `docker load` read.
+// The same files give the same image, byte for byte.
 package main
 
 import (
@@ -30,12 +33,22 @@ import (
 )
 
 type options struct {
-	binary, entrypoint, out, user, push string
-	names                               []string
+	binary, dockerfile, entrypoint, out, user, push string
+	names                                           []string
+	from                                            map[string]string
 }
 
 func parse() options {
-	var o options
+	o := options{from: map[string]string{}}
+	flag.StringVar(&o.dockerfile, "dockerfile", "", "Dockerfile whose last stage is assembled, in the place of --binary")
+	flag.Func("from", "PATH=FILE: what the last stage copies from PATH is FILE, may be repeated", func(text string) error {
+		path, file, found := strings.Cut(text, "=")
+		if !found {
+			return errors.New("it needs PATH=FILE")
+		}
+		o.from[path] = file
+		return nil
+	})
 	flag.StringVar(&o.binary, "binary", "", "static binary to put into the image")
 	flag.StringVar(&o.entrypoint, "entrypoint", "", "absolute path of the binary in the image (default /NAME-OF-BINARY)")
 	flag.StringVar(&o.out, "out", "", "tar to write")
@@ -52,30 +65,34 @@ func parse() options {
 	return o
 }
 
-// layer is a tar with the directories above the binary and the binary itself.
-func layer(binary, entrypoint string) (v1.Layer, error) {
-	content, err := os.ReadFile(binary)
-	if err != nil {
-		return nil, err
-	}
+// layer is a tar with the files and the directories above them.
+func layer(files []file) (v1.Layer, error) {
 	var buffer bytes.Buffer
 	writer := tar.NewWriter(&buffer)
-	inside := strings.TrimPrefix(path.Clean(entrypoint), "/")
-	for i, letter := range inside {
-		if letter != '/' {
-			continue
-		}
-		directory := &tar.Header{Typeflag: tar.TypeDir, Name: inside[:i+1], Mode: 0o755}
-		if err := writer.WriteHeader(directory); err != nil {
+	known := map[string]bool{}
+	for _, file := range files {
+		content, err := os.ReadFile(file.outside)
+		if err != nil {
 			return nil, err
 		}
-	}
-	file := &tar.Header{Typeflag: tar.TypeReg, Name: inside, Mode: 0o755, Size: int64(len(content))}
-	if err := writer.WriteHeader(file); err != nil {
-		return nil, err
-	}
-	if _, err := writer.Write(content); err != nil {
-		return nil, err
+		inside := strings.TrimPrefix(path.Clean(file.inside), "/")
+		for i, letter := range inside {
+			if letter != '/' || known[inside[:i+1]] {
+				continue
+			}
+			known[inside[:i+1]] = true
+			directory := &tar.Header{Typeflag: tar.TypeDir, Name: inside[:i+1], Mode: 0o755}
+			if err := writer.WriteHeader(directory); err != nil {
+				return nil, err
+			}
+		}
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: inside, Mode: file.mode, Size: int64(len(content))}
+		if err := writer.WriteHeader(header); err != nil {
+			return nil, err
+		}
+		if _, err := writer.Write(content); err != nil {
+			return nil, err
+		}
 	}
 	if err := writer.Close(); err != nil {
 		return nil, err
@@ -85,8 +102,23 @@ func layer(binary, entrypoint string) (v1.Layer, error) {
 	})
 }
 
+// described is what the options ask for: the last stage of a Dockerfile, or one binary.
+func described(o options) (stage, error) {
+	if o.dockerfile != "" {
+		return readStage(o.dockerfile, o.from)
+	}
+	return stage{
+		files:  []file{{inside: o.entrypoint, outside: o.binary, mode: 0o755}},
+		config: v1.Config{Entrypoint: []string{o.entrypoint}, User: o.user, WorkingDir: "/"},
+	}, nil
+}
+
 func assemble(o options) (v1.Image, error) {
-	files, err := layer(o.binary, o.entrypoint)
+	described, err := described(o)
+	if err != nil {
+		return nil, err
+	}
+	files, err := layer(described.files)
 	if err != nil {
 		return nil, err
 	}
@@ -100,19 +132,17 @@ func assemble(o options) (v1.Image, error) {
 	}
 	config = config.DeepCopy()
 	config.OS, config.Architecture = "linux", runtime.GOARCH
-	config.Config.Entrypoint = []string{o.entrypoint}
-	config.Config.User = o.user
-	config.Config.WorkingDir = "/"
+	config.Config = described.config
 	return mutate.ConfigFile(image, config)
 }
 
 func build(o options) error {
-	if o.binary == "" || o.out == "" || len(o.names) == 0 {
-		return errors.New("--binary, --out and at least one --name are needed")
+	if (o.binary == "") == (o.dockerfile == "") || o.out == "" || len(o.names) == 0 {
+		return errors.New("--binary or --dockerfile, --out and at least one --name are needed")
 	}
 	image, err := assemble(o)
 	if err != nil {
-		return fmt.Errorf("assembling the image of %s: %w", o.binary, err)
+		return fmt.Errorf("assembling %s: %w", o.out, err)
 	}
 	references := map[name.Tag]v1.Image{}
 	for _, text := range o.names {
