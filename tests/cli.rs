@@ -63,6 +63,7 @@ fn the_plugin_shows_how_kubectl_calls_it() {
 #[case(&["incident", "approve", "--help"])]
 #[case(&["policy", "explain", "--help"])]
 #[case(&["policy", "lint", "--help"])]
+#[case(&["frozen", "--help"])]
 #[case(&["selftest", "--help"])]
 fn help_is_for_people(#[case] args: &[&str]) {
     let output = backstay(args);
@@ -90,6 +91,8 @@ fn wrong_usage_ends_with_two(#[case] args: &[&str]) {
 #[case("show", &["incident", "show", "web-1"], "reading incident shop/web-1")]
 #[case("deny", &["incident", "deny", "web-1", "-n", "pay"], "reading incident pay/web-1")]
 #[case("explain", &["policy", "explain", "web"], "in namespace shop")]
+#[case("frozen", &["frozen"], "listing Deployments in namespace shop")]
+#[case("frozen-all", &["frozen", "-A"], "listing Deployments in all namespaces")]
 #[case("selftest", &["selftest"], "asking for the version")]
 fn a_cluster_that_does_not_answer_is_one_line_and_a_hint(
     #[case] name: &str,

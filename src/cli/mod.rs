@@ -2,6 +2,7 @@
 
 mod crds;
 mod failure;
+mod frozen;
 mod incident;
 mod page;
 mod policy;
@@ -43,6 +44,8 @@ enum Command {
     /// Check policies, and explain what they mean for a workload
     #[command(subcommand, visible_alias = "policies")]
     Policy(policy::Command),
+    /// List the Deployments that Backstay holds paused
+    Frozen(frozen::FrozenArgs),
     /// Print the CustomResourceDefinitions, or write them into a directory
     Crds(crds::CrdsArgs),
     /// Check from inside the cluster that this installation can do its work
@@ -58,6 +61,7 @@ pub async fn main() -> ExitCode {
         Command::Run(args) => run::run(&args).await,
         Command::Incident(command) => incident::run(&command, program).await,
         Command::Policy(command) => policy::run(&command, program).await,
+        Command::Frozen(args) => frozen::run(&args).await,
         Command::Crds(args) => crds::run(&args),
         Command::Selftest(args) => selftest::run(&args).await,
     };

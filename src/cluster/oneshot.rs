@@ -160,7 +160,11 @@ where
     })
 }
 
-async fn pages<K>(api: &Api<K>, params: ListParams) -> Result<Vec<K>, kube::Error>
+/// All objects, read in pages.
+///
+/// # Errors
+/// What the API server answered to a page.
+pub async fn pages<K>(api: &Api<K>, params: ListParams) -> Result<Vec<K>, kube::Error>
 where
     K: Resource + Clone + Debug + DeserializeOwned,
 {

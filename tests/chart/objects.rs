@@ -35,6 +35,7 @@ fn pods_fit_the_restricted_profile() {
     let rendered = render(&[]);
     assert_restricted(&rendered.only("Deployment")["spec"]["template"]["spec"]);
     assert_restricted(&rendered.only("Pod")["spec"]);
+    assert_restricted(&rendered.only("Job")["spec"]["template"]["spec"]);
 }
 
 #[test]
@@ -59,6 +60,25 @@ fn the_deployment_survives_the_loss_of_a_pod() {
         assert!(has_labels(template, selector), "{object} must select the operator's pods");
         assert!(!has_labels(rendered.only("Pod"), selector), "{object} must not select the test's pod");
     }
+}
+
+/// Without Backstay nobody would say that a workload is frozen.
+#[test]
+fn an_uninstallation_first_asks_what_is_frozen() {
+    let asks = |settings: &[&str]| {
+        let rendered = render(settings);
+        let job = rendered.only("Job");
+        assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "pre-delete");
+        assert_eq!(job["spec"]["backoffLimit"], 0, "the first answer counts");
+        let pod = &job["spec"]["template"];
+        assert!(has_labels(pod, &rendered.only("NetworkPolicy")["spec"]["podSelector"]["matchLabels"]));
+        assert!(!has_labels(pod, &rendered.only("Service")["spec"]["selector"]));
+        list(&pod["spec"]["containers"][0]["args"]).join(" ")
+    };
+    assert_eq!(asks(&[]), "frozen --all-namespaces");
+    let asked = asks(&["rbac.scope=namespaced", "rbac.namespaces={shop,billing}"]);
+    assert_eq!(asked, "frozen --namespace=shop --namespace=billing");
+    assert!(render(&["uninstall.refuseWhileFrozen=false"]).of_kind("Job").is_empty());
 }
 
 #[test]

@@ -10,27 +10,27 @@ use crate::render::{NAMESPACE, Rendered, list, names, render, text};
 type Right = (String, String, String, Option<String>);
 
 const RECORDS: &[(&str, &str, &[&str])] = &[
-    ("backstay.dev", "incidentpolicies", &["get", "list", "watch"]),
-    ("backstay.dev", "incidentpolicies/status", &["get", "update", "patch"]),
-    ("backstay.dev", "workloadhealths", &["get", "list", "watch", "create", "update", "patch"]),
-    ("backstay.dev", "workloadhealths/status", &["get", "update", "patch"]),
-    ("backstay.dev", "incidents", &["get", "list", "watch", "create", "update", "patch", "delete"]),
-    ("backstay.dev", "incidents/status", &["get", "update", "patch"]),
-    ("events.k8s.io", "events", &["create", "patch"]),
+    ("backstay.dev", "incidentpolicies", &["list", "watch"]),
+    ("backstay.dev", "incidentpolicies/status", &["patch"]),
+    ("backstay.dev", "workloadhealths", &["get", "list", "watch", "create"]),
+    ("backstay.dev", "workloadhealths/status", &["patch"]),
+    ("backstay.dev", "incidents", &["get", "list", "watch", "create", "delete"]),
+    ("backstay.dev", "incidents/status", &["patch"]),
+    ("events.k8s.io", "events", &["create"]),
 ];
 const READ: &[(&str, &str, &[&str])] = &[
     ("apps", "deployments", &["get", "list", "watch"]),
     ("apps", "replicasets", &["get", "list", "watch"]),
-    ("", "pods", &["get", "list", "watch"]),
+    ("", "pods", &["list", "watch"]),
 ];
 const CLUSTER_READ: &[(&str, &str, &[&str])] = &[
-    ("", "nodes", &["get", "list", "watch"]),
-    ("", "namespaces", &["get", "list", "watch"]),
-    ("backstay.dev", "clusterincidentpolicies", &["get", "list", "watch"]),
-    ("backstay.dev", "clusterincidentpolicies/status", &["get", "update", "patch"]),
+    ("", "nodes", &["list", "watch"]),
+    ("", "namespaces", &["list", "watch"]),
+    ("backstay.dev", "clusterincidentpolicies", &["list", "watch"]),
+    ("backstay.dev", "clusterincidentpolicies/status", &["patch"]),
 ];
 const ACT: &[(&str, &str, &[&str])] =
-    &[("apps", "deployments", &["patch"]), ("apps", "replicasets/scale", &["get", "patch"])];
+    &[("apps", "deployments", &["patch"]), ("apps", "replicasets/scale", &["patch"])];
 
 fn rights(tables: &[&[(&str, &str, &[&str])]]) -> BTreeSet<Right> {
     let rows = tables.iter().flat_map(|table| table.iter());
@@ -46,7 +46,7 @@ fn lease_rights() -> BTreeSet<Right> {
     };
     [right("create", None)]
         .into_iter()
-        .chain(["get", "update", "patch"].map(|verb| right(verb, Some("backstay"))))
+        .chain(["get", "update"].map(|verb| right(verb, Some("backstay"))))
         .collect()
 }
 

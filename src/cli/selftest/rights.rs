@@ -41,29 +41,30 @@ impl fmt::Display for Right {
 
 const CLUSTER_SCOPED: [&str; 3] = ["nodes", "namespaces", "clusterincidentpolicies"];
 const OURS: &str = "backstay.dev";
+const WATCH: &[&str] = &["list", "watch"];
 const READ: &[&str] = &["get", "list", "watch"];
-const STATUS: &[&str] = &["get", "patch"];
+const STATUS: &[&str] = &["patch"];
 
 /// Group, resource, subresource and verbs.
 type Entry = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 const OUTSIDE: [Entry; 4] = [
-    ("", "nodes", "", READ),
-    ("", "namespaces", "", READ),
-    (OURS, "clusterincidentpolicies", "", READ),
+    ("", "nodes", "", WATCH),
+    ("", "namespaces", "", WATCH),
+    (OURS, "clusterincidentpolicies", "", WATCH),
     (OURS, "clusterincidentpolicies", "status", STATUS),
 ];
 const INSIDE: [Entry; 10] = [
     ("apps", "deployments", "", READ),
     ("apps", "replicasets", "", READ),
-    ("", "pods", "", READ),
-    (OURS, "incidentpolicies", "", READ),
+    ("", "pods", "", WATCH),
+    (OURS, "incidentpolicies", "", WATCH),
     (OURS, "incidentpolicies", "status", STATUS),
     (OURS, "workloadhealths", "", &["get", "list", "watch", "create"]),
     (OURS, "workloadhealths", "status", STATUS),
     (OURS, "incidents", "", &["get", "list", "watch", "create", "delete"]),
     (OURS, "incidents", "status", STATUS),
-    ("events.k8s.io", "events", "", &["create", "patch"]),
+    ("events.k8s.io", "events", "", &["create"]),
 ];
 /// What changes workloads: needed to act, and absent where Backstay only observes.
 const ACT: [Entry; 2] = [("apps", "deployments", "", &["patch"]), ("apps", "replicasets", "scale", &["patch"])];

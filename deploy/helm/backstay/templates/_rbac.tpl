@@ -5,39 +5,39 @@
   verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 
 {{/* The same for what has no namespace. */}}
 {{- define "backstay.rules.clusterRead" -}}
 - apiGroups: [""]
   resources: [nodes, namespaces]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [backstay.dev]
   resources: [clusterincidentpolicies]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [backstay.dev]
   resources: [clusterincidentpolicies/status]
-  verbs: [get, update, patch]
+  verbs: [patch]
 {{- end }}
 
 {{/* Backstay's own records. Policies belong to people: only their status is written. */}}
 {{- define "backstay.rules.records" -}}
 - apiGroups: [backstay.dev]
   resources: [incidentpolicies]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [backstay.dev]
   resources: [workloadhealths]
-  verbs: [get, list, watch, create, update, patch]
+  verbs: [get, list, watch, create]
 - apiGroups: [backstay.dev]
   resources: [incidents]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [backstay.dev]
   resources: [incidentpolicies/status, workloadhealths/status, incidents/status]
-  verbs: [get, update, patch]
+  verbs: [patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end }}
 
 {{/* The only rights that change workloads. */}}
@@ -47,7 +47,7 @@
   verbs: [patch]
 - apiGroups: [apps]
   resources: [replicasets/scale]
-  verbs: [get, patch]
+  verbs: [patch]
 {{- end }}
 
 {{- define "backstay.subjects" -}}
