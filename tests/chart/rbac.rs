@@ -29,8 +29,7 @@ const CLUSTER_READ: &[(&str, &str, &[&str])] = &[
     ("backstay.dev", "clusterincidentpolicies", &["list", "watch"]),
     ("backstay.dev", "clusterincidentpolicies/status", &["patch"]),
 ];
-const ACT: &[(&str, &str, &[&str])] =
-    &[("apps", "deployments", &["patch"]), ("apps", "replicasets/scale", &["patch"])];
+const ACT: &[(&str, &str, &[&str])] = &[("apps", "deployments", &["patch"]), ("apps", "replicasets/scale", &["patch"])];
 
 fn rights(tables: &[&[(&str, &str, &[&str])]]) -> BTreeSet<Right> {
     let rows = tables.iter().flat_map(|table| table.iter());
@@ -44,10 +43,7 @@ fn lease_rights() -> BTreeSet<Right> {
     let right = |verb: &str, name: Option<&str>| {
         ("coordination.k8s.io".to_owned(), "leases".to_owned(), verb.to_owned(), name.map(str::to_owned))
     };
-    [right("create", None)]
-        .into_iter()
-        .chain(["get", "update"].map(|verb| right(verb, Some("backstay"))))
-        .collect()
+    [right("create", None)].into_iter().chain(["get", "update"].map(|verb| right(verb, Some("backstay")))).collect()
 }
 
 /// The rights that bindings of a kind give to Backstay's account, in one namespace for `RoleBinding`s.

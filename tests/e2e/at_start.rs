@@ -1,11 +1,14 @@
 //! Revisions that never get going.
 
-use backstay::api::Incident;
+use backstay::api::{ClusterIncidentPolicy, Incident, condition};
 use backstay::engine::words::{Cause, Class};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::{HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec};
+use kube::Api;
+use kube::api::{DeleteParams, PostParams};
 use serde_json::json;
 
+use crate::support::app::policy;
 use crate::support::case::Baseline;
 use crate::support::{App, Case, Story, case};
 
@@ -50,6 +53,27 @@ async fn t01_the_replicas_that_an_autoscaler_chose_stay_through_a_roll_back() {
 
 async fn autoscaler(t: &Case) -> Option<HorizontalPodAutoscalerSpec> {
     t.api::<HorizontalPodAutoscaler>().get("web").await.expect("reading the autoscaler").spec.into()
+}
+
+#[tokio::test]
+async fn t01_a_cluster_policy_governs_the_namespaces_that_it_selects() {
+    case::run("cluster-policy", async |t| {
+        let mut spec = policy(json!({}))["spec"].clone();
+        spec["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": t.namespace}});
+        let object = serde_json::from_value(json!({"metadata": {"name": t.namespace}, "spec": spec})).unwrap();
+        let policies: Api<ClusterIncidentPolicy> = Api::all(t.client.clone());
+        policies.create(&PostParams::default(), &object).await.expect("creating the policy");
+        let baseline = t.settle(&App::new()).await;
+        t.ship(&App::new().image("localhost:5000/testapp:no-such-tag")).await;
+        let story = Story { class: Class::ImagePullBackOff, causes: &[Cause::ImageNotFound] };
+        let incident = t.rolled_back(&baseline, story).await;
+        assert_eq!(incident.spec.opened.policy, format!("ClusterIncidentPolicy/{}", t.namespace));
+        let status = policies.get(&t.namespace).await.expect("reading the policy").status;
+        let conditions = status.map(|s| s.conditions).unwrap_or_default();
+        assert!(condition::is_true(&conditions, "Ready"), "{conditions:?}");
+        policies.delete(&t.namespace, &DeleteParams::default()).await.expect("deleting the policy");
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::AbortHandle;
 
 use crate::support::audit::lines;
-use crate::support::case::{Baseline, complete};
+use crate::support::case::{Baseline, OPERATOR, complete};
 use crate::support::wait::show;
 use crate::support::{App, Case, Write, case};
 
@@ -159,7 +159,7 @@ async fn frozen_and_resumed(t: &Case, git: &Repository, bad: &App, most: (usize,
         .incident("a freeze in force", |i| (i.status.as_ref()?.progress == Some(Progress::Frozen)).then(|| i.clone()))
         .await;
     t.event("Frozen", &incident).await;
-    holds_steady(t, &git.baseline, &incident, bad).await;
+    holds_steady(t, git, &incident, bad).await;
     let writes = workload_writes(t).await;
     let count = |resource: &str| writes.iter().filter(|w| w.resource == resource).count();
     let (patches, scalings) = (count("deployments"), count("replicasets/scale"));
@@ -169,7 +169,8 @@ async fn frozen_and_resumed(t: &Case, git: &Repository, bad: &App, most: (usize,
 }
 
 /// Under the tool's loop the baseline never has a pod less, the template is the tool's, and nobody writes.
-async fn holds_steady(t: &Case, baseline: &Baseline, incident: &Incident, bad: &App) {
+async fn holds_steady(t: &Case, git: &Repository, incident: &Incident, bad: &App) {
+    let (baseline, tool) = (&git.baseline, git.tool);
     let wanted = baseline.replicas();
     let available = |s: &ReplicaSet| s.status.as_ref().and_then(|s| s.available_replicas).unwrap_or(0);
     t.until::<ReplicaSet, _>(&baseline.name(), "the baseline at full strength", |s| {
@@ -182,16 +183,34 @@ async fn holds_steady(t: &Case, baseline: &Baseline, incident: &Incident, bad: &
         (contains(&live, &bad.0) && d.spec.paused == Some(true) && ours).then_some(())
     })
     .await;
-    let before = workload_writes(t).await.len();
+    let (frozen, pods) = (t.deployment().await, t.pods_of(baseline).await);
+    let before = t.writes().await.len();
     t.holds::<ReplicaSet>(&baseline.name(), "the baseline stays at full strength", STEADY, |s| match available(s) {
         n if n >= wanted => Ok(()),
         n => Err(format!("{n} of {wanted} available")),
     })
     .await;
-    let after = workload_writes(t).await;
-    assert_eq!(after.len(), before, "no write of the operator while it is frozen, but saw:{}", lines(&after));
+    assert_eq!(t.pods_of(baseline).await, pods, "the baseline's pods are the same ones");
     let now = t.deployment().await;
+    assert_eq!(now.metadata.generation, frozen.metadata.generation, "nobody changed the spec: {}", show(&now));
     assert!(contains(&serde_json::to_value(&now).unwrap(), &bad.0), "the template is the tool's: {}", show(&now));
+    no_fight(&t.writes().await[before..], tool);
+}
+
+/// While the freeze holds the operator is silent and nothing is scaled; Flux applies in every round and changes
+/// nothing, and Argo CD finds nothing to heal.
+fn no_fight(writes: &[Write], tool: Tool) {
+    let workload =
+        |w: &&Write| ["deployments", "replicasets", "replicasets/scale", "deployments/scale"].contains(&&*w.resource);
+    let (of_tool, others): (Vec<&Write>, Vec<&Write>) =
+        writes.iter().filter(workload).partition(|w| w.resource == "deployments" && w.user != OPERATOR);
+    assert!(others.is_empty(), "nobody but the tool writes while it is frozen, but saw:{}", lines(others));
+    let rounds = STEADY.as_secs() as usize;
+    match tool {
+        _ if writes.is_empty() => {}
+        Tool::Flux => assert!(of_tool.len() > rounds / 2, "the loop went on: {} applies", of_tool.len()),
+        Tool::ArgoCd => assert!(of_tool.is_empty(), "no drift is seen, but saw:{}", lines(of_tool)),
+    }
 }
 
 /// A new template in the repository rolls out by itself, and nothing of the freeze is left.

@@ -8,11 +8,14 @@
 
 mod at_start;
 mod gitops;
+mod installed;
 mod refuses_environment;
 mod refuses_people;
 mod refuses_policies;
 mod refuses_workload;
 mod revisions;
+mod rights;
 mod support;
 mod suspicion;
+mod uninstalled;
 mod while_running;

@@ -1,12 +1,16 @@
 //! Revisions that start, and fail only then.
 
 use backstay::engine::words::{Cause, Class};
+use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use serde_json::json;
 
 use crate::support::{App, Story, case, wait};
+
+/// `progressDeadlineSeconds` of the flapping workload.
+const DEADLINE: i64 = 30;
 
 #[tokio::test]
 async fn t03_a_revision_that_fails_after_the_rollout_had_succeeded_is_rolled_back() {
@@ -52,8 +56,9 @@ async fn t05_readiness_that_answers_500_is_rolled_back() {
 async fn t06_flapping_readiness_is_rolled_back_although_no_deadline_ever_fires() {
     case::run("flapping", async |t| {
         // Every loss of readiness is followed by progress, so the deadline starts anew each time.
-        let app = || App::new().spec(json!({"progressDeadlineSeconds": 30}));
+        let app = || App::new().spec(json!({"progressDeadlineSeconds": DEADLINE}));
         let baseline = t.healthy(json!({}), &app()).await;
+        let began = Timestamp::now();
         t.ship(&app().env("APP_READY_FLAP_SECONDS", 8)).await;
         let patience = t.rolled_back(&baseline, Story { class: Class::Unready, causes: &[Cause::Flapping] });
         let never = t.holds::<Deployment>("web", "no progress deadline fires", wait::PATIENCE, |d| {
@@ -61,10 +66,12 @@ async fn t06_flapping_readiness_is_rolled_back_although_no_deadline_ever_fires()
             let reasons: Vec<&str> = conditions.filter_map(|c| c.reason.as_deref()).collect();
             if reasons.contains(&"ProgressDeadlineExceeded") { Err(format!("{reasons:?}")) } else { Ok(()) }
         });
-        tokio::select! {
-            _ = patience => {}
+        let incident = tokio::select! {
+            incident = patience => incident,
             () = never => panic!("the roll-back did not end while the deadline was watched"),
-        }
+        };
+        let took = incident.spec.opened.at.duration_since(began).as_secs();
+        assert!(took > DEADLINE, "the deadline had its time: {took} s");
     })
     .await;
 }

@@ -37,24 +37,81 @@ impl Audit {
         self.0.is_some()
     }
 
-    /// The writes to a namespace, oldest first, once the log holds the request that `fence` names: the API server
-    /// writes the log in order, so everything answered before the fence was sent is in it.
+    /// The writes to a namespace, oldest first, once the log holds the request that `fence` names.
     pub async fn writes(&self, namespace: &str, fence: &str) -> Vec<Write> {
-        let Some(path) = &self.0 else { return Vec::new() };
+        let text = self.text(fence).await;
+        let mark = format!("\"namespace\":\"{namespace}\"");
+        let mut writes: Vec<Write> = text.lines().filter(|line| line.contains(&mark)).filter_map(parse).collect();
+        writes.retain(|w| w.name != fence);
+        writes.sort_by_key(|w| w.received);
+        writes
+    }
+
+    /// Everything that this user asked for in the whole cluster, its reads only where the audit policy has them.
+    pub async fn asked(&self, user: &str, fence: &str) -> Vec<Asked> {
+        let text = self.text(fence).await;
+        text.lines().filter(|line| line.contains(user)).filter_map(|line| Asked::parse(line, user)).collect()
+    }
+
+    /// The log, once it holds the request that `fence` names: the API server writes it in order, so everything
+    /// answered before the fence was sent is in it. Empty where there is no log.
+    async fn text(&self, fence: &str) -> String {
+        let Some(path) = &self.0 else { return String::new() };
         let begin = Instant::now();
         loop {
             let text = tokio::fs::read_to_string(path).await.expect("the audit log can be read");
-            let mark = format!("\"namespace\":\"{namespace}\"");
-            let mut writes: Vec<Write> = text.lines().filter(|line| line.contains(&mark)).filter_map(parse).collect();
-            if writes.iter().any(|w| w.name == fence) {
-                writes.retain(|w| w.name != fence);
-                writes.sort_by_key(|w| w.received);
-                return writes;
+            if text.lines().any(|line| line.contains(fence) && parse(line).is_some()) {
+                return text;
             }
-            assert!(begin.elapsed() < Duration::from_secs(20), "the audit log does not show {fence} in {namespace}");
+            assert!(begin.elapsed() < Duration::from_secs(20), "the audit log does not show {fence}");
             // A file cannot be watched as objects can.
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+}
+
+/// One request to a resource, whatever became of it.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub verb: String,
+    /// With its subresource behind a slash and its group behind a dot, as kubectl writes it: `deployments/scale.apps`.
+    pub resource: String,
+    pub namespace: String,
+    pub code: i64,
+    /// What the API server said besides the code.
+    pub said: String,
+    pub at: Timestamp,
+}
+
+impl Asked {
+    fn parse(line: &str, user: &str) -> Option<Self> {
+        let event: Value = serde_json::from_str(line).ok()?;
+        let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        // Who asks in the operator's name is somebody else.
+        if text("/user/username") != user {
+            return None;
+        }
+        let (resource, group) = (text("/objectRef/resource"), text("/objectRef/apiGroup"));
+        let part = |mark: &str, text: String| if text.is_empty() { text } else { format!("{mark}{text}") };
+        (!resource.is_empty()).then_some(())?;
+        Some(Self {
+            verb: text("/verb"),
+            resource: format!("{resource}{}{}", part("/", text("/objectRef/subresource")), part(".", group)),
+            namespace: text("/objectRef/namespace"),
+            code: event.pointer("/responseStatus/code").and_then(Value::as_i64).unwrap_or_default(),
+            said: text("/responseStatus/message"),
+            at: text("/requestReceivedTimestamp").parse().ok()?,
+        })
+    }
+
+    pub fn is_write(&self) -> bool {
+        !matches!(&*self.verb, "get" | "list" | "watch")
+    }
+
+    /// For messages.
+    pub fn line(&self) -> String {
+        let Self { verb, resource, namespace, code, said, .. } = self;
+        format!("{verb} {resource} in {namespace:?} → {code} {said}")
     }
 }
 

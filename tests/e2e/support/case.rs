@@ -1,5 +1,6 @@
 //! One test in a namespace of its own.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use kube::{Api, Client, Config, Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use super::app::{App, policy};
-use super::audit::{Audit, Write};
+use super::audit::{Asked, Audit, Write};
 use super::wait::{self, Object, PATIENCE, show};
 
 /// The operator's account, as the API server knows it.
@@ -198,6 +199,13 @@ impl Case {
         found.unwrap_or_else(|| panic!("no ReplicaSet of {name} has revision {revision}"))
     }
 
+    /// Names of the revision's pods that are not on their way out.
+    pub async fn pods_of(&self, revision: &Baseline) -> BTreeSet<String> {
+        let params = ListParams::default().labels(&format!("pod-template-hash={}", revision.hash));
+        let pods = self.api::<Pod>().list(&params).await.expect("listing pods");
+        pods.iter().filter(|p| p.metadata.deletion_timestamp.is_none()).map(ResourceExt::name_any).collect()
+    }
+
     /// Waits for the ReplicaSet that holds a template with this image or variable, and gives it.
     pub async fn revision_with(&self, mark: &str) -> ReplicaSet {
         let config = watcher::Config::default().labels("app=web");
@@ -215,10 +223,23 @@ impl Case {
         if !self.audit.is_there() {
             return Vec::new();
         }
+        self.audit.writes(&self.namespace, &self.fence().await).await
+    }
+
+    /// Everything that the operator asked for so far, in the whole cluster. Empty without an audit log.
+    pub async fn operator_asked(&self) -> Vec<Asked> {
+        if !self.audit.is_there() {
+            return Vec::new();
+        }
+        self.audit.asked(OPERATOR, &self.fence().await).await
+    }
+
+    /// A request that can be found in the audit log.
+    async fn fence(&self) -> String {
         let fence = format!("fence-{}", unique());
         let object = serde_json::from_value(json!({"metadata": {"name": fence}})).unwrap();
         self.api::<ConfigMap>().create(&PostParams::default(), &object).await.expect("creating a fence");
-        self.audit.writes(&self.namespace, &fence).await
+        fence
     }
 
     /// The same, the operator's only.
@@ -277,14 +298,24 @@ pub fn complete(now: &Deployment, shipped: &Deployment) -> bool {
 /// A client for the cluster under test: one of the test clusters, or the one that `BACKSTAY_TEST_KUBECONFIG` names. A
 /// context that is not plainly a test cluster is refused, since tests break workloads.
 pub async fn client() -> Client {
+    Client::try_from(config().await).expect("a client")
+}
+
+/// The same in somebody else's name, with that one's rights.
+pub async fn client_as(user: &str) -> Client {
+    let mut config = config().await;
+    config.auth_info.impersonate = Some(user.to_owned());
+    Client::try_from(config).expect("a client")
+}
+
+async fn config() -> Config {
     let path = std::env::var_os("BACKSTAY_TEST_KUBECONFIG").or_else(|| std::env::var_os("KUBECONFIG"));
     let path = path.expect("KUBECONFIG is set; tests/e2e/run sets it");
     let kubeconfig = Kubeconfig::read_from(path).expect("the kubeconfig can be read");
     let context = kubeconfig.current_context.clone().unwrap_or_default();
     let plainly = context.starts_with("kind-") || context.starts_with("backstay-test-");
     assert!(plainly, "context {context:?} is not plainly a test cluster: kind-… or backstay-test-…");
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Client::try_from(config.expect("the kubeconfig is complete")).expect("a client")
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("the kubeconfig is complete")
 }
 
 /// Different in every run and every call.

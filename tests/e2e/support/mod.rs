@@ -4,6 +4,7 @@ pub mod app;
 pub mod audit;
 pub mod case;
 pub mod expect;
+pub mod helm;
 mod refuse;
 pub mod wait;
 
