@@ -23,14 +23,17 @@ test: ## Everything: format, lints, unit to end-to-end; last line "N passed, N f
 	@.ci/test
 
 lint: ## Formatting, clippy, shell scripts and the Dockerfile
+	@QUIET=1 .ci/doctor
 	$(CARGO) fmt --all --check
 	.ci/clippy
 	@.ci/scripts
 
 deny: ## Licences, sources and banned crates, with cargo-deny; ADVISORIES=1 for known vulnerabilities
+	@QUIET=1 .ci/doctor
 	@.ci/deny $(if $(ADVISORIES),advisories)
 
 unit: ## Unit, scenario, property and chart tests; needs no cluster and no root
+	@QUIET=1 .ci/doctor
 	@.ci/helm
 	$(CARGO) test --locked
 
@@ -66,8 +69,12 @@ demo-down: ## Take the demo's cluster down
 	@demo/run down
 
 generate: ## Write crds/ and the chart's copies anew
+	@QUIET=1 .ci/doctor
 	$(CARGO) run --locked -- crds --out crds
 	deploy/sync-chart.sh
 
-clean: ## Remove what was built
-	$(CARGO) clean
+clean: ## Take the test clusters down, and remove what was built
+	@for mode in target/cluster/run/*/mode; do \
+		[[ ! -f $$mode ]] || tests/cluster/cluster down --name "$$(basename "$$(dirname "$$mode")")"; \
+	done
+	rm -rf target
