@@ -88,6 +88,20 @@ proptest! {
         prop_assert_eq!(&decide(&s, now), &decision);
     }
 
+    /// What is remembered of crashes only ever turns an action into a no.
+    #[test]
+    fn a_remembered_crash_hastens_nothing((s, now) in facts::disturbed(), ago in -1000_i64..5000) {
+        let without = decide(&s, now);
+        let mut remembering = s;
+        for entry in &mut remembering.memory.ledger {
+            entry.crashed_at = Some(now - jiff::SignedDuration::from_secs(ago));
+        }
+        let decision = decide(&remembering, now);
+        if intent(&decision).is_some() {
+            prop_assert_eq!(intent(&decision), intent(&without));
+        }
+    }
+
     #[test]
     fn order_changes_nothing((s, now) in facts::disturbed(), seed in any::<u64>()) {
         let decision = decide(&s, now);
@@ -142,4 +156,15 @@ fn disturbed_snapshots_still_act() {
         intent(&decide(&s, now)).is_some()
     });
     assert!(acts.count() > 40);
+}
+
+/// ... and a crash of the baseline that is remembered speaks in some of them.
+#[test]
+fn remembered_crashes_are_heard() {
+    let mut s = facts::bad_rollout();
+    s.pods.retain(|pod| &*pod.revision != "uid-1");
+    let now = world::start() + jiff::SignedDuration::from_secs(10);
+    assert!(intent(&decide(&s, now)).is_some());
+    s.memory.ledger[0].crashed_at = Some(now);
+    assert!(intent(&decide(&s, now)).is_none());
 }

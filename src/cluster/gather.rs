@@ -4,18 +4,36 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::own::Own;
 use super::shelf::Key;
 use crate::api::{Incident, WorkloadHealth};
-use crate::engine::decision::{Outcome, Progress};
+use crate::engine::attribute;
+use crate::engine::decision::{Decision, Outcome, Progress};
 use crate::engine::facts::{Name, WorkloadFacts};
 use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, OpenIncident};
 use crate::engine::words::{Confidence, Fault};
 
-/// What Backstay remembers of a workload, from its own objects.
-pub fn memory(own: &Own, workload: &WorkloadFacts, seen: Option<&CurrentRevision>) -> Memory {
+/// What this process has seen of a workload and may not have written down yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Seen {
+    pub current: Option<CurrentRevision>,
+    /// Which healthy revisions were seen to crash, by UID, and when last.
+    pub crashed: Vec<(Name, Timestamp)>,
+}
+
+impl Seen {
+    /// What a decision adds to what is known.
+    pub fn of(decision: &Decision) -> Self {
+        let crashed = decision.ledger.iter().filter_map(|e| Some((e.uid.clone(), e.crashed_at?)));
+        Self { current: decision.current.clone(), crashed: crashed.collect() }
+    }
+}
+
+/// What Backstay remembers of a workload: what its own objects say, and what it has seen since.
+pub fn memory(own: &Own, workload: &WorkloadFacts, seen: &Seen) -> Memory {
     let health = own.health.get(&workload.namespace, &workload.name);
     let health = health.filter(|h| *h.spec.workload_uid == *workload.uid);
     let status = health.as_ref().and_then(|h| h.status.as_ref());
@@ -29,10 +47,11 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: Option<&CurrentRevision
     actions.sort_by_key(|a| a.at);
     let mut open: Vec<OpenIncident> = incidents.iter().filter(|i| i.is_open()).map(|i| open_incident(i)).collect();
     open.sort_by(|a, b| (a.opened, &a.name).cmp(&(b.opened, &b.name)));
+    let mut ledger = ledger(status.map(|s| s.ledger.clone()).unwrap_or_default(), &incidents);
+    crashes(&mut ledger, &incidents, &seen.crashed);
     Memory {
-        current: seen.cloned().or_else(|| status.and_then(|s| s.current.clone())),
-        ledger: ledger(status.map(|s| s.ledger.clone()).unwrap_or_default(), &incidents),
-        faltered: Vec::new(),
+        current: seen.current.clone().or_else(|| status.and_then(|s| s.current.clone())),
+        ledger,
         actions,
         open,
         episodes: episodes(&incidents),
@@ -44,10 +63,8 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: Option<&CurrentRevision
 fn ledger(mut ledger: Vec<LedgerEntry>, incidents: &[Arc<Incident>]) -> Vec<LedgerEntry> {
     for incident in incidents {
         let opened = &incident.spec.opened;
-        let status = incident.status.as_ref();
-        let verdict = status.and_then(|s| s.verdict.as_ref()).or(opened.verdict.as_ref());
-        let guilty = verdict.is_some_and(|v| v.fault == Fault::Revision && v.confidence >= Confidence::Likely);
-        if !guilty || status.is_some_and(|s| s.outcome == Some(Outcome::Cleared)) {
+        let cleared = incident.status.as_ref().is_some_and(|s| s.outcome == Some(Outcome::Cleared));
+        if !blames_the_revision(incident) || cleared {
             continue;
         }
         let failing = &opened.failing;
@@ -62,6 +79,27 @@ fn ledger(mut ledger: Vec<LedgerEntry>, incidents: &[Arc<Incident>]) -> Vec<Ledg
     }
     ledger.sort_by(|a, b| a.uid.cmp(&b.uid));
     ledger
+}
+
+fn blames_the_revision(incident: &Incident) -> bool {
+    let status = incident.status.as_ref();
+    let verdict = status.and_then(|s| s.verdict.as_ref()).or(incident.spec.opened.verdict.as_ref());
+    verdict.is_some_and(|v| v.fault == Fault::Revision && v.confidence >= Confidence::Likely)
+}
+
+/// Crashes of healthy revisions. The evidence of an incident that blames something else tells of them too, and it is
+/// there before anything is written into the ledger.
+fn crashes(ledger: &mut [LedgerEntry], incidents: &[Arc<Incident>], seen: &[(Name, Timestamp)]) {
+    for entry in ledger.iter_mut().filter(|e| e.healthy_since.is_some()) {
+        for opened in incidents.iter().filter(|i| !blames_the_revision(i)).map(|i| &i.spec.opened) {
+            if opened.findings.iter().any(|f| f.revision == entry.hash && attribute::is_crash(f)) {
+                entry.crashed(opened.at);
+            }
+        }
+        if let Some((_, at)) = seen.iter().find(|(uid, _)| uid == &entry.uid) {
+            entry.crashed(*at);
+        }
+    }
 }
 
 /// The WorkloadHealth of this very workload, not of a namesake before it.
@@ -103,3 +141,7 @@ fn episodes(incidents: &[Arc<Incident>]) -> Vec<(Name, u32)> {
     }
     highest.into_iter().collect()
 }
+
+#[cfg(test)]
+#[path = "gather_tests.rs"]
+mod tests;

@@ -15,7 +15,7 @@ use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::gather;
+use super::gather::{self, Seen};
 use super::own::Own;
 use super::shelf::Shelf;
 use super::slim::{SlimDeployment, SlimNode, SlimPod, SlimReplicaSet};
@@ -65,7 +65,7 @@ impl Sight {
     /// What one decision is made from; `None` if there is no such workload.
     pub fn snapshot(&self, key: &WorkloadKey, policy: Arc<Policy>, fleet: FleetFacts) -> Option<Snapshot> {
         let (workload, revisions, pods, nodes) = self.stores.workload(key)?;
-        let memory = gather::memory(&self.own, &workload, None);
+        let memory = gather::memory(&self.own, &workload, &Seen::default());
         Some(Snapshot { workload, revisions, pods, nodes, policy, memory, fleet, data_age_seconds: 0 })
     }
 }

@@ -9,14 +9,18 @@ use kube::core::ObjectMeta;
 
 use crate::api::condition::{self, Wanted};
 use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
+use crate::engine::baseline::is_healthy;
 use crate::engine::decision::{Decision, IncidentStep, Progress};
-use crate::engine::facts::{Snapshot, WorkloadFacts};
+use crate::engine::facts::{Name, Snapshot, WorkloadFacts};
 use crate::engine::memory::{ActionRecord, LedgerEntry, RevisionRef};
 use crate::engine::moment::after;
 use crate::engine::words::State;
 
 /// A state that has lasted this long is written even if it may still pass. Seconds.
 const PASSING_SECONDS: i64 = 60;
+/// A crash of the baseline's pods is written again only when it is so much later than the one that is written: it
+/// still speaks about a failure for twice as long. Seconds.
+const CRASH_SECONDS: i64 = 300;
 /// Actions kept.
 const MAX_ACTIONS: usize = 32;
 
@@ -63,6 +67,9 @@ pub fn due(
     let blank = WorkloadHealthStatus::default();
     let seen = before.unwrap_or(&blank);
     let nothing_yet = before.is_none() && after_.ledger.is_empty() && passes(after_.state);
+    if crashed(seen, after_) {
+        return Due::Now;
+    }
     if nothing_yet || same(seen, after_) {
         return Due::No;
     }
@@ -117,9 +124,22 @@ fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
         && healthy_entries(a) == healthy_entries(b)
 }
 
-fn healthy_entries(status: &WorkloadHealthStatus) -> Vec<&LedgerEntry> {
+fn healthy_entries(status: &WorkloadHealthStatus) -> Vec<(&Name, Option<Timestamp>, Option<i64>)> {
     // What was judged bad is in its incident as well; it is written along with the next thing worth writing.
-    status.ledger.iter().filter(|e| e.healthy_since.is_some() && e.failed_at.is_none()).collect()
+    let healthy = status.ledger.iter().filter(|e| is_healthy(e));
+    healthy.map(|e| (&e.uid, e.healthy_since, e.ready_seconds)).collect()
+}
+
+/// Pods of a healthy revision that is no longer the newest crash. They are removed first, and when they are gone nothing
+/// else tells a dependency that fails both revisions from a bad rollout; so this is written while it shows. Crashes of
+/// the newest revision show in its pods, and in its incident.
+fn crashed(seen: &WorkloadHealthStatus, after_: &WorkloadHealthStatus) -> bool {
+    let newest = after_.current.as_ref().map(|c| &c.hash);
+    let older = after_.ledger.iter().filter(|e| is_healthy(e) && Some(&e.hash) != newest);
+    older.filter_map(|e| Some((&e.uid, e.crashed_at?))).any(|(uid, at)| {
+        let known = seen.ledger.iter().find(|e| &e.uid == uid).and_then(|e| e.crashed_at);
+        known.is_none_or(|known| after(known, CRASH_SECONDS) <= at)
+    })
 }
 
 /// The sentence, without the counts of a healthy workload, which change with every scaling.
@@ -139,11 +159,7 @@ fn incident(decision: &Decision) -> Option<&str> {
 
 /// The last healthy revision: the newest itself, once it is proven.
 fn last_healthy(s: &Snapshot, ledger: &[LedgerEntry]) -> Option<RevisionRef> {
-    let best = ledger
-        .iter()
-        .filter(|e| e.failed_at.is_none())
-        .filter(|e| e.healthy_since.is_some())
-        .max_by_key(|e| e.healthy_since)?;
+    let best = ledger.iter().filter(|e| is_healthy(e)).max_by_key(|e| e.healthy_since)?;
     s.revisions.iter().find(|r| r.uid == best.uid).map(|r| crate::engine::guard::reference(r))
 }
 
@@ -169,4 +185,62 @@ fn set_conditions(conditions: &mut Vec<Condition>, decision: &Decision, now: Tim
     let (reason, message) = if frozen { ("Frozen", decision.why.clone()) } else { ("NotFrozen", String::new()) };
     let wanted = Wanted { kind: "Frozen", status: Some(frozen), reason: reason.to_owned(), message };
     condition::set(conditions, wanted, None, now);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::memory::CurrentRevision;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    /// Revision 59 is the baseline, and was last seen to crash at `crashed`; 6d is the newest.
+    fn status(crashed: Option<i64>) -> WorkloadHealthStatus {
+        let entry = |uid: &str, hash: &str| LedgerEntry {
+            healthy_since: Some(at(-5000)),
+            crashed_at: crashed.map(at),
+            ..LedgerEntry::new(uid.into(), hash.into())
+        };
+        WorkloadHealthStatus {
+            state: State::Progressing,
+            ledger: vec![entry("r-1", "59")],
+            current: Some(CurrentRevision { hash: "6d".into(), since: at(0) }),
+            ..WorkloadHealthStatus::default()
+        }
+    }
+
+    #[test]
+    fn a_crash_of_the_baseline_is_written_at_once_and_then_every_five_minutes_at_most() {
+        assert_eq!(due(Some(&status(None)), &status(None), None, at(9)), Due::No);
+        assert_eq!(due(Some(&status(None)), &status(Some(9)), None, at(9)), Due::Now);
+        assert_eq!(due(Some(&status(Some(9))), &status(Some(308)), None, at(308)), Due::No);
+        assert_eq!(due(Some(&status(Some(9))), &status(Some(309)), None, at(309)), Due::Now);
+        assert_eq!(due(Some(&status(Some(9))), &status(None), None, at(309)), Due::No);
+    }
+
+    #[test]
+    fn a_crash_of_the_newest_revision_or_of_a_bad_one_costs_no_write() {
+        let newest = |s: WorkloadHealthStatus| {
+            let current = Some(CurrentRevision { hash: "59".into(), since: at(0) });
+            WorkloadHealthStatus { current, ..s }
+        };
+        assert_eq!(due(Some(&newest(status(None))), &newest(status(Some(9))), None, at(9)), Due::No);
+        let bad = |mut s: WorkloadHealthStatus| {
+            s.ledger[0].failed_at = Some(at(-9));
+            s
+        };
+        assert_eq!(due(Some(&bad(status(None))), &bad(status(Some(9))), None, at(9)), Due::No);
+    }
+
+    #[test]
+    fn a_revision_that_failed_once_and_works_now_is_written_as_healthy() {
+        let mut proven = status(None);
+        proven.ledger[0].failed_at = Some(at(-9000));
+        let mut failed = proven.clone();
+        failed.ledger[0].healthy_since = None;
+        assert_eq!(due(Some(&failed), &proven, None, at(9)), Due::Now);
+        assert_eq!(due(Some(&proven), &proven, None, at(9)), Due::No);
+    }
 }

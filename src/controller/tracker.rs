@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::cluster::gather::Seen;
 use crate::cluster::store::WorkloadKey;
 use crate::engine::facts::{Name, WorkloadFacts};
-use crate::engine::memory::CurrentRevision;
 use crate::engine::words::{Class, Fault, RefusalReason, State};
 
 /// The first pause after a failed look; it doubles with each further one.
@@ -28,8 +28,7 @@ pub struct Said {
 #[derive(Debug, Default)]
 struct Track {
     uid: Option<Name>,
-    current: Option<CurrentRevision>,
-    faltered: Vec<(Name, Timestamp)>,
+    seen: Seen,
     /// Our own last write to the Deployment; older sights of it are not judged.
     written: Option<i64>,
     said: Option<Said>,
@@ -60,22 +59,13 @@ impl Tracker {
         self.with(key, |track| track.written = track.written.max(Some(generation)));
     }
 
-    pub fn current(&self, key: &WorkloadKey) -> Option<CurrentRevision> {
-        self.with(key, |track| track.current.clone())
+    /// What the last look saw; some of it is written into objects only a while later.
+    pub fn seen(&self, key: &WorkloadKey) -> Seen {
+        self.with(key, |track| track.seen.clone())
     }
 
-    pub fn set_current(&self, key: &WorkloadKey, current: Option<CurrentRevision>) {
-        self.with(key, |track| track.current = current);
-    }
-
-    /// Which revisions were seen to crash lately. Unlike the rest it is lost with the process: then pods of the baseline
-    /// that crash and vanish while nobody watches do not speak for a dependency.
-    pub fn faltered(&self, key: &WorkloadKey) -> Vec<(Name, Timestamp)> {
-        self.with(key, |track| track.faltered.clone())
-    }
-
-    pub fn set_faltered(&self, key: &WorkloadKey, faltered: Vec<(Name, Timestamp)>) {
-        self.with(key, |track| track.faltered = faltered);
+    pub fn saw(&self, key: &WorkloadKey, seen: Seen) {
+        self.with(key, |track| track.seen = seen);
     }
 
     /// Remembers what is being said; tells whether it is news.

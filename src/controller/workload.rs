@@ -15,7 +15,7 @@ use super::{storm, write};
 use crate::api::Incident;
 use crate::cluster::apply::{self, Error};
 use crate::cluster::events::About;
-use crate::cluster::gather;
+use crate::cluster::gather::{self, Seen};
 use crate::cluster::policies;
 use crate::cluster::store::WorkloadKey;
 use crate::config::Mode;
@@ -43,8 +43,7 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     }
     let (s, decision) = judge(ctx, key, s, now).await?;
     ctx.metrics.decided(decision.state, began.elapsed());
-    ctx.tracker.set_current(key, decision.current.clone());
-    ctx.tracker.set_faltered(key, decision.faltered.clone());
+    ctx.tracker.saw(key, Seen::of(&decision));
     say(ctx, key, &s, &decision);
     let work = Work { key, s: &s, decision: &decision, now, began };
     let followed = follow(ctx, &work).await;
@@ -84,8 +83,7 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
         ctx.tracker.forget(key);
         return None;
     };
-    let mut memory = gather::memory(&ctx.own, &workload, ctx.tracker.current(key).as_ref());
-    memory.faltered = ctx.tracker.faltered(key);
+    let memory = gather::memory(&ctx.own, &workload, &ctx.tracker.seen(key));
     let Some(policy) = policy_for(ctx, key, &memory) else {
         ctx.fleet.forget(key);
         return None;

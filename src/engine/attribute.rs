@@ -14,13 +14,15 @@ use super::evidence::judged_pods;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Finding, Rejected};
 use super::knowledge;
+use super::memory::LedgerEntry;
 use super::moment::{after, seconds_between};
 use super::rollout::{self, Rollout};
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
 /// One of so many pods of the control group must fail for it to speak.
 const CONTROL_SHARE: u32 = 3;
-/// Crashes of the control group this long before the failure still speak about it.
+/// Crashes of the control group this long before the failure still speak about it. What is remembered may be half of
+/// this behind.
 const CONTROL_WINDOW_SECONDS: i64 = 600;
 /// Workloads that began to fail within this time of each other may share a cause.
 const NEIGHBOUR_SECONDS: i64 = 120;
@@ -124,12 +126,10 @@ fn shows(finding: &Finding, pod: &PodFacts) -> bool {
 /// speak for the rest, since some pod of a large workload always has a bad day.
 fn control_group_fails_too(case: &Case) -> Option<Verdict> {
     let control = case.control?;
-    let alike = case.findings.iter().find(|f| {
-        !f.newest
-            && f.revision == control.hash
-            && f.sureness != Sureness::Excluded
-            && f.failing_pods.saturating_mul(CONTROL_SHARE) >= f.total_pods
-    })?;
+    let alike = case
+        .findings
+        .iter()
+        .find(|f| !f.newest && f.revision == control.hash && f.sureness != Sureness::Excluded && is_good_part(f))?;
     let fault = match case.finding.class {
         Class::ImagePullBackOff | Class::Pending | Class::PodSetup | Class::ContainerStart => Fault::Platform,
         Class::CreateRefused => Fault::Namespace,
@@ -148,30 +148,30 @@ fn control_group_failed_before(case: &Case) -> Option<Verdict> {
     if control_is_ready(case) > 0 || !is_about_running(case.finding.class) {
         return None;
     }
-    let (_, at) = case.s.memory.faltered.iter().find(|(uid, _)| uid == &control.uid)?;
-    (*at >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)).then(|| {
+    let at = case.s.memory.ledger.iter().find(|e| e.uid == control.uid).and_then(|e| e.crashed_at)?;
+    (at >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)).then(|| {
         let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
         verdict(Fault::Dependency, Confidence::Likely, because)
     })
 }
 
-/// The revisions of which a good part of the pods crash now, or were seen to within the control window.
-pub fn faltered(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<(Name, Timestamp)> {
-    let crashes =
-        |f: &&Finding| f.sureness == Sureness::Counted && f.failing_pods.saturating_mul(CONTROL_SHARE) >= f.total_pods;
-    let hashes: BTreeSet<&Name> = findings.iter().filter(crashes).map(|f| &f.revision).collect();
-    let recent = |at: Timestamp| at >= after(now, -CONTROL_WINDOW_SECONDS);
-    let mut faltered: Vec<(Name, Timestamp)> = s
-        .revisions
-        .iter()
-        .filter_map(|r| {
-            let before = s.memory.faltered.iter().find(|(uid, _)| uid == &r.uid).map(|(_, at)| *at);
-            let at = if hashes.contains(&r.hash) { Some(now) } else { before.filter(|at| recent(*at)) };
-            at.map(|at| (r.uid.clone(), at))
-        })
-        .collect();
-    faltered.sort();
-    faltered
+/// Notes in the ledger which healthy revisions crash now.
+pub fn remember_crashes(mut ledger: Vec<LedgerEntry>, findings: &[Finding], now: Timestamp) -> Vec<LedgerEntry> {
+    for entry in ledger.iter_mut().filter(|e| e.healthy_since.is_some()) {
+        if findings.iter().any(|f| f.revision == entry.hash && is_crash(f)) {
+            entry.crashed(now);
+        }
+    }
+    ledger
+}
+
+/// So many pods of a revision crash that they speak for the rest.
+pub fn is_crash(finding: &Finding) -> bool {
+    finding.sureness == Sureness::Counted && is_good_part(finding)
+}
+
+fn is_good_part(finding: &Finding) -> bool {
+    finding.failing_pods.saturating_mul(CONTROL_SHARE) >= finding.total_pods
 }
 
 /// The template is materially that of the healthy revision, or differs only where it cannot cause this.

@@ -80,7 +80,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         let r = rollout.as_ref()?;
         baseline::last_healthy(s, r, &ledger.entries).ok().map(guard::reference)
     });
-    let look_back = attribute::faltered(s, &weighed.findings, now);
+    let ledger_entries = attribute::remember_crashes(ledger.entries, &weighed.findings, now);
     Decision {
         state: draft.state,
         why: draft.why,
@@ -91,9 +91,8 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         action: draft.action,
         refusal: draft.refusal,
         incident: draft.incident,
-        ledger: ledger.entries,
+        ledger: ledger_entries,
         current,
-        faltered: look_back,
         failing_since,
         evident_since,
         // Times are cut to seconds on the way through objects: looking a moment later spares a look in vain.

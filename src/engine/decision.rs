@@ -28,9 +28,6 @@ pub struct Decision {
     /// The ledger as it should be remembered.
     pub ledger: Vec<LedgerEntry>,
     pub current: Option<CurrentRevision>,
-    /// Which revisions were seen to crash, for the next look; see `Memory::faltered`.
-    #[serde(skip)]
-    pub faltered: Vec<(Name, Timestamp)>,
     /// When the failure began for which there is sufficient evidence now.
     pub failing_since: Option<Timestamp>,
     /// When that evidence began to suffice; counts towards the storm brake, which what takes long to show would escape

@@ -13,9 +13,6 @@ pub struct Memory {
     /// When the newest revision was first seen as the newest, if anyone saw it.
     pub current: Option<CurrentRevision>,
     pub ledger: Vec<LedgerEntry>,
-    /// Revisions, by UID, of which a good part of the pods was seen to crash, and when last. The Deployment controller
-    /// removes the crashed pods of an old revision first, so that soon none is left to compare with.
-    pub faltered: Vec<(Name, Timestamp)>,
     /// Actions taken on this workload, oldest first, bounded by the policy's window.
     pub actions: Vec<ActionRecord>,
     /// Incidents of this workload that are not closed, oldest first; at most one per failing hash.
@@ -59,11 +56,20 @@ pub struct LedgerEntry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 86400))]
     pub ready_seconds: Option<i64>,
+    /// When a good part of the pods of this healthy revision was last seen to crash. The Deployment controller removes the
+    /// crashed pods of an old revision first, so that soon none is left to compare with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crashed_at: Option<Timestamp>,
 }
 
 impl LedgerEntry {
     pub fn new(uid: Name, hash: Name) -> Self {
-        Self { uid, hash, healthy_since: None, failed_at: None, incident: None, ready_seconds: None }
+        Self { uid, hash, healthy_since: None, failed_at: None, incident: None, ready_seconds: None, crashed_at: None }
+    }
+
+    /// Its pods were seen to crash at this moment, or later.
+    pub fn crashed(&mut self, at: Timestamp) {
+        self.crashed_at = self.crashed_at.max(Some(at));
     }
 }
 

@@ -158,7 +158,6 @@ pub fn bad_rollout() -> Snapshot {
         nodes: NodesFacts { own: (0..3).map(|n| Arc::new(node(n))).collect(), total: 3, ..NodesFacts::default() },
         policy: Arc::new(world::policy(&Terms::default())),
         memory: Memory {
-            faltered: Vec::new(),
             current: Some(CurrentRevision { hash: name("v3"), since: at(0) }),
             ledger,
             ..Memory::default()

@@ -1,6 +1,7 @@
 //! What a decision leaves behind: in the objects, by the very patches that the controller sends, and in memory.
 
 use backstay::cluster::patch::{self, Live};
+use backstay::controller::health::{self, Due};
 use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
 use backstay::engine::facts::Snapshot;
 use backstay::engine::freeze::{self, Step};
@@ -46,6 +47,32 @@ impl World {
         if let IncidentStep::Close { name, .. } = &decision.incident {
             self.memory.open.retain(|i| &i.name != name);
         }
+    }
+
+    /// Writes what is due into the WorkloadHealth.
+    pub fn write_health(&mut self, s: &Snapshot, decision: &Decision) {
+        let wanted = health::wanted(s, decision, self.health.as_ref(), self.now);
+        let since = self.differs.get_or_insert(self.now);
+        match health::due(self.health.as_ref(), &wanted, Some(*since), self.now) {
+            Due::At(_) => return,
+            Due::No => {}
+            Due::Now => self.health = Some(wanted),
+        }
+        self.differs = None;
+    }
+
+    /// The operator starts again and knows what is in objects: incidents, and the WorkloadHealth as it was written.
+    pub fn restart(&mut self) {
+        self.seen.clear();
+        let written = self.health.clone().unwrap_or_default();
+        self.memory.current = written.current;
+        for entry in &mut self.memory.ledger {
+            let known = written.ledger.iter().find(|e| e.uid == entry.uid);
+            entry.healthy_since = known.and_then(|e| e.healthy_since);
+            entry.ready_seconds = known.and_then(|e| e.ready_seconds);
+            entry.crashed_at = known.and_then(|e| e.crashed_at);
+        }
+        self.memory.ledger.retain(|e| e.healthy_since.is_some() || e.failed_at.is_some());
     }
 
     /// Carries the action out, on the preconditions that the controller sends along.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use backstay::api::WorkloadHealthStatus;
 use backstay::api::policy::Terms;
 use backstay::cluster::facts::{Interner, node_facts, pod_facts, revision_facts, workload_facts};
 use backstay::engine::builtin;
@@ -31,7 +32,10 @@ pub struct World {
     pods: Vec<Pod>,
     serials: usize,
     nodes: BTreeMap<String, Value>,
-    seen: BTreeMap<Name, Arc<PodFacts>>,
+    pub seen: BTreeMap<Name, Arc<PodFacts>>,
+    /// What the WorkloadHealth says, and since when it should say something else.
+    pub health: Option<WorkloadHealthStatus>,
+    pub differs: Option<Timestamp>,
     policy: Arc<Policy>,
     fleet: Fleet,
     data_age: i64,
@@ -77,6 +81,8 @@ impl World {
             serials: 0,
             nodes,
             seen: BTreeMap::new(),
+            health: None,
+            differs: None,
             policy: Arc::new(policy(&script.policy)),
             fleet: Fleet::new(now),
             data_age: 0,
@@ -119,6 +125,8 @@ impl World {
             entry.failed_at = revision.failed.as_ref().map(|ago| before(start, ago));
             self.memory.ledger.push(entry);
         }
+        let Memory { ledger, current, .. } = self.memory.clone();
+        self.health = (!ledger.is_empty()).then(|| WorkloadHealthStatus { ledger, current, ..Default::default() });
         self.memory.actions = (script.memory.actions.iter())
             .map(|line| ActionRecord {
                 at: before(start, &line.ago),
@@ -197,11 +205,6 @@ impl World {
             self.deployment["spec"]["template"] = template;
             self.raise_generation();
         }
-    }
-
-    /// The operator starts again, and knows what is in objects.
-    pub fn restart(&mut self) {
-        self.seen.clear();
     }
 
     pub fn raise_generation(&mut self) {
@@ -360,6 +363,7 @@ impl World {
             self.memory = memory;
         }
         self.close(decision);
+        self.write_health(snapshot, decision);
         applied
     }
 }

@@ -62,6 +62,24 @@ fn an_operator_that_observes_would_not_act() {
 }
 
 #[test]
+fn crashed_pods_of_the_baseline_that_are_gone_still_speak_for_a_dependency() {
+    // Between the rollout and the look the healthy revision's pods have crashed and were removed.
+    let pods =
+        ["name: web-59-a", "name: web-59-b"].map(|name| CRASHING.split("---").find(|d| d.contains(name)).unwrap());
+    let text = pods.iter().fold(CRASHING.to_owned(), |text, pod| text.replace(&format!("---{pod}"), ""));
+    assert!(matches!(
+        explain(&sight(&text), &key(), Mode::Enforce).unwrap().decision.action,
+        Some(Action::RollBack(_))
+    ));
+    let remembered = text.replace("readySeconds: 5", "readySeconds: 5, crashedAt: 2026-03-01T10:00:30Z");
+    let sight = sight(&remembered);
+    let explained = explain(&sight, &key(), Mode::Enforce).unwrap();
+    assert_eq!(explained.decision.refusal.as_ref().unwrap().reason, RefusalReason::FaultNotRevision);
+    let screen = shown(&explained);
+    assert!(screen.contains("pods of the healthy revision 59 crashed too"), "{screen}");
+}
+
+#[test]
 fn what_could_not_be_read_is_said() {
     let mut sight = sight(CRASHING);
     sight.gaps.push("nodes cannot be read, so all are taken to be well: forbidden".to_owned());

@@ -120,12 +120,9 @@ pub(super) fn with_template(mut s: Snapshot, containers: Vec<ContainerTemplate>)
 /// Remembers that the old revision was healthy and took so long to become ready.
 pub(super) fn remembering_ready_seconds(mut s: Snapshot, seconds: i64) -> Snapshot {
     s.memory.ledger.push(LedgerEntry {
-        uid: name(OLD),
-        hash: name("59"),
         healthy_since: Some(at(-80_000)),
-        failed_at: None,
-        incident: None,
         ready_seconds: Some(seconds),
+        ..LedgerEntry::new(name(OLD), name("59"))
     });
     s
 }

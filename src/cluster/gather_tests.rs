@@ -1,0 +1,86 @@
+use kube::core::DeserializeGuard;
+
+use super::*;
+use crate::cluster::facts::{Interner, workload_facts};
+use crate::cluster::oneshot::shelve;
+
+const HEALTH: &str = "
+metadata: {name: web, namespace: shop, uid: h-1, resourceVersion: '1'}
+spec: {workloadUid: d-1}
+status:
+  ledger:
+    - {uid: r-1, hash: '59', healthySince: 2026-03-01T09:00:00Z, crashedAt: 2026-03-01T10:00:00Z}
+    - {uid: r-0, hash: '44', healthySince: 2026-02-01T09:00:00Z}
+";
+
+/// An incident on the newest revision, in which three of four pods of revision 59 crashed as well.
+fn incident(fault: &str) -> String {
+    let finding = |revision: &str, newest: bool, failing: u32| {
+        serde_json::json!({
+            "class": "CrashLoopBackOff", "cause": "ApplicationError", "revision": revision, "newest": newest,
+            "pods": [], "failingPods": failing, "totalPods": 4, "sureness": "Counted", "occurrences": 2, "needed": 2,
+            "countedPods": failing, "neededPods": 2, "sufficient": true, "rule": "builtin-crash",
+            "onset": "2026-03-01T10:02:00Z", "fault": fault, "confidence": "Likely", "rollback": "Depends", "evidence": [],
+        })
+    };
+    serde_json::json!({
+        "metadata": {"name": "web-6d-1", "namespace": "shop", "uid": "i-1", "resourceVersion": "1"},
+        "spec": {
+            "workload": {"kind": "Deployment", "name": "web", "uid": "d-1"},
+            "opened": {
+                "at": "2026-03-01T10:02:10Z", "policy": "IncidentPolicy/web", "severity": "Critical", "episode": 1, "why": "",
+                "failing": {"name": "web-6d", "uid": "r-2", "hash": "6d"},
+                "verdict": {"fault": fault, "confidence": "Likely", "because": ""},
+                "findings": [finding("6d", true, 2), finding("59", false, 3), finding("44", false, 1)],
+            },
+        },
+    })
+    .to_string()
+}
+
+fn own(objects: &[String]) -> Arc<Own> {
+    let own = Own::new();
+    shelve(&own.health, [DeserializeGuard(Ok(serde_saphyr::from_str::<WorkloadHealth>(HEALTH).unwrap()))]);
+    let incidents = objects.iter().map(|text| serde_json::from_str::<Incident>(text).unwrap());
+    shelve(&own.incidents, incidents.map(|incident| DeserializeGuard(Ok(incident))));
+    own
+}
+
+/// When revisions 44 and 59 were seen to crash, as minutes and seconds.
+fn crashes(own: &Own, seen: &Seen) -> Vec<Option<String>> {
+    let deployment = serde_json::json!({
+        "metadata": {"name": "web", "namespace": "shop", "uid": "d-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+        "spec": {"template": {}},
+    });
+    let workload = workload_facts(&serde_json::from_value(deployment).unwrap(), &mut Interner::default()).unwrap();
+    let ledger = memory(own, &workload, seen).ledger;
+    let of = |uid: &str| ledger.iter().find(|e| &*e.uid == uid).and_then(|e| e.crashed_at);
+    ["r-0", "r-1"].map(|uid| of(uid).map(|at| at.strftime("%M:%S").to_string())).to_vec()
+}
+
+fn at(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+#[test]
+fn a_crash_that_was_written_down_is_remembered() {
+    assert_eq!(crashes(&own(&[]), &Seen::default()), [None, at("00:00")]);
+}
+
+#[test]
+fn what_this_process_saw_since_counts_where_it_is_later() {
+    let seen = |second: &str| Seen {
+        crashed: vec![("r-1".into(), format!("2026-03-01T10:{second}Z").parse().unwrap())],
+        ..Seen::default()
+    };
+    assert_eq!(crashes(&own(&[]), &seen("01:30")), [None, at("01:30")]);
+    let earlier = Seen { crashed: vec![("r-1".into(), "2026-03-01T09:59:00Z".parse().unwrap())], ..Seen::default() };
+    assert_eq!(crashes(&own(&[]), &earlier), [None, at("00:00")]);
+    assert_eq!(crashes(&own(&[incident("Dependency")]), &seen("01:30")), [None, at("02:10")]);
+}
+
+#[test]
+fn the_evidence_of_an_incident_tells_of_a_crash_unless_one_of_few_or_the_revision_is_blamed() {
+    assert_eq!(crashes(&own(&[incident("Dependency")]), &Seen::default()), [None, at("02:10")]);
+    assert_eq!(crashes(&own(&[incident("Revision")]), &Seen::default()), [None, at("00:00")]);
+}
