@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use crate::cluster::chain::chain;
 use crate::metrics::{self, Metrics};
 pub use health::{Gate, Health, Heart};
 
@@ -111,7 +112,7 @@ impl Server {
                     }
                     // Out of file descriptors, as a rule: it passes, and a busy loop would not help.
                     Err(error) => {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not accepted");
+                        tracing::warn!(error = %chain(&error), "a connection was not accepted");
                         tokio::time::sleep(Duration::from_secs(1)).await;
                     }
                 },

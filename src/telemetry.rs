@@ -1,5 +1,8 @@
 //! Logs to standard error, and traces to an OpenTelemetry collector where one is named.
 
+mod human;
+pub mod traces;
+
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -18,6 +21,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+use self::human::Human;
+use self::traces::{Ids, Traces};
+use crate::cluster::chain::chain;
 
 /// A collector that does not answer must not hold up an exit for long.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -103,19 +110,25 @@ pub fn start(args: &TelemetryArgs, instance: &str) -> Result<Telemetry, Error> {
         None => EnvFilter::builder().with_default_directive(tracing::Level::INFO.into()).from_env()?,
     };
     let provider = args.otlp_endpoint.as_ref().map(|endpoint| provider(endpoint, instance)).transpose()?;
-    let traces = provider.as_ref().map(|provider| {
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("backstay")).with_location(false).with_threads(false)
-    });
     let ansi = std::io::stderr().is_terminal();
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(traces)
-        .with(log_layer(args.log_format, std::io::stderr, ansi))
-        .try_init()?;
+    let lines = log_layer(args.log_format, std::io::stderr, ansi);
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
+    // A panic is a line like any other, and not text between lines of JSON.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(error = %panic, "a part of the program panicked")));
     Ok(Telemetry { provider })
 }
 
 impl Telemetry {
+    #[cfg(test)]
+    pub fn to(endpoint: &Uri, instance: &str) -> Result<Self, Error> {
+        provider(endpoint, instance).map(|provider| Self { provider: Some(provider) })
+    }
+
+    /// Where the traces of incidents go.
+    pub fn traces(&self) -> Traces {
+        self.provider.as_ref().map(|provider| Traces::new(provider.tracer("backstay"))).unwrap_or_default()
+    }
+
     /// Sends what is still queued, for at most a few seconds.
     pub async fn shutdown(self) {
         let Some(provider) = self.provider else { return };
@@ -125,7 +138,7 @@ impl Telemetry {
         std::thread::spawn(move || done.send(provider.shutdown_with_timeout(EXPORT_TIMEOUT)));
         match tokio::time::timeout(EXPORT_TIMEOUT * 2, ended).await {
             Ok(Ok(Ok(()))) => {}
-            Ok(Ok(Err(error))) => tracing::warn!(error = &error as &dyn std::error::Error, "the last traces were lost"),
+            Ok(Ok(Err(error))) => tracing::warn!(error = %chain(&error), "the last traces were lost"),
             Ok(Err(_)) | Err(_) => tracing::warn!("the last traces were lost"),
         }
     }
@@ -145,7 +158,11 @@ fn provider(endpoint: &Uri, instance: &str) -> Result<SdkTracerProvider, Error> 
         .build();
     // The default batch processor has a thread without a tokio reactor, which the HTTP client needs.
     let batches = BatchSpanProcessor::builder(exporter, runtime::Tokio).build();
-    Ok(SdkTracerProvider::builder().with_resource(resource).with_span_processor(batches).build())
+    Ok(SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_id_generator(Ids::default())
+        .with_span_processor(batches)
+        .build())
 }
 
 fn log_layer<S, W>(format: LogFormat, writer: W, ansi: bool) -> Box<dyn Layer<S> + Send + Sync>
@@ -156,7 +173,7 @@ where
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(ansi);
     match format {
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
-        LogFormat::Human => lines.compact().with_target(false).boxed(),
+        LogFormat::Human => lines.event_format(Human).boxed(),
     }
 }
 

@@ -8,6 +8,7 @@ use rstest::rstest;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::traces::Subject;
 use super::*;
 
 #[derive(Clone, Debug, Default)]
@@ -27,17 +28,21 @@ impl Write for Lines {
 }
 
 fn logged(format: LogFormat, directives: &str) -> String {
+    lines(format, directives, || {
+        let _span = tracing::info_span!("judging", workload = "shop/web").entered();
+        tracing::info!(target: "backstay::controller", reason = "Storm", "held");
+        tracing::debug!(target: "backstay::controller", "unchanged");
+        tracing::debug!(target: "hyper", "bytes");
+    })
+}
+
+fn lines(format: LogFormat, directives: &str, say: impl FnOnce()) -> String {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::registry()
         .with(EnvFilter::builder().parse(parse_filter(directives).unwrap()).unwrap())
         .with(log_layer(format, move || writer.clone(), false));
-    tracing::subscriber::with_default(subscriber, || {
-        let _span = tracing::info_span!("judging", workload = "shop/web").entered();
-        tracing::info!(target: "backstay::controller", reason = "Storm", "held");
-        tracing::debug!(target: "backstay::controller", "unchanged");
-        tracing::debug!(target: "hyper", "bytes");
-    });
+    tracing::subscriber::with_default(subscriber, say);
     let bytes = lines.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }
@@ -56,11 +61,25 @@ fn json_lines_carry_message_fields_and_span() {
 }
 
 #[test]
-fn human_lines_are_plain_text() {
-    let text = logged(LogFormat::Human, "info");
-    assert_eq!(text.lines().count(), 1);
-    assert!(text.contains("held") && text.contains("reason=\"Storm\"") && text.contains("shop/web"), "{text}");
+fn a_line_for_people_says_when_which_what_and_why() {
+    let text = lines(LogFormat::Human, "info", || {
+        let _span = tracing::info_span!("reconciling object", object.r#ref = "Deployment.v1.apps/web.shop").entered();
+        let (namespace, workload, refusal) = ("shop", "web", Some("Storm"));
+        tracing::warn!(namespace, workload, refusal, state = "Held", why = "13 of 120 fail at once", "decided");
+    });
+    let (time, line) = text.split_once(' ').unwrap();
+    assert!(time.parse::<jiff::Timestamp>().is_ok(), "{time}");
+    assert_eq!(line, " WARN shop/web: decided refusal=Storm state=Held: 13 of 120 fail at once\n");
     assert!(!text.contains('\u{1b}'), "no colour codes in a file");
+}
+
+#[test]
+fn a_line_for_people_about_nothing_in_particular_is_short() {
+    let text = lines(LogFormat::Human, "info", || {
+        let error = crate::cluster::chain::chain(&std::io::Error::other("no route"));
+        tracing::info!(pods = 3, note = "two words", %error, "ready");
+    });
+    assert!(text.ends_with(" INFO ready pods=3 note=\"two words\": no route\n"), "{text}");
 }
 
 #[test]
@@ -103,16 +122,17 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
     let endpoint = parse_endpoint(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let server = tokio::spawn(axum::serve(listener, collector).into_future());
 
-    let provider = provider(&endpoint, "backstay-0").unwrap();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("backstay"));
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
-        tracing::info_span!("rolling back", workload = "shop/web").in_scope(|| {});
-    });
-    Telemetry { provider: Some(provider) }.shutdown().await;
+    let telemetry = Telemetry { provider: Some(provider(&endpoint, "backstay-0").unwrap()) };
+    let look = telemetry.traces().look();
+    look.step("decide", || ());
+    look.call("write", async { Ok::<_, std::io::Error>(()) }).await.unwrap();
+    let uid = "0b5d2c1e-8f3a-4d6b-9c7e-1a2b3c4d5e6f";
+    look.send(&Subject { uid, namespace: "shop", workload: "web", incident: "web-6d-1" }, Vec::new());
+    telemetry.shutdown().await;
 
     let body = bodies.try_recv().expect("the span was sent before shutdown returned");
     let text = String::from_utf8_lossy(&body).into_owned();
-    for part in ["rolling back", "shop/web", "service.name", "backstay-0", env!("CARGO_PKG_VERSION")] {
+    for part in ["look", "write", "web-6d-1", "service.name", "backstay-0", env!("CARGO_PKG_VERSION")] {
         assert!(text.contains(part), "{part} is missing");
     }
     server.abort();

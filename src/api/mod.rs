@@ -4,7 +4,9 @@ pub mod condition;
 pub mod crds;
 pub mod health;
 pub mod incident;
+pub mod nodes;
 pub mod policy;
+pub mod schema;
 pub mod selector;
 
 pub use health::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};

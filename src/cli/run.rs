@@ -25,7 +25,7 @@ pub async fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
         tracing::info!("ending");
         let _ = end.send(true);
     });
-    let done = controller::run::run(args, config, ending).await;
+    let done = controller::run::run(args, config, telemetry.traces(), ending).await;
     telemetry.shutdown().await;
     done?;
     Ok(ExitCode::SUCCESS)

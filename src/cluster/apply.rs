@@ -11,6 +11,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 use thiserror::Error;
 
+use super::client::Busy;
 use super::patch::{self, Live};
 use crate::api::{WORKLOAD_MANAGER, keys};
 use crate::engine::freeze::Step;
@@ -59,12 +60,20 @@ impl Error {
         status.code == 403 && causes.into_iter().any(|c| c.reason == "NamespaceTerminating")
     }
 
-    /// The whole chain in one line, for people.
-    pub fn told(&self) -> String {
-        match self {
-            Self::Call { source, .. } => format!("{self}: {source}"),
-            Self::Timeout { .. } | Self::NoTemplate { .. } => self.to_string(),
-        }
+    /// There was no answer, so what was written may have been carried out all the same.
+    pub fn may_have_landed(&self) -> bool {
+        matches!(self.category(), ErrorCategory::Timeout | ErrorCategory::Transport)
+    }
+
+    /// What was read or written does not exist.
+    pub fn is_missing(&self) -> bool {
+        self.category() == ErrorCategory::NotFound
+    }
+
+    /// For how long the API server wants to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Call { source, .. } = self else { return None };
+        Busy::of(source).map(|busy| busy.after)
     }
 
     /// A word from a closed set, for metrics.
@@ -91,6 +100,19 @@ pub struct Fresh {
     pub template: Option<Value>,
 }
 
+impl Fresh {
+    fn gone(because: String) -> Self {
+        Self {
+            live: Live { uid: String::new(), generation: 0, annotations: None, paused: false },
+            hands_off: Some(because),
+            incident_mark: None,
+            paused_for: None,
+            current: Value::Null,
+            template: None,
+        }
+    }
+}
+
 /// What a write brings about, by which it is recognised when its answer was lost.
 enum Brings<'a> {
     Template(&'a Value),
@@ -105,17 +127,20 @@ pub async fn read(client: &Client, target: Target<'_>, template_of: Option<&str>
     let deployments: Api<DynamicObject> = Api::namespaced_with(client.clone(), target.namespace, &kind);
     let kind = ApiResource::erase::<ReplicaSet>(&());
     let sets: Api<DynamicObject> = Api::namespaced_with(client.clone(), target.namespace, &kind);
-    let deployment = call("reading", "Deployment", target.name, deployments.get(target.name));
+    let deployment = call("reading", "Deployment", target.name, deployments.get_opt(target.name));
     let template = async {
         match template_of {
-            Some(name) => call("reading", "ReplicaSet", name, sets.get(name)).await.map(Some),
+            Some(name) => call("reading", "ReplicaSet", name, sets.get_opt(name)).await,
             None => Ok(None),
         }
     };
     let (deployment, set) = tokio::try_join!(deployment, template)?;
-    let template = match set {
-        Some(set) => Some(patch::without_hash(template_value(&set)?)),
-        None => None,
+    // What is gone is nothing that failed: the workload is judged again when the watch has told.
+    let Some(deployment) = deployment else { return Ok(Fresh::gone("the Deployment is gone".to_owned())) };
+    let template = match (set, template_of) {
+        (Some(set), _) => Some(patch::without_hash(template_value(&set)?)),
+        (None, Some(name)) => return Ok(Fresh::gone(format!("ReplicaSet {name} is gone"))),
+        (None, None) => None,
     };
     Ok(fresh(&deployment, target, template))
 }
@@ -129,14 +154,15 @@ pub async fn roll_back(
     mut fresh: Fresh,
 ) -> Result<Applied, Error> {
     let Some(template) = fresh.template.take() else {
-        return Err(Error::NoTemplate { name: intent.target.name.to_string() });
+        let name = intent.target.name.to_string();
+        return fresh.hands_off.map(Applied::Overtaken).ok_or(Error::NoTemplate { name });
     };
     let brings = Brings::Template(&template);
     if let Some(answer) = overtaken(&fresh, intent, incident, &brings) {
         return Ok(answer);
     }
     let patch = patch::roll_back(&fresh.live, template.clone(), incident);
-    write(client, target, &patch, (incident, intent.generation), &brings).await
+    write(client, target, &patch, (incident, &fresh.live), &brings).await
 }
 
 /// Pauses the rollout.
@@ -151,7 +177,7 @@ pub async fn pause(
         return Ok(answer);
     }
     let patch = patch::pause(&fresh.live, incident);
-    write(client, target, &patch, (incident, intent.generation), &Brings::Pause).await
+    write(client, target, &patch, (incident, &fresh.live), &Brings::Pause).await
 }
 
 /// The next step of a freeze.
@@ -184,13 +210,11 @@ pub async fn freeze(
 }
 
 /// Ends our own pause; only ours.
-pub async fn resume(client: &Client, target: Target<'_>, incident: &str) -> Result<Applied, Error> {
-    let fresh = read(client, target, None).await?;
-    if !fresh.live.paused || fresh.paused_for.as_deref() != Some(incident) {
+pub async fn resume(client: &Client, target: Target<'_>, incident: &str, fresh: Fresh) -> Result<Applied, Error> {
+    if fresh.live.uid != target.uid || !fresh.live.paused || fresh.paused_for.as_deref() != Some(incident) {
         return Ok(Applied::Overtaken("the Deployment is not paused for this incident any more".to_owned()));
     }
-    let generation = fresh.live.generation;
-    write(client, target, &patch::resume(&fresh.live), (incident, generation), &Brings::Resume).await
+    write(client, target, &patch::resume(&fresh.live), (incident, &fresh.live), &Brings::Resume).await
 }
 
 /// Who wrote the pod template last, by field manager; asked only to tell people.
@@ -208,8 +232,12 @@ async fn scale_to_zero(client: &Client, target: Target<'_>, intent: &Intent) -> 
     let name = &*intent.failing.name;
     let patch = patch::scale_to_zero(&intent.failing.uid);
     let params = PatchParams { field_manager: Some(WORKLOAD_MANAGER.to_owned()), ..PatchParams::default() };
-    call("scaling to zero", "ReplicaSet", name, sets.patch_scale(name, &params, &Patch::Json::<()>(patch))).await?;
-    Ok(())
+    match call("scaling to zero", "ReplicaSet", name, sets.patch_scale(name, &params, &Patch::Json::<()>(patch))).await
+    {
+        // What is gone runs nothing.
+        Err(error) if error.is_missing() => Ok(()),
+        scaled => scaled.map(drop),
+    }
 }
 
 /// Something is not as it was judged.
@@ -245,7 +273,7 @@ async fn write(
     client: &Client,
     target: Target<'_>,
     patch: &json_patch::Patch,
-    (incident, judged): (&str, i64),
+    (incident, read_before): (&str, &Live),
     brings: &Brings<'_>,
 ) -> Result<Applied, Error> {
     let api: Api<Deployment> = Api::namespaced(client.clone(), target.namespace);
@@ -253,26 +281,39 @@ async fn write(
     let patch = Patch::Json::<()>(patch.clone());
     match call("patching", "Deployment", target.name, api.patch(target.name, &params, &patch)).await {
         Ok(deployment) => Ok(Applied::Done { generation: deployment.metadata.generation.unwrap_or_default() }),
-        // The API server answers 422 when a test fails and 409 when it loses against another write; the object tells
-        // whether it was our own write that came first. Where nothing has changed, the write itself was refused, by
-        // admission for example.
+        // The API server answers 404 when the Deployment was deleted, 422 when a test fails and 409 when it loses
+        // against another write; the object tells
+        // whether it was our own write that came first, and whether it is still what was judged. Where nothing has
+        // changed, the write itself was refused, by admission for example.
         Err(Error::Call { doing, kind, name, source }) if refused(&source) => {
             let now = read(client, target, None).await?;
-            let generation = now.live.generation;
-            if generation > judged && is_ours(&now, incident, brings) {
-                return Ok(Applied::Already { generation });
+            match since(&now, read_before, (incident, brings)) {
+                Some(applied) => Ok(applied),
+                None => Err(Error::Call { doing, kind, name, source }),
             }
-            if generation != judged {
-                return Ok(Applied::Overtaken(format!("generation is {generation}, judged was {judged}")));
-            }
-            Err(Error::Call { doing, kind, name, source })
         }
         Err(error) => Err(error),
     }
 }
 
+/// What has become of the Deployment between the live read and a write that was refused; `None` if nothing has.
+fn since(now: &Fresh, before: &Live, (incident, brings): (&str, &Brings<'_>)) -> Option<Applied> {
+    let generation = now.live.generation;
+    if generation > before.generation && is_ours(now, incident, brings) {
+        return Some(Applied::Already { generation });
+    }
+    let resumes = matches!(brings, Brings::Resume);
+    if let Some(because) = now.hands_off.as_ref().filter(|_| !resumes) {
+        return Some(Applied::Overtaken(because.clone()));
+    }
+    (now.live != *before).then(|| {
+        let because = format!("it was changed meanwhile: generation is {generation}, read was {}", before.generation);
+        Applied::Overtaken(because)
+    })
+}
+
 fn refused(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 422 || status.code == 409)
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409 | 422))
 }
 
 fn fresh(deployment: &DynamicObject, target: Target<'_>, template: Option<Value>) -> Fresh {
@@ -290,7 +331,7 @@ fn fresh(deployment: &DynamicObject, target: Target<'_>, template: Option<Value>
     };
     Fresh {
         live: Live {
-            uid: target.uid.to_owned(),
+            uid: deployment.uid().unwrap_or_default(),
             generation: deployment.metadata.generation.unwrap_or_default(),
             annotations: deployment.metadata.annotations.as_ref().map(|a| a.keys().cloned().collect()),
             paused: spec("/spec/paused").and_then(Value::as_bool).unwrap_or_default(),

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::header::USER_AGENT;
-use http::{HeaderValue, Request, Response};
+use http::header::{RETRY_AFTER, USER_AGENT};
+use http::{HeaderValue, Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder, DynBody};
 use kube::{Client, Config};
 use tower::util::BoxService;
@@ -50,7 +50,7 @@ pub fn read_client(mut config: Config, watches: Arc<Watches>) -> Result<Client, 
 /// Certificates or credentials of `config` that cannot be read.
 pub fn write_client(mut config: Config) -> Result<Client, ClientError> {
     config.read_timeout = Some(WRITE);
-    Ok(builder(config, "writing")?.with_layer(&DeadlineLayer(WRITE)).build())
+    Ok(builder(config, "writing")?.with_layer(&DeadlineLayer(WRITE)).with_layer(&BusyLayer).build())
 }
 
 /// What kube builds from a configuration.
@@ -116,6 +116,73 @@ where
     }
 }
 
+/// The API server is too busy and says when to come back. kube's own error would lose the latter.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the API server is busy ({code}) and asks to come back in {} s", .after.as_secs())]
+pub struct Busy {
+    pub code: StatusCode,
+    pub after: Duration,
+}
+
+impl Busy {
+    /// What the error of a call says about it, if that is why it failed.
+    pub fn of(error: &kube::Error) -> Option<&Self> {
+        match error {
+            kube::Error::Service(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    fn answered<B>(response: &Response<B>) -> Option<Self> {
+        let code = response.status();
+        let busy = code == StatusCode::TOO_MANY_REQUESTS || code == StatusCode::SERVICE_UNAVAILABLE;
+        let after = response.headers().get(RETRY_AFTER).filter(|_| busy)?.to_str().ok()?;
+        // The header may be a date as well; the API server always writes seconds.
+        Some(Self { code, after: Duration::from_secs(after.parse().ok()?) })
+    }
+}
+
+/// Turns an answer with `Retry-After` into [`Busy`].
+#[derive(Clone, Copy, Debug)]
+pub struct BusyLayer;
+
+impl<S> Layer<S> for BusyLayer {
+    type Service = Patient<S>;
+
+    fn layer(&self, inner: S) -> Patient<S> {
+        Patient { inner }
+    }
+}
+
+/// See [`BusyLayer`].
+#[derive(Clone, Debug)]
+pub struct Patient<S> {
+    inner: S,
+}
+
+impl<S, B> Service<Request<Body>> for Patient<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+{
+    type Response = Response<B>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<B>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let response = answer.await.map_err(Into::into)?;
+            Busy::answered(&response).map_or(Ok(response), |busy| Err(busy.into()))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use axum::extract::State;
@@ -166,5 +233,24 @@ mod tests {
         let error = call.await.unwrap().unwrap_err();
         assert!(error.to_string().contains("no answer from the API server within 8 s"), "{error}");
         assert_eq!(began.elapsed(), WRITE);
+    }
+
+    #[tokio::test]
+    async fn when_to_come_back_is_kept_and_other_answers_pass() {
+        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+        let client = ClientBuilder::new(service, "default").with_layer(&BusyLayer).build();
+        let pods = Api::<Pod>::default_namespaced(client);
+        let answers = [(429, Some("7"), Some(7)), (503, Some("1"), Some(1)), (429, None, None), (500, Some("7"), None)];
+        for (code, header, wanted) in answers {
+            let mut answer = Response::builder().status(code);
+            if let Some(header) = header {
+                answer = answer.header(RETRY_AFTER, header);
+            }
+            let answer = answer.body(Body::empty()).unwrap();
+            let serve = async { server.next_request().await.unwrap().1.send_response(answer) };
+            let (error, ()) = tokio::join!(pods.get("web"), serve);
+            let busy = Busy::of(&error.unwrap_err()).map(|busy| (busy.code.as_u16(), busy.after.as_secs()));
+            assert_eq!(busy, wanted.map(|seconds| (code, seconds)), "{code} {header:?}");
+        }
     }
 }

@@ -19,6 +19,8 @@ use kube::api::PostParams;
 use kube::{Api, Client};
 use thiserror::Error;
 
+use super::chain::chain;
+
 /// Who reports; qualified like a label key, as the API asks for.
 const CONTROLLER: &str = "backstay.dev/backstay";
 /// Nothing waits longer than this for an Event.
@@ -128,9 +130,8 @@ impl Events {
         let event = self.event(about, &step, Timestamp::now());
         let namespace = about.regarding.namespace.as_deref().unwrap_or("default");
         if let Err(error) = self.create(namespace, &event).await {
-            let error = &error as &dyn std::error::Error;
             let object = about.regarding.name.as_deref();
-            tracing::warn!(error, namespace, object, reason = step.reason, "an Event was not published");
+            tracing::warn!(error = %chain(&error), namespace, object, reason = step.reason, "an Event was not published");
         }
     }
 

@@ -19,6 +19,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::chain::chain;
 use election::{Election, Now, Step};
 
 /// Enough for a leader whose lease was deleted and written by another: replace, create, read, replace, read.
@@ -252,7 +253,7 @@ impl Lease {
         };
         match outcome {
             Ok(()) => tracing::info!(lease = self.settings.reference(), "released the lease"),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the lease was not released"),
+            Err(error) => tracing::warn!(error = %chain(&error), "the lease was not released"),
         }
     }
 
@@ -292,12 +293,12 @@ impl Lease {
                 tracing::info!(lease = self.settings.reference(), "the lease can be reached again")
             }
             Err(error) if !self.failing => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the lease cannot be kept up");
+                tracing::warn!(error = %chain(&error), "the lease cannot be kept up");
                 self.failing = true;
                 return;
             }
             Err(error) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "the lease still cannot be kept up");
+                tracing::debug!(error = %chain(&error), "the lease still cannot be kept up");
                 return;
             }
             Ok(()) => {}

@@ -2,6 +2,7 @@
 //! decided becomes writes.
 
 pub mod apply;
+pub mod chain;
 pub mod client;
 pub mod digest;
 pub mod events;
@@ -12,6 +13,7 @@ pub mod oneshot;
 pub mod own;
 pub mod patch;
 pub mod policies;
+pub mod readable;
 pub mod shelf;
 pub mod slim;
 pub mod store;

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::ListParams;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
@@ -17,6 +16,7 @@ use thiserror::Error;
 
 use super::gather::{self, Seen};
 use super::own::Own;
+use super::readable::Readable;
 use super::shelf::Shelf;
 use super::slim::{SlimDeployment, SlimNode, SlimPod, SlimReplicaSet};
 use super::store::{Source, Stored, Stores, WorkloadKey};
@@ -71,7 +71,7 @@ impl Sight {
 }
 
 /// Puts own objects on their shelf.
-pub fn shelve<K>(shelf: &Shelf<K>, objects: impl IntoIterator<Item = DeserializeGuard<K>>)
+pub fn shelve<K>(shelf: &Shelf<K>, objects: impl IntoIterator<Item = Readable<K>>)
 where
     K: Resource<DynamicType = ()> + Clone,
 {
@@ -88,9 +88,9 @@ where
 pub async fn look(client: &Client, namespace: &str, at: Timestamp) -> Result<Sight, Error> {
     let mut sight = Sight::empty(at);
     let (policies, health, incidents) = tokio::try_join!(
-        list::<DeserializeGuard<IncidentPolicy>>(client, namespace),
-        list::<DeserializeGuard<WorkloadHealth>>(client, namespace),
-        list::<DeserializeGuard<Incident>>(client, namespace),
+        list::<Readable<IncidentPolicy>>(client, namespace),
+        list::<Readable<WorkloadHealth>>(client, namespace),
+        list::<Readable<Incident>>(client, namespace),
     )?;
     shelve(&sight.own.policies, policies);
     shelve(&sight.own.health, health);
@@ -111,9 +111,9 @@ async fn around(client: &Client, namespace: &str, sight: &mut Sight) {
     let (metadata, nodes, cluster_policies) = (
         Api::<Namespace>::all(client.clone()),
         Api::<SlimNode>::all(client.clone()),
-        Api::<DeserializeGuard<ClusterIncidentPolicy>>::all(client.clone()),
+        Api::<Readable<ClusterIncidentPolicy>>::all(client.clone()),
     );
-    let storms = Api::<DeserializeGuard<Incident>>::all(client.clone());
+    let storms = Api::<Readable<Incident>>::all(client.clone());
     let (metadata, nodes, cluster_policies, storms) = tokio::join!(
         metadata.get_metadata(namespace),
         pages(&nodes, ListParams::default()),
@@ -121,7 +121,7 @@ async fn around(client: &Client, namespace: &str, sight: &mut Sight) {
         pages(&storms, ListParams::default().labels(keys::STORM)),
     );
     match metadata {
-        Ok(metadata) => shelve(&sight.own.namespaces, [DeserializeGuard(Ok(metadata))]),
+        Ok(metadata) => shelve(&sight.own.namespaces, [Readable(Ok(metadata))]),
         Err(error) => sight.gap("the namespace", "no ClusterIncidentPolicy is taken to select it", &error),
     }
     match nodes {

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher::Event;
 use kube::{Resource, ResourceExt};
+
+use super::readable::{Readable, Unreadable};
 
 /// Namespace and name; the namespace is empty for cluster-scoped kinds.
 pub type Key = (String, String);
@@ -24,8 +25,8 @@ pub struct Shelf<K> {
 struct Inner<K> {
     objects: BTreeMap<Key, Entry<K>>,
     groups: BTreeMap<String, BTreeSet<Key>>,
-    /// Objects that could not be read, with the error.
-    unreadable: BTreeMap<Key, String>,
+    /// Objects that could not be read.
+    unreadable: BTreeMap<Key, Odd>,
     /// Listings so far, by the namespace that is listed; the empty one stands for all.
     listings: BTreeMap<String, u64>,
     ready: bool,
@@ -38,7 +39,14 @@ struct Entry<K> {
     listing: u64,
 }
 
-/// What an event changed.
+/// An object that could not be read.
+#[derive(Debug)]
+struct Odd {
+    object: Arc<Unreadable>,
+    listing: u64,
+}
+
+/// What an event changed; neither before nor after when an object that was not known cannot be read.
 #[derive(Debug)]
 pub struct Change<K> {
     pub key: Key,
@@ -80,9 +88,9 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
         self.read(|inner| inner.ready)
     }
 
-    /// Objects that could not be read as their kind, with the error.
-    pub fn unreadable(&self) -> Vec<(Key, String)> {
-        self.read(|inner| inner.unreadable.iter().map(|(k, e)| (k.clone(), e.clone())).collect())
+    /// Objects that could not be read as their kind.
+    pub fn unreadable(&self) -> Vec<(Key, Arc<Unreadable>)> {
+        self.read(|inner| inner.unreadable.iter().map(|(k, odd)| (k.clone(), odd.object.clone())).collect())
     }
 
     /// Remembers what we wrote ourselves.
@@ -98,7 +106,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
 
     /// Takes an event in and tells what changed. `namespace` is what its watch covers: one namespace, or all if it is
     /// empty. A listing says nothing about objects elsewhere.
-    pub fn apply(&self, namespace: &str, event: Event<DeserializeGuard<K>>) -> Vec<Change<K>> {
+    pub fn apply(&self, namespace: &str, event: Event<Readable<K>>) -> Vec<Change<K>> {
         let group = self.group;
         self.write(|inner| match event {
             Event::Init => {
@@ -124,19 +132,29 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
 }
 
 impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
-    fn take(&mut self, guard: DeserializeGuard<K>, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
+    fn take(&mut self, guard: Readable<K>, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
         let key = key_of(&guard);
         match guard.0 {
             Ok(object) => {
                 self.unreadable.remove(&key);
                 self.put(object, group)
             }
-            Err(invalid) => {
-                tracing::warn!(namespace = key.0, name = key.1, error = invalid.error, "ignoring an unreadable object");
-                self.unreadable.insert(key.clone(), invalid.error);
-                self.remove(&key)
-            }
+            Err(unreadable) => self.misread(key, *unreadable),
         }
+    }
+
+    /// One line and one change per fault, however often it is listed or its status is written.
+    fn misread(&mut self, key: Key, object: Unreadable) -> Option<Change<K>> {
+        let listing = self.listing(&key);
+        if let Some(odd) = self.unreadable.get_mut(&key).filter(|odd| odd.object.fault() == object.fault()) {
+            odd.listing = listing;
+            return None;
+        }
+        let kind = K::kind(&());
+        tracing::warn!(%kind, namespace = key.0, name = key.1, because = object.because, "ignoring an unreadable object");
+        let gone = self.remove(&key);
+        self.unreadable.insert(key.clone(), Odd { object: Arc::new(object), listing });
+        Some(gone.unwrap_or(Change { key, before: None, after: None }))
     }
 
     fn put(&mut self, object: K, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
@@ -172,6 +190,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
         self.ready = true;
         let listing = self.listings.get(namespace).copied().unwrap_or_default();
         let covered = |key: &Key| namespace.is_empty() || key.0 == namespace;
+        self.unreadable.retain(|key, odd| !covered(key) || odd.listing == listing);
         let gone: Vec<Key> = self
             .objects
             .iter()
@@ -223,9 +242,9 @@ mod tests {
     fn an_older_version_from_the_watch_does_not_undo_our_own_write() {
         let shelf = shelf();
         shelf.put(map("a", "7"));
-        assert!(shelf.apply("", Event::Apply(DeserializeGuard(Ok(map("a", "6"))))).is_empty());
+        assert!(shelf.apply("", Event::Apply(Readable(Ok(map("a", "6"))))).is_empty());
         assert_eq!(shelf.get("ns", "a").unwrap().resource_version(), Some("7".into()));
-        assert_eq!(shelf.apply("", Event::Apply(DeserializeGuard(Ok(map("a", "8"))))).len(), 1);
+        assert_eq!(shelf.apply("", Event::Apply(Readable(Ok(map("a", "8"))))).len(), 1);
     }
 
     #[test]
@@ -234,7 +253,7 @@ mod tests {
         shelf.put(map("a", "1"));
         shelf.put(map("b", "1"));
         shelf.apply("", Event::Init);
-        shelf.apply("", Event::InitApply(DeserializeGuard(Ok(map("b", "1")))));
+        shelf.apply("", Event::InitApply(Readable(Ok(map("b", "1")))));
         assert!(!shelf.is_ready());
         let changes = shelf.apply("", Event::InitDone);
         assert!(shelf.is_ready());
@@ -254,8 +273,8 @@ mod tests {
         };
         shelf.apply("other", Event::Init);
         shelf.apply("ns", Event::Init);
-        shelf.apply("other", Event::InitApply(DeserializeGuard(Ok(elsewhere("b")))));
-        shelf.apply("ns", Event::InitApply(DeserializeGuard(Ok(map("a", "1")))));
+        shelf.apply("other", Event::InitApply(Readable(Ok(elsewhere("b")))));
+        shelf.apply("ns", Event::InitApply(Readable(Ok(map("a", "1")))));
         assert!(shelf.apply("other", Event::InitDone).is_empty());
         assert!(shelf.apply("ns", Event::InitDone).is_empty());
         shelf.apply("ns", Event::Init);
@@ -263,16 +282,33 @@ mod tests {
         assert!(shelf.get("other", "b").is_some());
     }
 
+    fn unreadable(name: &str, generation: i64) -> Readable<ConfigMap> {
+        let metadata = serde_json::json!({"name": name, "namespace": "ns", "generation": generation});
+        serde_json::from_value(serde_json::json!({"metadata": metadata, "data": 7})).unwrap()
+    }
+
     #[test]
-    fn an_unreadable_object_that_is_deleted_is_forgotten() {
+    fn an_unreadable_object_is_a_change_once_per_generation() {
         let shelf = shelf();
-        let invalid = || {
-            let object = serde_json::json!({"metadata": {"name": "a", "namespace": "ns"}, "data": 7});
-            serde_json::from_value::<DeserializeGuard<ConfigMap>>(object).unwrap()
-        };
-        shelf.apply("", Event::Apply(invalid()));
+        assert_eq!(shelf.apply("", Event::Apply(unreadable("a", 1))).len(), 1);
+        assert!(shelf.apply("", Event::Apply(unreadable("a", 1))).is_empty());
+        assert_eq!(shelf.apply("", Event::Apply(unreadable("a", 2))).len(), 1);
         assert_eq!(shelf.unreadable().len(), 1);
-        shelf.apply("", Event::Delete(invalid()));
+        assert_eq!(shelf.apply("", Event::Apply(Readable(Ok(map("a", "3"))))).len(), 1);
+        assert!(shelf.unreadable().is_empty());
+        let changes = shelf.apply("", Event::Apply(unreadable("a", 4)));
+        assert!(changes[0].before.is_some() && shelf.get("ns", "a").is_none(), "what it said before is forgotten");
+    }
+
+    #[test]
+    fn an_unreadable_object_that_is_gone_is_forgotten() {
+        let shelf = shelf();
+        shelf.apply("", Event::Apply(unreadable("a", 1)));
+        shelf.apply("", Event::Apply(unreadable("b", 1)));
+        shelf.apply("", Event::Delete(unreadable("a", 1)));
+        assert_eq!(shelf.unreadable().len(), 1);
+        shelf.apply("", Event::Init);
+        shelf.apply("", Event::InitDone);
         assert!(shelf.unreadable().is_empty());
     }
 }

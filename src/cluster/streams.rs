@@ -7,17 +7,19 @@
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use kube::runtime::watcher::{self, Event, ListSemantic};
-use kube::runtime::{WatchStreamExt, watcher as watch_resource};
+use kube::runtime::watcher as watch_resource;
+use kube::runtime::watcher::{self, DefaultBackoff, Event, ListSemantic};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
+use super::chain::chain;
 use super::slim::{SlimDeployment, SlimNode, SlimPod, SlimReplicaSet};
 use super::store::{Source, Stored, Stores, WorkloadKey};
 use super::watches::{Watch, Watches};
@@ -154,17 +156,22 @@ impl Sink {
     }
 }
 
+/// Between two tries of a watch that keeps failing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// Follows one watch for ever: gives every event to `take`, which returns whether to go on.
 pub async fn follow<K>(api: Api<K>, config: watcher::Config, watch: Arc<Watch>, mut take: impl FnMut(Event<K>) -> bool)
 where
     K: Resource + Clone + Debug + DeserializeOwned + Send + 'static,
 {
-    let mut events = pin!(watch_resource(api, config).default_backoff());
+    let mut events = pin!(watch_resource(api, config));
+    let mut pauses = DefaultBackoff::default();
     while let Some(event) = events.next().await {
         let event = match event {
             Ok(event) => event,
             Err(error) => {
                 report(&watch, &error);
+                tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
                 continue;
             }
         };
@@ -176,6 +183,11 @@ where
         };
         if !take(event) {
             return;
+        }
+        // kube's own back-off ends with any event. Every list begins with one, so a kind that is not defined, or an API
+        // server that is down, would be asked again every second for ever.
+        if current {
+            pauses = DefaultBackoff::default();
         }
         if listed {
             watch.listed();
@@ -193,21 +205,6 @@ fn report(watch: &Watch, error: &watcher::Error) {
     } else {
         tracing::debug!(resource, error = %chain(error), "watching failed again");
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let cause = error.to_string();
-        // kube's errors print their source themselves.
-        if !text.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-        source = error.source();
-    }
-    super::text::clean(&text, super::text::MAX_MESSAGE).into()
 }
 
 #[cfg(test)]

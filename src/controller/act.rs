@@ -10,6 +10,7 @@ use super::record::{self, Record};
 use super::write;
 use crate::api::Incident;
 use crate::cluster::apply::{self, Applied, CALL_TIMEOUT, Error, Fresh, Target};
+use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
 use crate::engine::decision::{Action, Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
@@ -18,6 +19,7 @@ use crate::engine::lifecycle;
 use crate::engine::memory::{ActionRecord, Intent};
 use crate::engine::words::ActionKind;
 use crate::metrics::{ActionResult, ErrorCategory};
+use crate::telemetry::traces::Look;
 
 /// What became of a decision's action.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub struct Work<'a> {
     pub now: Timestamp,
     /// When the evidence came in.
     pub began: Instant,
+    pub trace: &'a Look,
 }
 
 impl<'a> Work<'a> {
@@ -61,18 +64,29 @@ impl<'a> Work<'a> {
 pub async fn act(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Incident>), Error> {
     match &work.decision.action {
         None => Ok((Outcome::Nothing, ensure(ctx, work).await?)),
-        Some(_) if !ctx.standing.allows(CALL_TIMEOUT) => {
-            tracing::warn!("not acting: the lease would run out before the call does");
-            Ok((Outcome::Overtaken, None))
-        }
+        Some(action) if !leads(ctx, action.kind()) => Ok((Outcome::Overtaken, None)),
         Some(Action::Resume { incident, .. }) => {
-            let applied = apply::resume(&ctx.client, work.target(), incident).await?;
-            Ok((settle(ctx, work, ActionKind::Resume, &applied, None), None))
+            let resumed = resume(ctx, work, incident).await;
+            if let Err(error) = &resumed {
+                let incident = ctx.own.incidents.get(&work.s.workload.namespace, incident);
+                blocked(ctx, work, ActionKind::Resume, incident.as_deref(), error).await;
+            }
+            resumed.map(|outcome| (outcome, None))
         }
         Some(Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit)) => {
             intended(ctx, work, permit.intent()).await
         }
     }
+}
+
+async fn resume(ctx: &Context, work: &Work<'_>, incident: &str) -> Result<Outcome, Error> {
+    let fresh = work.trace.call("live read", apply::read(&ctx.client, work.target(), None)).await?;
+    if !leads(ctx, ActionKind::Resume) {
+        return Ok(Outcome::Overtaken);
+    }
+    let resumed = apply::resume(&ctx.client, work.target(), incident, fresh);
+    let applied = work.trace.call("write", resumed).await?;
+    Ok(settle(ctx, work, ActionKind::Resume, &applied, None))
 }
 
 async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Outcome, Option<Incident>), Error> {
@@ -85,9 +99,21 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
     let needs_template = intent.kind == ActionKind::RollBack || step == Some(Step::PutBack);
     let template_of = needs_template.then_some(&*intent.target.name);
     // The live read does not depend on the incident, so the two go side by side; the write waits for both.
-    let (incident, fresh) = tokio::join!(ensure(ctx, work), apply::read(&ctx.client, work.target(), template_of));
-    let (incident, fresh) = (incident?, fresh?);
-    let applied = carry_out(ctx, work, intent, record.name, (step, fresh)).await;
+    let reading = work.trace.call("live read", apply::read(&ctx.client, work.target(), template_of));
+    let (incident, fresh) = tokio::join!(ensure(ctx, work), reading);
+    let incident = incident?;
+    // Both may have changed while this look waited for answers. A freeze under way is completed, storm or not.
+    let brake = ctx.fleet.storm().filter(|_| work.decision.verdict.is_some());
+    if let Some(storm) = &brake {
+        tracing::info!(storm = &**storm, "not acting: a storm began meanwhile");
+    }
+    if brake.is_some() || !leads(ctx, intent.kind) {
+        return Ok((Outcome::Overtaken, incident));
+    }
+    let applied = match fresh {
+        Ok(fresh) => work.trace.call("write", carry_out(ctx, work, intent, record.name, (step, fresh))).await,
+        Err(error) => Err(error),
+    };
     let applied = match applied {
         Ok(applied) => applied,
         Err(error) => {
@@ -101,17 +127,29 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
     Ok((outcome, incident))
 }
 
+/// The lease outlasts one more call.
+fn leads(ctx: &Context, kind: ActionKind) -> bool {
+    let leads = ctx.standing.allows(CALL_TIMEOUT);
+    if !leads {
+        tracing::warn!("not acting: the lease would run out before the call does");
+        ctx.metrics.acted(kind, ActionResult::NotLeading);
+    }
+    leads
+}
+
 /// An action that was refused or failed is tried again, ever more slowly; meanwhile the incident says so.
 async fn blocked(ctx: &Context, work: &Work<'_>, kind: ActionKind, incident: Option<&Incident>, error: &Error) {
     let denied = matches!(error.category(), ErrorCategory::Forbidden | ErrorCategory::Invalid);
     ctx.metrics.acted(kind, if denied { ActionResult::Denied } else { ActionResult::Failed });
     let Some(incident) = incident else { return };
-    let status = record::blocked(incident, &error.told(), work.now);
+    let status = record::blocked(incident, kind, &chain(error), work.now);
     if record::differs(incident.status.as_ref(), &status)
-        && let Err(error) = write::incident_status(&ctx.client, &ctx.own, incident, &status).await
+        && let Err(error) =
+            work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, incident, &status)).await
     {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, "the incident does not say yet that its action failed");
+        let (namespace, workload) = (&*work.key.namespace, &*work.key.name);
+        let error = chain(&error);
+        tracing::warn!(namespace, workload, %error, "the incident does not say yet that its action failed");
     }
 }
 
@@ -189,7 +227,7 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
         Some(incident) => (*incident).clone(),
         None => {
             let incident = record::open(work.s, work.decision, &record, work.now);
-            write::create_incident(&ctx.client, &ctx.own, &incident).await?
+            work.trace.call("record", write::create_incident(&ctx.client, &ctx.own, &incident)).await?
         }
     };
     let Some(wanted) = wanted.filter(|w| existing.intent() != Some(*w)) else { return Ok(Some(existing)) };
@@ -204,5 +242,6 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
         return Ok(Some(existing));
     }
     let status = record::update(&existing, work.decision, record.progress, None, work.now);
-    Ok(Some(write::incident_status(&ctx.client, &ctx.own, &existing, &status).await?))
+    let written = write::incident_status(&ctx.client, &ctx.own, &existing, &status);
+    work.trace.call("record", written).await.map(Some)
 }

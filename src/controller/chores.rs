@@ -1,7 +1,7 @@
 //! What is done now and then beside the looks: gauges, the status of policies, the end of storms, and clearing away
 //! incidents that were kept long enough. None of it asks the API server for anything; it reads what is watched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use super::{policy_status, record, storm, write};
 use crate::api::Incident;
 use crate::api::condition;
 use crate::cluster::apply::Error;
+use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
 use crate::config::IncidentArgs;
 use crate::engine::decision::Outcome;
@@ -43,13 +44,13 @@ pub fn spawn(ctx: Arc<Context>, kept: IncidentArgs, health: &Health) -> JoinSet<
             gauges(&gauging, &mut errors);
             if gauging.leads() && gauging.fleet.storm().is_some() {
                 let nodes = gauging.stores.nodes();
-                warn(storm::watch(&gauging, (nodes.total, nodes.not_ready), Timestamp::now()).await, "ending a storm");
+                storm::watch(&gauging, (nodes.total, nodes.not_ready), Timestamp::now()).await;
             }
         }
     });
     let policing = ctx.clone();
     tasks.spawn(async move {
-        let mut told = BTreeSet::new();
+        let mut told = policy_status::Told::new();
         loop {
             let _ = tokio::time::timeout(POLICIES, policing.policies_changed.notified()).await;
             if policing.leads() {
@@ -71,8 +72,7 @@ pub fn spawn(ctx: Arc<Context>, kept: IncidentArgs, health: &Health) -> JoinSet<
 
 fn warn(result: Result<(), Error>, doing: &'static str) {
     if let Err(error) = result {
-        let error = &error as &dyn std::error::Error;
-        tracing::warn!(error, doing, "a chore failed and is tried again");
+        tracing::warn!(error = %chain(&error), doing, "a chore failed and is tried again");
     }
 }
 
@@ -101,17 +101,25 @@ fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
     }
 }
 
-/// Closes incidents whose workload is gone, and deletes those that ended long ago or are too many.
-async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestamp) -> Result<(), Error> {
+/// Closes incidents whose workload is gone, and deletes those that ended long ago or are too many. One that cannot be
+/// written keeps no other; the first error is returned.
+pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestamp) -> Result<(), Error> {
+    let mut outcome = Ok(());
     let oldest = after(now, -i64::from(kept.incident_retention_days).saturating_mul(SECONDS_PER_DAY));
     let mut ended: BTreeMap<String, Vec<(Timestamp, Arc<Incident>)>> = BTreeMap::new();
     for incident in ctx.own.incidents.all() {
         match incident.status.as_ref().and_then(|s| s.closed_at) {
-            Some(at) if at < oldest => write::delete_incident(&ctx.client, &ctx.own, &incident).await?,
+            Some(at) if at < oldest => {
+                outcome = outcome.and(write::delete_incident(&ctx.client, &ctx.own, &incident).await);
+            }
             Some(at) => ended.entry(incident.spec.workload.uid.clone()).or_default().push((at, incident)),
             None if is_abandoned(ctx, &incident) => {
                 let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), None, now);
-                write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+                let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await;
+                outcome = outcome.and(written.map(drop));
+            }
+            None if storm::is_left_over(ctx, &incident) => {
+                outcome = outcome.and(storm::close(ctx, &incident, now).await);
             }
             None => {}
         }
@@ -121,10 +129,10 @@ async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestamp) -> Resul
         incidents.sort_by_key(|(at, _)| *at);
         let surplus = incidents.len().saturating_sub(max);
         for (_, incident) in incidents.into_iter().take(surplus) {
-            write::delete_incident(&ctx.client, &ctx.own, &incident).await?;
+            outcome = outcome.and(write::delete_incident(&ctx.client, &ctx.own, &incident).await);
         }
     }
-    Ok(())
+    outcome
 }
 
 fn is_abandoned(ctx: &Context, incident: &Incident) -> bool {

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::fleet::Fleet;
+use super::storm::Pen;
 use super::tracker::Tracker;
 use crate::api::Incident;
 use crate::cluster::events::Events;
@@ -19,6 +20,7 @@ use crate::cluster::store::{Stores, WorkloadKey};
 use crate::cluster::watches::Watches;
 use crate::engine::facts::WorkloadFacts;
 use crate::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// Shared by all looks at all workloads. Nothing here is state that must survive the process.
 pub struct Context {
@@ -32,6 +34,7 @@ pub struct Context {
     pub client: Client,
     pub events: Events,
     pub metrics: Arc<Metrics>,
+    pub traces: Traces,
     pub standing: Standing,
     /// Where the parent incident of a storm is written.
     pub namespace: String,
@@ -39,8 +42,8 @@ pub struct Context {
     pub wake: UnboundedSender<WorkloadKey>,
     /// Policies or namespaces changed; their status may have to.
     pub policies_changed: Notify,
-    /// Held while a storm is being recorded: looks run side by side, and it is told once.
-    pub storm_record: tokio::sync::Mutex<()>,
+    /// Whoever holds it writes the storm's incident.
+    pub storm_pen: tokio::sync::Mutex<Pen>,
     /// Set once a new leader has surveyed everything, and cleared with its leadership.
     pub surveyed: AtomicBool,
 }

@@ -102,13 +102,19 @@ impl Fleet {
         self.with(|inner| inner.storm.clone())
     }
 
-    /// Engages or releases the brake; tells whether that changed anything.
-    pub fn set_storm(&self, storm: Option<Name>) -> bool {
+    /// Engages the brake unless it is engaged already; tells whether it did. Looks run side by side, and one storm has
+    /// one name.
+    pub fn engage(&self, name: impl FnOnce() -> Name) -> bool {
         self.with(|inner| {
-            let changed = inner.storm != storm;
-            inner.storm = storm;
-            changed
+            let free = inner.storm.is_none();
+            inner.storm.get_or_insert_with(name);
+            free
         })
+    }
+
+    /// Takes over the brake as it was recorded, or releases it.
+    pub fn set_storm(&self, storm: Option<Name>) {
+        self.with(|inner| inner.storm = storm);
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {

@@ -6,10 +6,15 @@ pub mod context;
 pub mod fleet;
 pub mod health;
 pub mod own_streams;
+pub mod parts;
 pub mod policy_status;
 pub mod record;
 pub mod run;
 pub mod storm;
+pub mod story;
 pub mod tracker;
 pub mod workload;
 pub mod write;
+
+#[cfg(test)]
+mod tests;

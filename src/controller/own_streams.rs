@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
-use kube::core::DeserializeGuard;
 use kube::runtime::watcher;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -15,6 +14,7 @@ use super::context::Context;
 use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth};
 use crate::cluster::gather;
 use crate::cluster::own::NamespaceMeta;
+use crate::cluster::readable::Readable;
 use crate::cluster::shelf::{Change, Shelf};
 use crate::cluster::store::WorkloadKey;
 use crate::cluster::streams::{Scope, follow};
@@ -84,14 +84,14 @@ impl OwnStreams {
         }
         if let Some((policies, namespaces)) = self.cluster {
             let (a, b) = (ctx.clone(), ctx.clone());
-            let cluster_policies = Api::<DeserializeGuard<ClusterIncidentPolicy>>::all(client.clone());
+            let cluster_policies = Api::<Readable<ClusterIncidentPolicy>>::all(client.clone());
             tasks.spawn(follow(cluster_policies, self.config.clone(), policies, move |event| {
                 if take(&a.own.cluster_policies, "", event, |_| ()) > 0 {
                     policies_changed(&a);
                 }
                 true
             }));
-            let metadata = Api::<DeserializeGuard<NamespaceMeta>>::all(client.clone());
+            let metadata = Api::<Readable<NamespaceMeta>>::all(client.clone());
             tasks.spawn(follow(metadata, self.config, namespaces, move |event| {
                 if take(&b.own.namespaces, "", event, |_| ()) > 0 {
                     policies_changed(&b);
@@ -103,7 +103,7 @@ impl OwnStreams {
     }
 }
 
-fn api<K>(client: &Client, namespace: Option<&str>) -> Api<DeserializeGuard<K>>
+fn api<K>(client: &Client, namespace: Option<&str>) -> Api<Readable<K>>
 where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
@@ -117,7 +117,7 @@ where
 fn take<K>(
     shelf: &Shelf<K>,
     namespace: &str,
-    event: watcher::Event<DeserializeGuard<K>>,
+    event: watcher::Event<Readable<K>>,
     mut tell: impl FnMut(&Change<K>),
 ) -> usize
 where

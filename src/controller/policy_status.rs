@@ -1,11 +1,13 @@
 //! The status of policies: whether they are in force, what they govern, and what another policy governs instead.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{ApiResource, DynamicObject, Patch};
 use kube::{Api, Resource, ResourceExt};
-use serde_json::json;
+use serde::Deserialize;
 
 use super::context::Context;
 use super::write;
@@ -13,13 +15,14 @@ use crate::api::condition::{self, Wanted};
 use crate::api::{ClusterIncidentPolicy, IncidentPolicy, PolicyStatus};
 use crate::cluster::apply::{Error, call};
 use crate::cluster::policies::{self, Choice};
+use crate::cluster::readable::Unreadable;
 use crate::cluster::shelf::Key;
 
 /// Overridden workloads that are listed.
 const MAX_OVERRIDDEN: usize = 16;
 
-/// What was told of unreadable policies already, so that it is told once.
-pub type Told = BTreeSet<(Key, String)>;
+/// What was told of unreadable policies already, by kind, so that it is told once.
+pub type Told = BTreeMap<(String, Key), Arc<Unreadable>>;
 
 /// Workloads by the policy that governs them, and those that another policy took.
 #[derive(Default)]
@@ -28,31 +31,29 @@ struct Count {
     overridden: Vec<String>,
 }
 
-/// Brings the status of every policy up to date.
+/// Brings the status of every policy up to date. One that cannot be written keeps no other from being written; the
+/// first error is returned.
 pub async fn write_all(ctx: &Context, told: &mut Told) -> Result<(), Error> {
     let counts = count(ctx);
     let now = Timestamp::now();
+    let mut outcome = Ok(());
     for policy in ctx.own.policies.all() {
         let key = format!("{}//IncidentPolicy/{}", policy.namespace().unwrap_or_default(), policy.name_any());
         let fault = policies::fault(&[&policy.spec.selector]);
         let before = policy.status.clone().unwrap_or_default();
         let status = status(&before, counts.get(&key), fault, policy.metadata.generation, now);
-        write_status(ctx, policy.as_ref(), policy.namespace().as_deref(), &before, &status).await?;
+        outcome = outcome.and(write_status(ctx, policy.as_ref(), &before, &status).await);
     }
     for policy in ctx.own.cluster_policies.all() {
         let key = format!("//ClusterIncidentPolicy/{}", policy.name_any());
         let fault = policies::fault(&[&policy.spec.selector, &policy.spec.namespace_selector]);
         let before = policy.status.clone().unwrap_or_default();
         let status = status(&before, counts.get(&key), fault, policy.metadata.generation, now);
-        write_status(ctx, policy.as_ref(), None, &before, &status).await?;
+        outcome = outcome.and(write_status(ctx, policy.as_ref(), &before, &status).await);
     }
-    for (key, error) in ctx.own.policies.unreadable() {
-        tell_unreadable::<IncidentPolicy>(ctx, told, (key, error), now).await?;
-    }
-    for (key, error) in ctx.own.cluster_policies.unreadable() {
-        tell_unreadable::<ClusterIncidentPolicy>(ctx, told, (key, error), now).await?;
-    }
-    Ok(())
+    let namespaced = tell_unreadable::<IncidentPolicy>(ctx, told, ctx.own.policies.unreadable(), now).await;
+    let cluster = tell_unreadable::<ClusterIncidentPolicy>(ctx, told, ctx.own.cluster_policies.unreadable(), now).await;
+    outcome.and(namespaced).and(cluster)
 }
 
 fn count(ctx: &Context) -> BTreeMap<String, Count> {
@@ -101,13 +102,7 @@ fn status(
     status
 }
 
-async fn write_status<K>(
-    ctx: &Context,
-    object: &K,
-    namespace: Option<&str>,
-    before: &PolicyStatus,
-    status: &PolicyStatus,
-) -> Result<(), Error>
+async fn write_status<K>(ctx: &Context, object: &K, before: &PolicyStatus, status: &PolicyStatus) -> Result<(), Error>
 where
     K: Resource<DynamicType = ()>,
 {
@@ -115,49 +110,77 @@ where
         return Ok(());
     }
     let patch = write::replacement(object.uid().as_deref(), status);
-    patch_status::<K>(ctx, namespace, &object.name_any(), patch).await
+    patch_status(&api::<K>(ctx, object.meta().namespace.as_deref()), &object.name_any(), patch).await
 }
 
-/// An object that cannot be read as a policy still gets a condition that says so.
+/// Objects that cannot be read as policies still get a condition that says so. What is fixed and broken again is told
+/// again.
 async fn tell_unreadable<K>(
     ctx: &Context,
     told: &mut Told,
-    (key, error): (Key, String),
+    unreadable: Vec<(Key, Arc<Unreadable>)>,
     now: Timestamp,
 ) -> Result<(), Error>
 where
     K: Resource<DynamicType = ()>,
 {
-    if !told.insert((key.clone(), error.clone())) {
-        return Ok(());
+    let kind = K::kind(&());
+    told.retain(|(of, key), _| *of != kind || unreadable.iter().any(|(known, _)| known == key));
+    let mut outcome = Ok(());
+    for (key, object) in unreadable {
+        let place = (kind.clone().into_owned(), key);
+        if told.get(&place).is_some_and(|known| known.fault() == object.fault()) {
+            continue;
+        }
+        let written = tell::<K>(ctx, &object, now).await;
+        if written.is_ok() {
+            told.insert(place, object);
+        }
+        outcome = outcome.and(written);
     }
-    let mut conditions = Vec::new();
-    let message = format!("the policy cannot be read and governs nothing: {error}");
-    let wanted = Wanted { kind: "Ready", status: Some(false), reason: "Unreadable".to_owned(), message };
-    condition::set(&mut conditions, wanted, None, now);
-    let status = json!({"workloads": 0, "conditions": conditions});
-    let patch = serde_json::from_value(json!([{"op": "add", "path": "/status", "value": status}])).unwrap_or_default();
-    let namespace = Some(key.0.as_str()).filter(|n| !n.is_empty());
-    patch_status::<K>(ctx, namespace, &key.1, patch).await
+    outcome
 }
 
-async fn patch_status<K>(
-    ctx: &Context,
-    namespace: Option<&str>,
-    name: &str,
-    patch: json_patch::Patch,
-) -> Result<(), Error>
+async fn tell<K>(ctx: &Context, object: &Unreadable, now: Timestamp) -> Result<(), Error>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let metadata = &object.metadata;
+    let name = metadata.name.as_deref().unwrap_or_default();
+    let api = api::<K>(ctx, metadata.namespace.as_deref());
+    // Rare enough to be read live: what was told before a restart is not told again.
+    let live = match call("reading", "policy", name, api.get(name)).await {
+        Err(Error::Call { source, .. }) if write::is_missing(&source) => return Ok(()),
+        answer => answer?,
+    };
+    let before = live.data.pointer("/status/conditions").map(Vec::<Condition>::deserialize);
+    let before = before.and_then(Result::ok).unwrap_or_default();
+    let mut conditions = before.clone();
+    let message = format!("the policy cannot be read and governs nothing: {}", object.because);
+    let wanted = Wanted { kind: "Ready", status: Some(false), reason: "Unreadable".to_owned(), message };
+    condition::set(&mut conditions, wanted, metadata.generation, now);
+    if conditions == before {
+        return Ok(());
+    }
+    let status = PolicyStatus { observed_generation: metadata.generation, conditions, ..PolicyStatus::default() };
+    patch_status(&api, name, write::replacement(metadata.uid.as_deref(), &status)).await
+}
+
+fn api<K>(ctx: &Context, namespace: Option<&str>) -> Api<DynamicObject>
 where
     K: Resource<DynamicType = ()>,
 {
     let kind = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = match namespace {
+    match namespace {
         Some(namespace) => Api::namespaced_with(ctx.client.clone(), namespace, &kind),
         None => Api::all_with(ctx.client.clone(), &kind),
-    };
+    }
+}
+
+async fn patch_status(api: &Api<DynamicObject>, name: &str, patch: json_patch::Patch) -> Result<(), Error> {
     let patch = Patch::Json::<()>(patch);
     match call("writing the status of", "policy", name, api.patch_status(name, &write::manager(), &patch)).await {
         Err(Error::Call { source, .. }) if write::is_missing(&source) => Ok(()),
-        other => other.map(|_| ()),
+        other => other.map(drop),
     }
 }

@@ -95,15 +95,19 @@ pub fn update(
 }
 
 /// The status of an incident whose action was refused by the API server or failed; it is tried again.
-pub fn blocked(incident: &Incident, error: &str, now: Timestamp) -> IncidentStatus {
+pub fn blocked(incident: &Incident, kind: ActionKind, error: &str, now: Timestamp) -> IncidentStatus {
     let mut status = incident.status.clone().unwrap_or_default();
     if status.conditions.is_empty() {
         first(&mut status, incident);
         status.progress = Some(Progress::Acting);
     }
-    let known = condition::find(&status.conditions, "Mitigated").is_some_and(|c| c.reason == BLOCKED);
-    if !known {
+    // Told once, however often it is tried.
+    if status.timeline.last().is_none_or(|entry| entry.what != BLOCKED) {
         tell(&mut status, now, BLOCKED, error.to_owned());
+    }
+    if kind == ActionKind::Resume {
+        // What the incident did to the workload is in force until then.
+        return status;
     }
     set_conditions(&mut status, incident.metadata.generation, now);
     let wanted = wanted("Mitigated", Some(false), BLOCKED, error);

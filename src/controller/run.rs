@@ -16,20 +16,23 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::context::Context;
 use super::fleet::Fleet;
+use super::parts::{Ended, Parts};
 use super::tracker::Tracker;
 use super::{chores, own_streams, workload};
 use crate::cluster::apply;
+use crate::cluster::chain::chain;
 use crate::cluster::client::{self, ClientError};
 use crate::cluster::events::Events;
-use crate::cluster::lease::{self, Leadership, Lease};
+use crate::cluster::lease::{self, Leadership, Lease, Standing};
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
-use crate::cluster::store::{Stores, WorkloadKey};
+use crate::cluster::store::WorkloadKey;
 use crate::cluster::streams::{Scope, Streams};
 use crate::cluster::watches::Watches;
 use crate::config::RunArgs;
 use crate::metrics::Metrics;
 use crate::server::{self, Health, Server};
+use crate::telemetry::traces::Traces;
 
 #[derive(Debug, Error)]
 pub enum Error {
@@ -39,6 +42,8 @@ pub enum Error {
     Lease(#[from] lease::Error),
     #[error("serving probes and metrics")]
     Server(#[from] server::Error),
+    #[error(transparent)]
+    Ended(#[from] Ended),
 }
 
 /// A Deployment's name, for the loop that looks at one workload at a time: what is known of it is in the stores.
@@ -52,21 +57,70 @@ struct WorkloadName {
 const MAX_SILENCE: Duration = Duration::from_secs(60);
 
 /// Runs until `shutdown`, then gives the lease back.
-pub async fn run(args: &RunArgs, config: kube::Config, shutdown: watch::Receiver<bool>) -> Result<(), Error> {
+///
+/// # Errors
+/// What keeps it from starting, or a part that ended while it was needed; then the process is to be started anew.
+pub async fn run(
+    args: &RunArgs,
+    config: kube::Config,
+    traces: Traces,
+    shutdown: watch::Receiver<bool>,
+) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::new());
     let health = Health::default();
     let server = Server::bind(args.listen, server::routes(health.clone(), metrics.clone())).await?;
     if let Ok(address) = server.address() {
         tracing::info!(%address, "listening");
     }
-    let serving = tokio::spawn(server.run(ended(shutdown.clone())));
-
     let settings = args.lease.settings(&config.default_namespace);
     let namespace = settings.namespace.clone();
     let (lease, standing) = Lease::new(lease::client(config.clone(), &settings)?, settings);
     let leadership = standing.watch();
-    let holding = tokio::spawn(lease.run(ended(shutdown.clone())));
+    let (ctx, woken, mut parts) = start(args, config, (metrics, traces), (standing, namespace), &health)?;
+    let concurrency = args.concurrency;
 
+    let (end, ending) = watch::channel(false);
+    let (release, released) = watch::channel(false);
+    let mut services = Parts::default();
+    services.run("server", server.run(ended(released.clone())));
+    services.run("lease", lease.run(ended(released)));
+    let mut working = tokio::spawn(async move {
+        wait_for_stores(&ctx, &health, ending.clone()).await;
+        tokio::select! {
+            () = lead(&ctx, leadership) => {}
+            () = work(ctx.clone(), woken, concurrency, health, ending) => {}
+        }
+    });
+    let (worked, outcome) = tokio::select! {
+        () = ended(shutdown) => (None, Ok(())),
+        ended = parts.first_to_end() => (None, Err(ended)),
+        ended = services.first_to_end() => (None, Err(ended)),
+        worked = &mut working => (Some(()), Err(Ended::new("the loop", worked.err()))),
+    };
+    if let Err(error) = &outcome {
+        tracing::error!(error = %chain(error), "ending, since a part of the program has");
+    }
+    end.send_replace(true);
+    if worked.is_none() {
+        let _ = working.await;
+    }
+    parts.abort().await;
+    // The lease is given back last, when nothing is written any more.
+    release.send_replace(true);
+    services.end().await;
+    Ok(outcome?)
+}
+
+type Started = (Arc<Context>, mpsc::UnboundedReceiver<WorkloadKey>, Parts);
+
+/// Starts to watch, and everything that runs beside the loop.
+fn start(
+    args: &RunArgs,
+    config: kube::Config,
+    (metrics, traces): (Arc<Metrics>, Traces),
+    (standing, namespace): (Standing, String),
+    health: &Health,
+) -> Result<Started, Error> {
     let scope = Scope {
         namespaces: args.namespaces().unwrap_or_default().into_iter().map(str::to_owned).collect(),
         nodes: args.watch_namespaces.is_empty(),
@@ -82,9 +136,8 @@ pub async fn run(args: &RunArgs, config: kube::Config, shutdown: watch::Receiver
 
     let (wake, woken) = mpsc::unbounded_channel();
     let own = Own::new();
-    let stores = Arc::new(Stores::default());
     let ctx = Arc::new(Context {
-        stores: stores.clone(),
+        stores: Arc::default(),
         own: own.clone(),
         watches,
         policies: Policies::new(own, args.mode),
@@ -93,27 +146,19 @@ pub async fn run(args: &RunArgs, config: kube::Config, shutdown: watch::Receiver
         events: Events::new(writer.clone(), args.lease.identity()),
         client: writer,
         metrics,
+        traces,
         standing,
         namespace,
         wake: wake.clone(),
         policies_changed: Notify::new(),
-        storm_record: tokio::sync::Mutex::new(()),
+        storm_pen: tokio::sync::Mutex::default(),
         surveyed: AtomicBool::new(false),
     });
-    let following = streams.spawn(&reader, &stores, &wake);
-    let following_own = own_streams.spawn(&reader, &ctx);
-    let chores = chores::spawn(ctx.clone(), args.incidents.clone(), &health);
-
-    wait_for_stores(&ctx, &health, shutdown.clone()).await;
-    let leading = tokio::spawn(lead(ctx.clone(), leadership, shutdown.clone()));
-    work(ctx, woken, args.concurrency, health, shutdown).await;
-
-    leading.abort();
-    drop((following, following_own, chores));
-    // The lease is given back last, when nothing is written any more.
-    let _ = holding.await;
-    let _ = serving.await;
-    Ok(())
+    let mut parts = Parts::default();
+    parts.add("a watch", streams.spawn(&reader, &ctx.stores, &wake));
+    parts.add("a watch of own kinds", own_streams.spawn(&reader, &ctx));
+    parts.add("a chore", chores::spawn(ctx.clone(), args.incidents.clone(), health));
+    Ok((ctx, woken, parts))
 }
 
 /// Resolves when the process is to end.
@@ -144,15 +189,15 @@ async fn wait_for_stores(ctx: &Context, health: &Health, shutdown: watch::Receiv
 
 /// On becoming the leader everything is surveyed before anything is done: the storm brake must know how all
 /// workloads do before the first action.
-async fn lead(ctx: Arc<Context>, mut leadership: watch::Receiver<Leadership>, shutdown: watch::Receiver<bool>) {
+async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadership>) {
     let mut led = false;
-    while !*shutdown.borrow() {
+    loop {
         let leads = ctx.standing.is_leader();
         ctx.metrics.set_leader(leads);
         if leads && !led {
-            super::storm::adopt(&ctx);
+            super::storm::adopt(ctx);
             let keys = ctx.stores.keys();
-            keys.iter().for_each(|key| workload::survey(&ctx, key));
+            keys.iter().for_each(|key| workload::survey(ctx, key));
             tracing::info!(workloads = keys.len(), "leading");
             ctx.set_surveyed(true);
             keys.into_iter().for_each(|key| drop(ctx.wake.send(key)));
@@ -168,7 +213,7 @@ async fn lead(ctx: Arc<Context>, mut leadership: watch::Receiver<Leadership>, sh
 }
 
 /// The loop: one look at a time per workload, several workloads side by side.
-async fn work(
+pub(super) async fn work(
     ctx: Arc<Context>,
     woken: mpsc::UnboundedReceiver<WorkloadKey>,
     concurrency: u16,
@@ -182,8 +227,9 @@ async fn work(
     let beating = ctx.clone();
     let looks = applier(
         |name: Arc<WorkloadName>, ctx: Arc<Context>| Box::pin(reconcile(name, ctx)),
-        |name: Arc<WorkloadName>, _: &apply::Error, ctx: Arc<Context>| {
-            Action::requeue(ctx.tracker.failed(&key_of(&name.metadata)))
+        |name: Arc<WorkloadName>, error: &apply::Error, ctx: Arc<Context>| {
+            let key = key_of(&name.metadata);
+            Action::requeue(ctx.tracker.failed(&key, ctx.stores.generation(&key), error.retry_after()))
         },
         ctx,
         names,
@@ -209,6 +255,9 @@ async fn reconcile(name: Arc<WorkloadName>, ctx: Arc<Context>) -> Result<Action,
         return Ok(Action::await_change());
     }
     let key = key_of(&name.metadata);
+    if let Some(left) = ctx.tracker.rests(&key, ctx.stores.generation(&key)) {
+        return Ok(Action::requeue(left));
+    }
     let again = workload::look(&ctx, &key).await?;
     ctx.tracker.succeeded(&key);
     Ok(again.map_or_else(Action::await_change, Action::requeue))
@@ -253,8 +302,8 @@ fn report(ctx: &Context, error: &LoopError<apply::Error, std::convert::Infallibl
         LoopError::ObjectNotFound(name) => tracing::debug!(%name, "gone before it was looked at"),
         LoopError::ReconcilerFailed(error, name) => {
             ctx.metrics.reconcile_failed(error.category());
-            let error = error as &dyn std::error::Error;
-            tracing::warn!(%name, error, "a look failed and is tried again");
+            let (namespace, workload) = (name.namespace.as_deref(), &*name.name);
+            tracing::warn!(namespace, workload, error = %chain(error), "a look failed and is tried again");
         }
         other => tracing::warn!(error = %other, "the loop reported an error"),
     }

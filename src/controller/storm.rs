@@ -1,16 +1,20 @@
 //! The storm's parent incident: opened when too much fails at once, closed when that passes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::core::ObjectMeta;
+use tokio::time::Instant;
 
 use super::context::{Context, incident_reference};
 use super::write;
 use crate::api::incident::{Incident, IncidentSpec, IncidentStatus, Opened, TimelineEntry, WorkloadRef};
 use crate::api::{condition, keys};
 use crate::cluster::apply::Error;
+use crate::cluster::chain::chain;
 use crate::cluster::events::About;
 use crate::engine::decision::{Outcome, Progress};
 use crate::engine::facts::Name;
@@ -21,20 +25,46 @@ use crate::engine::words::{RefusalReason, Severity};
 /// Workloads listed in the parent incident.
 const MAX_AFFECTED: usize = 100;
 
-/// Engages the brake when a storm begins, and releases it when it has passed.
-pub async fn watch(ctx: &Context, nodes: (u32, u32), now: Timestamp) -> Result<(), Error> {
+/// The writing of the parent incident. Looks run side by side; one of them writes, the others need not wait.
+#[derive(Debug, Default)]
+pub struct Pen {
+    /// After a write that failed, the next try waits until then.
+    rest: Option<Instant>,
+}
+
+/// How long after a failure the parent incident is tried again.
+const REST: Duration = Duration::from_secs(5);
+
+/// Engages the brake when a storm begins, keeps its record, and releases the brake when it has passed. A record that
+/// cannot be written is tried again later and keeps nobody from being judged.
+pub async fn watch(ctx: &Context, nodes: (u32, u32), now: Timestamp) {
     let weather = ctx.fleet.weather(nodes, now);
-    match (weather.storm, ctx.fleet.storm()) {
-        (true, None) => begin(ctx, &weather, now).await,
-        (true, Some(name)) => follow(ctx, &name, &weather, now).await,
-        (false, Some(name)) => end(ctx, &name, now).await,
-        (false, None) => Ok(()),
+    // The brake engages before anything is written: a record that fails must not let an action through.
+    if weather.storm && ctx.fleet.engage(|| Name::from(format!("storm-{}", now.as_second()))) {
+        ctx.metrics.set_storm_active(true);
+        wake_failing(ctx);
     }
+    let Some(name) = ctx.fleet.storm() else { return };
+    let Ok(mut pen) = ctx.storm_pen.try_lock() else { return };
+    let over = ctx.fleet.storm().as_ref() != Some(&name);
+    if over || pen.rest.is_some_and(|until| Instant::now() < until) {
+        return;
+    }
+    let written = match (weather.storm, recorded(ctx, &name)) {
+        (true, None) => record(ctx, &name, &weather, now).await,
+        (true, Some((incident, before))) => follow(ctx, &incident, before, now).await,
+        (false, _) => end(ctx, &name, now).await,
+    };
+    if let Err(error) = &written {
+        tracing::warn!(incident = &*name, error = %chain(error), "the storm's incident was not written and is tried again");
+    }
+    pen.rest = written.is_err().then(|| Instant::now() + REST);
 }
 
 /// Takes over the storm that another process, or this one before a restart, had recorded.
 pub fn adopt(ctx: &Context) {
-    let open = ctx.own.incidents.all().into_iter().find(|i| is_storm(i) && i.is_open());
+    let storms = ctx.own.incidents.all().into_iter().filter(|i| is_storm(i) && i.is_open());
+    let open = storms.max_by_key(|incident| incident.spec.opened.at);
     ctx.fleet.set_storm(open.map(|incident| Name::from(incident.name_any())));
 }
 
@@ -42,24 +72,24 @@ pub fn is_storm(incident: &Incident) -> bool {
     incident.labels().contains_key(keys::STORM)
 }
 
-async fn begin(ctx: &Context, weather: &Weather, now: Timestamp) -> Result<(), Error> {
-    let name = Name::from(format!("storm-{}", now.as_second()));
-    // The brake engages before anything is written: a record that fails must not let an action through.
-    ctx.fleet.set_storm(Some(name.clone()));
-    ctx.metrics.set_storm_active(true);
-    wake_failing(ctx);
-    record(ctx, &name, weather, now).await
+/// An open storm that is not the one in force: another process recorded it and ended before it could close it.
+pub fn is_left_over(ctx: &Context, incident: &Incident) -> bool {
+    is_storm(incident) && ctx.fleet.storm().as_deref() != Some(&*incident.name_any())
 }
 
 /// Writes the parent incident, or what is missing of it.
 async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) -> Result<(), Error> {
-    let Ok(_alone) = ctx.storm_record.try_lock() else { return Ok(()) };
     let why = format!(
         "{} of {} watched workloads began to fail at once, {} of {} nodes are not ready; nothing is done automatically",
         weather.newly_failing, weather.watched, weather.nodes_not_ready, weather.nodes
     );
-    tracing::warn!(incident = name, why, "a storm began");
-    let incident = write::create_incident(&ctx.client, &ctx.own, &parent(ctx, name, &why, now)).await?;
+    let incident = match known(ctx, name) {
+        Some(incident) => (*incident).clone(),
+        None => {
+            tracing::warn!(incident = name, why, "a storm began");
+            write::create_incident(&ctx.client, &ctx.own, &parent(ctx, name, &why, now)).await?
+        }
+    };
     let status = status(ctx, &incident, &why, now);
     let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
     let reference = incident_reference(&written);
@@ -69,10 +99,7 @@ async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) ->
 }
 
 /// Adds workloads that joined since.
-async fn follow(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) -> Result<(), Error> {
-    let known = ctx.own.incidents.get(&ctx.namespace, name).and_then(|i| Some((i.status.clone()?, i)));
-    // A write that failed when the storm began is made up for.
-    let Some((before, incident)) = known else { return record(ctx, name, weather, now).await };
+async fn follow(ctx: &Context, incident: &Incident, before: IncidentStatus, now: Timestamp) -> Result<(), Error> {
     let mut affected = before.affected.clone();
     affected.extend(affected_now(ctx).into_iter().filter(|a| !before.affected.contains(a)));
     affected.truncate(MAX_AFFECTED);
@@ -82,36 +109,43 @@ async fn follow(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) ->
         return Ok(());
     }
     let mut status = IncidentStatus { affected, ..before };
-    conditions(&mut status, &incident, now);
-    write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+    conditions(&mut status, incident, now);
+    write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
     Ok(())
 }
 
-async fn end(ctx: &Context, name: &Name, now: Timestamp) -> Result<(), Error> {
-    // Looks run side by side; the first that sees the end writes it.
-    if !ctx.fleet.set_storm(None) {
-        return Ok(());
+/// The brake holds until the record says that the storm is over.
+async fn end(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
+    if let Some(incident) = known(ctx, name) {
+        close(ctx, &incident, now).await?;
     }
-    tracing::info!(incident = &**name, "the storm has passed");
-    if let Err(error) = close(ctx, name, now).await {
-        ctx.fleet.set_storm(Some(name.clone()));
-        return Err(error);
-    }
+    ctx.fleet.set_storm(None);
     ctx.metrics.set_storm_active(false);
+    tracing::info!(incident = name, "the storm has passed");
     wake_failing(ctx);
     Ok(())
 }
 
-async fn close(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
-    let Some(incident) = ctx.own.incidents.get(&ctx.namespace, name) else { return Ok(()) };
+/// Records that the storm is over.
+pub async fn close(ctx: &Context, incident: &Incident, now: Timestamp) -> Result<(), Error> {
     let mut status = incident.status.clone().unwrap_or_default();
     status.outcome = Some(Outcome::Cleared);
     status.closed_at = Some(now);
     status.progress = None;
     status.timeline.push(entry(now, "Cleared", "the storm has passed; workloads are judged one by one again"));
-    conditions(&mut status, &incident, now);
-    write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+    conditions(&mut status, incident, now);
+    write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
     Ok(())
+}
+
+/// The parent incident with what was written about the storm, unless that is missing.
+fn recorded(ctx: &Context, name: &str) -> Option<(Arc<Incident>, IncidentStatus)> {
+    known(ctx, name).and_then(|incident| incident.status.clone().map(|status| (incident, status)))
+}
+
+/// The parent incident, as last seen or written.
+fn known(ctx: &Context, name: &str) -> Option<Arc<Incident>> {
+    ctx.own.incidents.get(&ctx.namespace, name)
 }
 
 fn wake_failing(ctx: &Context) {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::cluster::gather::Seen;
 use crate::cluster::store::WorkloadKey;
@@ -15,6 +16,8 @@ use crate::engine::words::{Class, Fault, RefusalReason, State};
 /// The first pause after a failed look; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// An API server that asks for more is asked again after this.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
 /// What was last said about a workload; one log line is written when it changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +38,8 @@ struct Track {
     /// Since when the remembered health has differed from what it should say.
     differs_since: Option<Timestamp>,
     failures: u32,
+    /// No look before that, unless the Deployment has changed since it failed in this generation.
+    rest: Option<(Instant, Option<i64>)>,
     /// Class and fault of the sufficient findings, as they are counted in the metrics.
     findings: Vec<(Class, Fault)>,
 }
@@ -94,15 +99,29 @@ impl Tracker {
     }
 
     pub fn succeeded(&self, key: &WorkloadKey) {
-        self.with(key, |track| track.failures = 0);
+        self.with(key, |track| (track.failures, track.rest) = (0, None));
     }
 
-    /// How long to wait after one more failure of this workload, apart from all others.
-    pub fn failed(&self, key: &WorkloadKey) -> Duration {
+    /// How long to wait after one more failure of this workload, apart from all others; at least for as long as the
+    /// API server asked for.
+    pub fn failed(&self, key: &WorkloadKey, generation: Option<i64>, asked: Option<Duration>) -> Duration {
         self.with(key, |track| {
             track.failures = track.failures.saturating_add(1);
             let factor = 1_u32.checked_shl(track.failures - 1).unwrap_or(u32::MAX);
-            FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE)
+            let pause = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
+            let pause = pause.max(asked.unwrap_or_default().min(LONGEST_ASKED));
+            track.rest = Some((Instant::now() + pause, generation));
+            pause
+        })
+    }
+
+    /// What is left of that wait. A failing workload changes all the time, and each change asks for a look: without
+    /// this they would make a call that fails be repeated at once. A new generation is another matter.
+    pub fn rests(&self, key: &WorkloadKey, generation: Option<i64>) -> Option<Duration> {
+        self.with(key, |track| {
+            let (until, failed_in) = track.rest?;
+            let left = until.saturating_duration_since(Instant::now());
+            (failed_in == generation && !left.is_zero()).then_some(left)
         })
     }
 
@@ -132,16 +151,30 @@ mod tests {
     #[test]
     fn back_off_grows_per_workload_and_ends_with_success() {
         let tracker = Tracker::default();
-        assert_eq!(tracker.failed(&key("a")), FIRST_PAUSE);
-        assert_eq!(tracker.failed(&key("a")), FIRST_PAUSE * 2);
-        assert_eq!(tracker.failed(&key("b")), FIRST_PAUSE);
+        let failed = |name: &str| tracker.failed(&key(name), Some(1), None);
+        assert_eq!(failed("a"), FIRST_PAUSE);
+        assert_eq!(failed("a"), FIRST_PAUSE * 2);
+        assert_eq!(failed("b"), FIRST_PAUSE);
         tracker.succeeded(&key("a"));
         assert_eq!(tracker.in_backoff(), 1);
-        assert_eq!(tracker.failed(&key("a")), FIRST_PAUSE);
+        assert_eq!(failed("a"), FIRST_PAUSE);
         for _ in 0..50 {
-            tracker.failed(&key("a"));
+            failed("a");
         }
-        assert_eq!(tracker.failed(&key("a")), LONGEST_PAUSE);
+        assert_eq!(failed("a"), LONGEST_PAUSE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_is_kept_until_it_is_over_or_the_workload_is_another() {
+        let tracker = Tracker::default();
+        let asked = Duration::from_secs(7);
+        assert_eq!(tracker.failed(&key("a"), Some(1), Some(asked)), asked);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(tracker.rests(&key("a"), Some(1)), Some(Duration::from_secs(4)));
+        assert_eq!(tracker.rests(&key("a"), Some(2)), None, "somebody changed the Deployment");
+        assert_eq!(tracker.rests(&key("b"), Some(1)), None);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(tracker.rests(&key("a"), Some(1)), None);
     }
 
     #[test]

@@ -27,7 +27,8 @@ pub async fn create_incident(client: &Client, own: &Own, incident: &Incident) ->
     Ok(created)
 }
 
-/// Replaces an incident's status, whatever it was: only the leader writes it.
+/// Replaces an incident's status, whatever it was: only the leader writes it. One that somebody deleted is forgotten,
+/// so that the next look opens it anew.
 pub async fn incident_status(
     client: &Client,
     own: &Own,
@@ -39,9 +40,13 @@ pub async fn incident_status(
     let name = incident.name_any();
     let patch = Patch::Json::<()>(replacement(incident.uid().as_deref(), status));
     let params = manager();
-    let written = call("writing the status of", "Incident", &name, api.patch_status(&name, &params, &patch)).await?;
-    own.incidents.put(written.clone());
-    Ok(written)
+    let written = call("writing the status of", "Incident", &name, api.patch_status(&name, &params, &patch)).await;
+    match &written {
+        Ok(incident) => own.incidents.put(incident.clone()),
+        Err(error) if error.is_missing() => own.incidents.forget(&namespace, &name),
+        Err(_) => {}
+    }
+    written
 }
 
 /// Deletes an incident that was kept long enough; only the very one that was seen.
@@ -88,9 +93,17 @@ pub async fn health_status(
     let api: Api<WorkloadHealth> = Api::namespaced(client.clone(), &namespace);
     let name = health.name_any();
     let patch = Patch::Json::<()>(replacement(health.uid().as_deref(), status));
-    let written =
-        call("writing the status of", "WorkloadHealth", &name, api.patch_status(&name, &manager(), &patch)).await?;
-    own.health.put(written);
+    let params = manager();
+    match call("writing the status of", "WorkloadHealth", &name, api.patch_status(&name, &params, &patch)).await {
+        Ok(written) => own.health.put(written),
+        Err(error) => {
+            // One that somebody deleted is created anew.
+            if error.is_missing() {
+                own.health.forget(&namespace, &name);
+            }
+            return Err(error);
+        }
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use super::facts::Name;
 use super::finding::{Finding, Rejected};
 use super::guard::Permit;
 use super::memory::{CurrentRevision, LedgerEntry, RevisionRef};
-use super::words::{Confidence, Fault, RefusalReason, Severity, State};
+use super::words::{ActionKind, Confidence, Fault, RefusalReason, Severity, State};
 
 /// The whole outcome of one look at a workload.
 #[derive(Debug, PartialEq, Serialize)]
@@ -79,6 +79,17 @@ pub enum Action {
         incident: Name,
         because: String,
     },
+}
+
+impl Action {
+    pub fn kind(&self) -> ActionKind {
+        match self {
+            Self::RollBack(_) => ActionKind::RollBack,
+            Self::Freeze(_) => ActionKind::Freeze,
+            Self::Pause(_) => ActionKind::Pause,
+            Self::Resume { .. } => ActionKind::Resume,
+        }
+    }
 }
 
 /// What becomes of the workload's incidents.

@@ -4,6 +4,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use strum::{EnumIter, IntoEnumIterator, IntoStaticStr};
 
+use crate::cluster::client::Busy;
 use crate::engine::decision::Outcome;
 use crate::engine::words::{ActionKind, Class, Fault, RefusalReason, State};
 
@@ -66,7 +67,10 @@ impl From<&kube::Error> for ErrorCategory {
     fn from(error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_code(status.code),
-            kube::Error::HyperError(_) | kube::Error::Service(_) => Self::Transport,
+            kube::Error::Service(_) => {
+                Busy::of(error).map_or(Self::Transport, |busy| Self::of_code(busy.code.as_u16()))
+            }
+            kube::Error::HyperError(_) => Self::Transport,
             kube::Error::SerdeError(_) | kube::Error::FromUtf8(_) => Self::Decode,
             _ => Self::Other,
         }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::nodes::Place;
-use super::schema::Wrong;
+use crate::api::nodes::Place;
 use crate::api::policy::Terms;
+use crate::api::schema::Wrong;
 use crate::engine::knowledge;
 use crate::engine::policy::{Match, Rule};
 use crate::engine::words::Cause;

@@ -1,10 +1,10 @@
-use kube::core::DeserializeGuard;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::*;
 use crate::api::WorkloadHealth;
 use crate::cluster::oneshot::shelve;
+use crate::cluster::readable::Readable;
 use crate::engine::decision::Action;
 use crate::engine::words::{Class, RefusalReason};
 
@@ -15,8 +15,8 @@ fn objects<K: DeserializeOwned>(documents: &[Value], kind: &str) -> Vec<K> {
     of_kind.map(|document| serde_json::from_value(document.clone()).unwrap()).collect()
 }
 
-fn guarded<K: DeserializeOwned>(documents: &[Value], kind: &str) -> Vec<DeserializeGuard<K>> {
-    objects(documents, kind).into_iter().map(|object| DeserializeGuard(Ok(object))).collect()
+fn guarded<K: DeserializeOwned>(documents: &[Value], kind: &str) -> Vec<Readable<K>> {
+    objects(documents, kind).into_iter().map(|object| Readable(Ok(object))).collect()
 }
 
 fn sight(text: &str) -> Sight {
@@ -91,7 +91,7 @@ fn what_could_not_be_read_is_said() {
 fn an_open_storm_anywhere_holds_everything() {
     let sight = sight(CRASHING);
     let storm: crate::api::Incident = serde_saphyr::from_str(include_str!("../incident/testdata/storm.yaml")).unwrap();
-    shelve(&sight.own.incidents, [DeserializeGuard(Ok(storm))]);
+    shelve(&sight.own.incidents, [Readable(Ok(storm))]);
     let explained = explain(&sight, &key(), Mode::Enforce).unwrap();
     assert_eq!(explained.decision.refusal.as_ref().unwrap().reason, RefusalReason::Storm);
 }

@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 use super::super::page::one_line;
 use super::super::{FAILING, UNUSABLE, print};
 use super::advice;
-use super::nodes::{Content, Node, Place};
-use super::schema::{self, Wrong};
+use crate::api::nodes::{Content, Node, Place};
 use crate::api::policy::Terms;
+use crate::api::schema::{self, Wrong};
 use crate::api::{ClusterIncidentPolicy, GROUP, IncidentPolicy};
 use crate::cluster::policies;
 
@@ -165,15 +165,7 @@ fn whole<K: Resource<DynamicType = ()> + CustomResourceExt>(node: &Node) -> Vec<
         let at = metadata.map_or(node.at, |node| node.at);
         wrong.push(Wrong { at, path: "metadata.name".to_owned(), because: "is required".to_owned() });
     }
-    let crd = K::crd();
-    let schema = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
-    if let Some(schema) = schema.and_then(|schema| schema.open_api_v3_schema.as_ref()) {
-        let known = ["apiVersion", "kind", "metadata"];
-        let mut schema = schema.clone();
-        // These belong to the API server; the schemas of our kinds do not say what is in them.
-        for key in known {
-            schema.properties.get_or_insert_default().entry(key.to_owned()).or_default();
-        }
+    if let Some(schema) = schema::of(&K::crd()) {
         schema::check(node, &schema, "", &mut wrong);
     }
     wrong

@@ -3,8 +3,6 @@
 mod advice;
 mod explain;
 mod lint;
-mod nodes;
-mod schema;
 mod screen;
 mod terms;
 

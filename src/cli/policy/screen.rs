@@ -79,9 +79,9 @@ fn governed(page: &mut Page, e: &Explained<'_>) {
         page.item(2, &one_line(&format!("{loser} selects it too and is overridden: {because}")));
     }
     let unreadable = e.sight.own.policies.unreadable().into_iter().chain(e.sight.own.cluster_policies.unreadable());
-    for ((namespace, name), error) in unreadable {
+    for ((namespace, name), object) in unreadable {
         let kind = if namespace.is_empty() { "ClusterIncidentPolicy" } else { "IncidentPolicy" };
-        page.item(2, &one_line(&format!("{kind}/{name} cannot be read and governs nothing: {error}")));
+        page.item(2, &one_line(&format!("{kind}/{name} cannot be read and governs nothing: {}", object.because)));
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
+use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -18,8 +19,8 @@ const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/backstay/leases";
 enum Weather {
     #[default]
     Fine,
-    /// Answers 500.
-    Broken,
+    /// Refuses everything with this code.
+    Refuses(u16),
     /// Never answers.
     Silent,
     /// Carries out the next write and never answers it.
@@ -90,7 +91,7 @@ fn connect(server: &Arc<Mutex<Server>>) -> Client {
                     unanswered.push(send);
                     continue;
                 }
-                Weather::Broken => failure(500, "InternalError"),
+                Weather::Refuses(code) => failure(code, "Refused"),
                 Weather::LosesOneAnswer if parts.method != Method::GET => {
                     server.weather = Weather::Fine;
                     server.answer(&parts.method, path, body);
@@ -175,7 +176,7 @@ async fn remaining_time_shrinks_between_renewals_and_gates_calls() {
     assert!(!a.standing.allows(Duration::ZERO));
     a.leads().await;
     assert_eq!(a.standing.remaining(), Duration::from_secs(10));
-    server.lock().unwrap().weather = Weather::Broken;
+    server.lock().unwrap().weather = Weather::Refuses(500);
     tokio::time::sleep(Duration::from_secs(6)).await;
     assert!(a.standing.is_leader());
     assert!(a.standing.allows(Duration::from_secs(3)));
@@ -210,6 +211,34 @@ async fn a_silent_server_ends_the_term_at_the_renew_deadline() {
     assert!(!a.standing.is_leader());
     server.lock().unwrap().weather = Weather::Fine;
     a.leads().await;
+}
+
+#[rstest]
+#[tokio::test(start_paused = true)]
+async fn a_refused_renewal_ends_the_term_in_time_and_is_made_good(#[values(403, 422, 429, 500, 503)] code: u16) {
+    let server = new_server();
+    let a = start(&server, "a");
+    a.leads().await;
+    let led = Instant::now();
+    server.lock().unwrap().weather = Weather::Refuses(code);
+    a.follows("a").await;
+    assert_eq!(led.elapsed(), Duration::from_secs(10));
+    let tries = server.lock().unwrap().calls.len();
+    assert!(tries <= 8, "a renewal every two seconds, and nothing is repeated in between: {tries}");
+    server.lock().unwrap().weather = Weather::Fine;
+    a.leads().await;
+    assert_eq!(server.lock().unwrap().lease.as_ref().unwrap()["spec"]["leaseTransitions"], 0, "it was ours all along");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_whose_creation_was_not_answered_is_recognised_as_our_own() {
+    let server = new_server();
+    server.lock().unwrap().weather = Weather::LosesOneAnswer;
+    let a = start(&server, "a");
+    a.leads().await;
+    let methods: Vec<String> =
+        server.lock().unwrap().calls.iter().map(|call| call.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(methods, ["GET", "POST", "GET", "PUT"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -102,6 +102,11 @@ impl Stores {
         self.read().workload(key).map(|workload| workload.labels.clone())
     }
 
+    /// The generation of a Deployment's spec.
+    pub fn generation(&self, key: &WorkloadKey) -> Option<i64> {
+        self.read().workload(key).map(|workload| workload.facts.generation)
+    }
+
     /// All workloads, sorted.
     pub fn keys(&self) -> Vec<WorkloadKey> {
         let inner = self.read();

@@ -207,6 +207,25 @@ async fn a_watch_that_opens_only_to_fail_grows_old() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_served_is_asked_for_ever_more_slowly() {
+    let mut rig = Rig::pods();
+    let mut tries = Vec::new();
+    for _ in 0..8 {
+        rig.expect_list().await.send_response(status(404));
+        tries.push(tokio::time::Instant::now());
+    }
+    let pauses: Vec<Duration> = tries.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses[0] < Duration::from_secs(2), "the first pause is short: {pauses:?}");
+    assert!(pauses[6] >= Duration::from_secs(30), "the last one is long: {pauses:?}");
+    // What comes back is followed as before, and the next failure is waited for shortly again.
+    listed(&mut rig, "10", &[pod("9", 0)]).await;
+    rig.expect_watch("10").await.send_response(status(500));
+    let failed = tokio::time::Instant::now();
+    let _open = rig.expect_watch("10").await;
+    assert!(failed.elapsed() < Duration::from_secs(2), "{:?}", failed.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_watch_grows_old() {
     let mut rig = Rig::pods();
     listed(&mut rig, "10", &[]).await;

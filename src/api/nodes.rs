@@ -1,4 +1,4 @@
-//! YAML with the place of every value, so that a problem can be pointed at.
+//! Values with the place of each in its file, so that a problem can be pointed at.
 
 use std::fmt;
 
@@ -61,6 +61,21 @@ impl Node {
                 Value::Object(entries.iter().map(|(key, _, node)| (key.clone(), node.to_json())).collect::<Map<_, _>>())
             }
         }
+    }
+}
+
+/// A value that comes from no file; all places are 0.
+impl From<&Value> for Node {
+    fn from(value: &Value) -> Self {
+        let nowhere = (0, 0);
+        let content = match value {
+            Value::Array(items) => Content::List(items.iter().map(Self::from).collect()),
+            Value::Object(entries) => {
+                Content::Map(entries.iter().map(|(key, value)| (key.clone(), nowhere, Self::from(value))).collect())
+            }
+            scalar => Content::Scalar(scalar.clone()),
+        };
+        Self { at: nowhere, content }
     }
 }
 

@@ -1,10 +1,10 @@
-//! Checking a file against the schema of its kind, as the API server would, without one.
+//! Checking an object against the schema of its kind, as the API server would, without one.
 //!
 //! The schema is the one of the CustomResourceDefinition, so there is one truth. CEL rules are not evaluated; what
 //! they refuse is checked by hand in `lint`, and a test fails when a rule is added.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
 };
 use regex::Regex;
 use serde_json::Value;
@@ -18,6 +18,17 @@ pub struct Wrong {
     /// Such as `spec.rules[1].action`.
     pub path: String,
     pub because: String,
+}
+
+/// The schema of a definition's first version, whole.
+pub fn of(crd: &CustomResourceDefinition) -> Option<JSONSchemaProps> {
+    let version = crd.spec.versions.first()?;
+    let mut schema = version.schema.as_ref()?.open_api_v3_schema.clone()?;
+    // These belong to the API server; the schemas of our kinds do not say what is in them.
+    for key in ["apiVersion", "kind", "metadata"] {
+        schema.properties.get_or_insert_default().entry(key.to_owned()).or_default();
+    }
+    Some(schema)
 }
 
 /// Everything in `node` that the schema refuses, and fields that it does not know.

@@ -1,0 +1,164 @@
+//! Bringing an incident's record up to date after a look, and telling it: what was written is published once.
+
+use super::act::{self, Outcome, Work};
+use super::context::{Context, deployment_reference, incident_reference};
+use super::{record, write};
+use crate::api::Incident;
+use crate::cluster::apply::{self, Error};
+use crate::cluster::events::About;
+use crate::engine::decision::{self, IncidentStep, Progress};
+use crate::engine::facts::Name;
+use crate::engine::words::ActionKind;
+use crate::metrics::IncidentOutcome;
+
+/// Brings the incident's status up to date and publishes what changed.
+pub async fn record_incident(
+    ctx: &Context,
+    work: &Work<'_>,
+    outcome: &Outcome,
+    incident: Option<Incident>,
+) -> Result<(), Error> {
+    // A workload that moved on, or that is still held because its resume was not carried out, is judged again first.
+    if matches!(outcome, Outcome::Overtaken) {
+        return Ok(());
+    }
+    match &work.decision.incident {
+        IncidentStep::None => Ok(()),
+        IncidentStep::Close { name, outcome, because } => close(ctx, work, name, *outcome, because).await,
+        IncidentStep::Record { progress, .. } => {
+            let Some(incident) = incident else { return Ok(()) };
+            update(ctx, work, *progress, outcome, &incident).await
+        }
+    }
+}
+
+async fn update(
+    ctx: &Context,
+    work: &Work<'_>,
+    progress: Progress,
+    outcome: &Outcome,
+    incident: &Incident,
+) -> Result<(), Error> {
+    let unrecorded = act::unrecorded(work, incident);
+    let acted = match outcome {
+        Outcome::Acted(action) => Some(action),
+        Outcome::Nothing | Outcome::Overtaken => unrecorded.as_ref(),
+    };
+    // What was just carried out is being watched from now on.
+    let progress = match (acted.map(|a| a.kind), progress) {
+        (Some(ActionKind::RollBack | ActionKind::Freeze), Progress::Acting) => Progress::Recovering,
+        (_, progress) => progress,
+    };
+    let status = record::update(incident, work.decision, progress, acted, work.now);
+    let before = incident.status.as_ref();
+    if !record::differs(before, &status) {
+        return Ok(());
+    }
+    let entered = before.is_none_or(|b| b.progress != Some(progress));
+    let other_refusal =
+        before.and_then(|b| b.refusal.as_ref()).map(|r| r.reason) != status.refusal.as_ref().map(|r| r.reason);
+    let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, incident, &status)).await;
+    if !is_told(&written) {
+        return written.map(drop);
+    }
+    // What another process did is told in the words it was decided with.
+    let why = if unrecorded.is_some() { &incident.spec.opened.why } else { &work.decision.why };
+    let acted = acted.map(|a| (a.kind, why.as_str()));
+    let incident = Incident { status: Some(status), ..incident.clone() };
+    tell(ctx, work, &incident, acted, (progress, entered || other_refusal)).await;
+    written.map(drop)
+}
+
+/// Whether the incident tells of it now. Without an answer it may, and then nothing would bring the Event later; an
+/// Event told twice is one Event.
+fn is_told(written: &Result<Incident, Error>) -> bool {
+    written.as_ref().err().is_none_or(Error::may_have_landed)
+}
+
+/// Publishes the step of the story that was just taken; nothing that was told before.
+async fn tell(
+    ctx: &Context,
+    work: &Work<'_>,
+    incident: &Incident,
+    acted: Option<(ActionKind, &str)>,
+    (progress, news): (Progress, bool),
+) {
+    let deployment = deployment_reference(&work.s.workload);
+    let related = incident_reference(incident);
+    let about = About { regarding: &deployment, related: Some(&related) };
+    let failing = &*incident.spec.opened.failing.name;
+    let baseline = work.decision.baseline.as_ref().map_or("", |b| &*b.name);
+    let why = &work.decision.why;
+    match (acted, progress) {
+        (Some(acted), _) => tell_action(ctx, about, incident, acted).await,
+        (_, Progress::Held) if news => {
+            if let Some(refusal) = &work.decision.refusal {
+                ctx.events.held(about, refusal.reason.into(), &refusal.because).await;
+            }
+        }
+        (_, Progress::Ineffective) if news => {
+            came_to(ctx, incident, IncidentOutcome::Ineffective);
+            ctx.events.ineffective(about, baseline, why).await;
+        }
+        (_, Progress::Retaken) if news => {
+            came_to(ctx, incident, IncidentOutcome::Retaken);
+            let writer = apply::last_writer(&ctx.client, work.target()).await;
+            ctx.events.retaken(about, failing, writer.as_deref().unwrap_or("another writer")).await;
+        }
+        _ => {}
+    }
+}
+
+async fn tell_action(ctx: &Context, about: About<'_>, incident: &Incident, (kind, why): (ActionKind, &str)) {
+    let failing = &*incident.spec.opened.failing.name;
+    let baseline = incident.intent().map_or("", |i| &*i.target.name);
+    match kind {
+        ActionKind::RollBack => ctx.events.rolled_back(about, failing, baseline, why).await,
+        ActionKind::Freeze => ctx.events.frozen(about, failing, baseline, why).await,
+        ActionKind::Pause => ctx.events.paused(about, failing, why).await,
+        ActionKind::Resume => {}
+    }
+}
+
+async fn close(
+    ctx: &Context,
+    work: &Work<'_>,
+    name: &Name,
+    outcome: decision::Outcome,
+    because: &str,
+) -> Result<(), Error> {
+    let Some(incident) = ctx.own.incidents.get(&work.s.workload.namespace, name) else { return Ok(()) };
+    let unrecorded = act::unrecorded(work, &incident);
+    let status = record::close(&incident, (outcome, because), unrecorded.as_ref(), work.now);
+    let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
+    if !is_told(&written) {
+        return written.map(drop);
+    }
+    let deployment = deployment_reference(&work.s.workload);
+    let related = incident_reference(&incident);
+    let about = About { regarding: &deployment, related: Some(&related) };
+    let newest = work.decision.newest.as_ref().map_or("", |r| &*r.name);
+    if let Some(action) = &unrecorded {
+        tell_action(ctx, about, &incident, (action.kind, &incident.spec.opened.why)).await;
+    }
+    match (outcome, &work.decision.action) {
+        (_, Some(decision::Action::Resume { because, .. })) => ctx.events.resumed(about, because).await,
+        (decision::Outcome::Superseded, _) => ctx.events.superseded(about, newest).await,
+        (decision::Outcome::Recovered | decision::Outcome::Cleared, _) => {
+            ctx.events.recovered(about, newest, because).await;
+        }
+        (decision::Outcome::Abandoned, _) => {}
+    }
+    came_to(ctx, &written?, outcome.into());
+    // What follows, such as the verdict on a new template, is decided with this incident out of the way.
+    let _ = ctx.wake.send(work.key.clone());
+    Ok(())
+}
+
+/// Counts what an incident came to.
+fn came_to(ctx: &Context, incident: &Incident, outcome: IncidentOutcome) {
+    let action = incident.status.as_ref().and_then(|s| s.actions.last()).map(|a| a.kind);
+    if let Some(lead) = incident.spec.opened.findings.first() {
+        ctx.metrics.incident_came_to(lead.class, action, outcome);
+    }
+}

@@ -1,0 +1,105 @@
+//! A freeze and its end: two writes to workloads, each struck in turn.
+
+use http::Method;
+use rstest::rstest;
+use serde_json::json;
+
+use super::rig::{BASELINE, FAILING, Rig, WEB, actions};
+use super::server::{Server, Strike};
+use crate::engine::decision::{Outcome, Progress};
+use crate::engine::words::ActionKind;
+
+/// Argo CD owns the template.
+fn owned(server: &mut Server) {
+    server.edit(WEB, |web| web["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!("shop"));
+}
+
+fn is_frozen(rig: &Rig) {
+    let server = rig.server();
+    let web = server.get(WEB).unwrap();
+    assert_eq!(web["spec"]["paused"], json!(true));
+    assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], json!("web:2"), "the template stays");
+    assert_eq!(server.get(FAILING).unwrap()["spec"]["replicas"], json!(0));
+    assert_eq!(server.get(BASELINE).unwrap()["spec"]["replicas"], json!(2));
+}
+
+/// A new template arrives, with its ReplicaSet.
+fn ships(server: &mut Server) {
+    let mut set = server.get(BASELINE).unwrap().clone();
+    set["metadata"]["name"] = json!("web-7a");
+    set["metadata"]["uid"] = json!("r-3");
+    set["metadata"]["labels"]["pod-template-hash"] = json!("7a");
+    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("3");
+    set["spec"]["replicas"] = json!(0);
+    set["spec"]["template"]["metadata"]["labels"]["pod-template-hash"] = json!("7a");
+    set["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:3");
+    set["status"] = json!({"replicas": 0});
+    server.put(&BASELINE.replace("-59", "-7a"), set);
+    server.edit(WEB, |web| {
+        web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:3");
+        web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("3");
+    });
+    server.edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
+}
+
+const STRIKES: [Strike; 8] = [
+    Strike::Refuse(403),
+    Strike::Refuse(409),
+    Strike::Refuse(422),
+    Strike::Busy(429, 7),
+    Strike::Refuse(503),
+    Strike::Silence,
+    Strike::LoseAnswer,
+    Strike::Break,
+];
+
+#[rstest]
+#[case::pausing("/deployments/web")]
+#[case::scaling("/replicasets/web-6d/scale")]
+#[tokio::test(start_paused = true)]
+async fn a_freeze_is_completed_whatever_happens_to_its_writes(#[case] path: &str) {
+    for strike in STRIKES {
+        for lagging in [false, true] {
+            let rig = Rig::changed(owned).await;
+            rig.server().strike(Method::PATCH, path, 1, strike);
+            let error = rig.look().await.expect_err("the write failed");
+            if lagging {
+                // The watch of Deployments is behind: the pause is not seen yet.
+                rig.sees_own();
+                rig.look().await.unwrap();
+            }
+            assert!(rig.settles().await.is_empty(), "{strike:?} after {error}");
+            is_frozen(&rig);
+            assert_eq!(actions(&rig.calls()).len(), 1, "paused once: {strike:?}, lagging {lagging}");
+            let status = rig.incident().status.unwrap();
+            let kinds: Vec<_> = status.actions.iter().map(|a| a.kind).collect();
+            assert_eq!(kinds, [ActionKind::Freeze], "{strike:?}, lagging {lagging}: {status:?}");
+            assert_eq!(rig.events(), ["Frozen"], "{strike:?}, lagging {lagging}");
+            let blocked = status.timeline.iter().filter(|entry| entry.what == "ActionBlocked").count();
+            assert_eq!(blocked, 1, "that it was blocked is told once");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_ends_once_whatever_happens_to_the_write() {
+    for strike in STRIKES {
+        let rig = Rig::changed(owned).await;
+        rig.settles().await;
+        rig.settles().await;
+        assert_eq!(rig.incident().status.unwrap().progress, Some(Progress::Frozen));
+        rig.calls();
+        ships(&mut rig.server());
+        rig.server().strike(Method::PATCH, "/deployments/web", 1, strike);
+        assert_eq!(rig.settles().await.len(), 1, "{strike:?}");
+        assert_eq!(rig.server().get(WEB).unwrap()["spec"]["paused"], json!(false));
+        assert_eq!(actions(&rig.calls()).len(), 1, "resumed once: {strike:?}");
+        let status = rig.incident().status.unwrap();
+        assert_eq!(status.outcome, Some(Outcome::Superseded), "{strike:?}: {status:?}");
+        let blocked = status.timeline.iter().filter(|entry| entry.what == "ActionBlocked").count();
+        assert_eq!(blocked, 1, "that it was blocked is told once: {:?}", status.timeline);
+        // Of a resume whose answer was lost only its outcome shows.
+        let told = if matches!(strike, Strike::LoseAnswer) { "Superseded" } else { "Resumed" };
+        assert_eq!(rig.events(), ["Frozen", told], "{strike:?}");
+    }
+}

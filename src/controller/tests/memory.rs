@@ -1,0 +1,80 @@
+//! What must be remembered of a workload, and what keeps it from being written.
+
+use http::Method;
+use rstest::rstest;
+use serde_json::json;
+
+use super::rig::{BASELINE, FAILING, OWN, Rig, WEB, actions, writes};
+use super::server::{Server, Strike};
+
+/// The first revision runs well, and nothing is remembered yet.
+fn healthy(server: &mut Server) {
+    server.remove(FAILING);
+    server.remove("/api/v1/namespaces/shop/pods/web-6d-a");
+    server.remove(&format!("{OWN}/workloadhealths/web"));
+    let template = server.get(BASELINE).unwrap()["spec"]["template"].clone();
+    server.edit(WEB, |web| {
+        web["spec"]["template"] = template;
+        web["spec"]["template"]["metadata"]["labels"].as_object_mut().unwrap().remove("pod-template-hash");
+        web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("1");
+    });
+    server.edit(WEB, |web| {
+        web["metadata"]["generation"] = json!(1);
+        web["status"]["observedGeneration"] = json!(1);
+        web["status"]["replicas"] = json!(2);
+        web["status"]["updatedReplicas"] = json!(2);
+    });
+}
+
+#[rstest]
+#[case::creating(Method::POST, "/workloadhealths")]
+#[case::recording(Method::PATCH, "/workloadhealths/web/status")]
+#[tokio::test(start_paused = true)]
+async fn a_healthy_revision_is_remembered_in_the_end(#[case] method: Method, #[case] path: &str) {
+    let strikes = [
+        Strike::Refuse(403),
+        Strike::Refuse(409),
+        Strike::Refuse(422),
+        Strike::Busy(429, 7),
+        Strike::Refuse(503),
+        Strike::Silence,
+        Strike::LoseAnswer,
+        Strike::Break,
+    ];
+    for strike in strikes {
+        let rig = Rig::changed(healthy).await;
+        rig.server().strike(method.clone(), path, 1, strike);
+        assert_eq!(rig.settles().await.len(), 1, "{strike:?} is told");
+        rig.settles().await;
+        let health = rig.server().all("workloadhealths");
+        let [health] = &health[..] else { panic!("{strike:?}: {health:?}") };
+        assert_eq!(health["status"]["ledger"][0]["hash"], "59", "{strike:?}: {health}");
+        assert!(health["status"]["ledger"][0]["healthySince"].is_string(), "{strike:?}: {health}");
+        assert!(actions(&rig.calls()).is_empty(), "{strike:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_memory_that_somebody_deletes_is_written_anew() {
+    let rig = Rig::changed(healthy).await;
+    rig.settles().await;
+    rig.sees();
+    rig.server().remove(&format!("{OWN}/workloadhealths/web"));
+    rig.sees();
+    rig.settles().await;
+    assert_eq!(rig.server().all("workloadhealths").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_memory_of_a_namesake_is_left_to_the_garbage_collector() {
+    let rig = Rig::changed(|server| {
+        healthy(server);
+        let health = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"workloadUid": "another"}});
+        server.put(&format!("{OWN}/workloadhealths/web"), health);
+    })
+    .await;
+    let again = rig.look().await.unwrap();
+    assert!(again.is_some_and(|wait| wait.as_secs() <= 5), "it is looked at again: {again:?}");
+    let calls = rig.calls();
+    assert!(calls.iter().all(|call| call.method != Method::PATCH), "{:?}", writes(&calls));
+}

@@ -1,0 +1,14 @@
+//! The controller before a scripted API server, on paused time: what becomes of each of its writes when the server
+//! refuses it, is busy, is silent, or loses the answer.
+
+mod freeze;
+mod loops;
+mod meanwhile;
+mod memory;
+mod policies;
+mod rig;
+mod server;
+mod stale;
+mod storms;
+mod story;
+mod traces;

@@ -1,0 +1,80 @@
+//! The status of policies: one that cannot be written or read keeps no other from being told.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::rig::{OWN, Rig, writes};
+use super::server::Strike;
+use crate::controller::policy_status::{self, Told};
+
+fn ready(rig: &Rig, name: &str) -> Option<(String, String)> {
+    let server = rig.server();
+    let policy = server.get(&format!("{OWN}/incidentpolicies/{name}"))?;
+    let ready = policy.pointer("/status/conditions/0")?;
+    assert_eq!(ready["type"], "Ready");
+    Some((ready["status"].as_str()?.to_owned(), ready["message"].as_str()?.to_owned()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_cannot_be_written_keeps_no_other() {
+    let strikes = [
+        Strike::Refuse(403),
+        Strike::Refuse(409),
+        Strike::Refuse(422),
+        Strike::Busy(429, 7),
+        Strike::Refuse(503),
+        Strike::Silence,
+        Strike::Break,
+    ];
+    for strike in strikes {
+        let rig = Rig::new().await;
+        rig.server().strike(Method::PATCH, "/incidentpolicies/old/status", 1, strike);
+        let mut told = Told::new();
+        policy_status::write_all(&rig.ctx, &mut told).await.expect_err("it is told");
+        assert!(ready(&rig, "web").is_some(), "{strike:?}: the other policy is written all the same");
+        assert!(ready(&rig, "old").is_none(), "{strike:?}");
+        rig.sees_own();
+        rig.calls();
+        policy_status::write_all(&rig.ctx, &mut told).await.unwrap();
+        assert_eq!(writes(&rig.calls()), [format!("PATCH {OWN}/incidentpolicies/old/status")], "{strike:?}");
+        assert_eq!(ready(&rig, "old").unwrap().0, "True");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_is_deleted_meanwhile_is_no_error() {
+    let rig = Rig::new().await;
+    rig.server().remove(&format!("{OWN}/incidentpolicies/old"));
+    policy_status::write_all(&rig.ctx, &mut Told::new()).await.unwrap();
+}
+
+fn odd(seconds: Value) -> impl FnOnce(&mut Value) {
+    move |policy| policy["spec"]["rollout"] = json!({"stableSeconds": seconds})
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_policy_is_told_once_each_time_it_becomes_so() {
+    let rig = Rig::new().await;
+    let path = format!("{OWN}/incidentpolicies/web");
+    let mut told = Told::new();
+    for round in 1..=2 {
+        rig.server().edit(&path, odd(json!("soon")));
+        rig.sees_own();
+        rig.server().strike(Method::PATCH, "/incidentpolicies/web/status", 1, Strike::Refuse(500));
+        policy_status::write_all(&rig.ctx, &mut told).await.expect_err("what is not written is not taken for told");
+        policy_status::write_all(&rig.ctx, &mut told).await.unwrap();
+        let (status, message) = ready(&rig, "web").unwrap();
+        assert_eq!(status, "False", "round {round}");
+        assert!(message.contains("spec.rollout.stableSeconds: must be a whole number"), "{message}");
+        rig.sees_own();
+        rig.calls();
+        policy_status::write_all(&rig.ctx, &mut told).await.unwrap();
+        assert!(rig.calls().is_empty(), "nothing is asked again");
+        policy_status::write_all(&rig.ctx, &mut Told::new()).await.unwrap();
+        assert_eq!(writes(&rig.calls()), [""; 0], "nor is it written again after a restart");
+        rig.server().edit(&path, odd(json!(60)));
+        rig.sees_own();
+        policy_status::write_all(&rig.ctx, &mut told).await.unwrap();
+        assert_eq!(ready(&rig, "web").unwrap().0, "True", "round {round}");
+    }
+}

@@ -1,0 +1,103 @@
+//! The brake and its record: one incident, told once, whatever happens to the writes; and no action without the record.
+
+use std::time::Duration;
+
+use http::Method;
+use jiff::Timestamp;
+use rstest::rstest;
+
+use super::rig::{Rig, actions, writes};
+use super::server::Strike;
+use crate::api::Incident;
+use crate::controller::{chores, storm};
+use crate::engine::decision::Outcome;
+
+const INCIDENTS: &str = "/apis/backstay.dev/v1alpha1/namespaces/backstay/incidents";
+
+fn storms(rig: &Rig) -> Vec<Incident> {
+    rig.incidents().into_iter().filter(storm::is_storm).collect()
+}
+
+async fn watch(rig: &Rig) {
+    storm::watch(&rig.ctx, (3, 0), Timestamp::now()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_side_by_side_record_one_storm() {
+    let rig = Rig::new().await;
+    rig.others_fail();
+    rig.server().strike(Method::POST, "/incidents", 1, Strike::Late(1));
+    futures::future::join_all((0..10).map(|_| watch(&rig))).await;
+    watch(&rig).await;
+    let calls = rig.calls();
+    let created = calls.iter().filter(|call| call.method == Method::POST && call.path == INCIDENTS).count();
+    assert_eq!(created, 1, "{:?}", writes(&calls));
+    assert_eq!(rig.events(), ["Held"]);
+    assert_eq!(storms(&rig)[0].status.as_ref().unwrap().affected.len(), 10);
+}
+
+#[rstest]
+#[case::creating(Method::POST, "/incidents")]
+#[case::recording(Method::PATCH, "/status")]
+#[tokio::test(start_paused = true)]
+async fn the_brake_holds_while_its_record_cannot_be_written(#[case] method: Method, #[case] path: &str) {
+    for strike in [Strike::Refuse(403), Strike::Refuse(409), Strike::Busy(429, 2), Strike::Silence, Strike::LoseAnswer]
+    {
+        let rig = Rig::new().await;
+        rig.others_fail();
+        rig.server().strike(method.clone(), path, 1, strike);
+        rig.look().await.expect("a record that cannot be written keeps nobody from being judged");
+        assert!(rig.ctx.fleet.storm().is_some(), "{strike:?}");
+        assert!(actions(&rig.calls()).is_empty(), "{strike:?}");
+        for _ in 0..3 {
+            rig.look().await.unwrap();
+        }
+        assert!(writes(&rig.calls()).is_empty(), "it is not tried at every look: {strike:?}");
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        watch(&rig).await;
+        let [storm] = &storms(&rig)[..] else { panic!("{strike:?}: {:?}", storms(&rig)) };
+        assert!(storm.status.is_some(), "{strike:?}");
+        assert_eq!(rig.events(), ["Held"], "{strike:?}");
+        assert!(actions(&rig.calls()).is_empty(), "{strike:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_storm_ends_once_and_not_before_that_is_written() {
+    let rig = Rig::new().await;
+    rig.others_fail();
+    watch(&rig).await;
+    let later = || Timestamp::now() + jiff::SignedDuration::from_mins(6);
+    rig.server().strike(Method::PATCH, "/status", 1, Strike::Refuse(500));
+    storm::watch(&rig.ctx, (3, 0), later()).await;
+    assert!(rig.ctx.fleet.storm().is_some());
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    rig.server().strike(Method::PATCH, "/status", 1, Strike::Late(1));
+    futures::future::join_all((0..5).map(|_| storm::watch(&rig.ctx, (3, 0), later()))).await;
+    assert!(rig.ctx.fleet.storm().is_none());
+    let status = storms(&rig).remove(0).status.unwrap();
+    assert_eq!(status.outcome, Some(Outcome::Cleared));
+    assert_eq!(status.timeline.iter().filter(|entry| entry.what == "Cleared").count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_takes_the_storm_over_and_clears_away_older_ones() {
+    let rig = Rig::new().await;
+    rig.others_fail();
+    watch(&rig).await;
+    let mut older = serde_json::to_value(&storms(&rig)[0]).unwrap();
+    older["metadata"] =
+        serde_json::json!({"name": "storm-1", "namespace": "backstay", "labels": {"backstay.dev/storm": "true"}});
+    older["spec"]["opened"]["at"] = serde_json::json!("2026-01-01T00:00:00Z");
+    rig.server().put(&format!("{INCIDENTS}/storm-1"), older);
+    let name = rig.ctx.fleet.storm();
+    let rig = rig.restarted().await;
+    rig.sees();
+    storm::adopt(&rig.ctx);
+    assert_eq!(rig.ctx.fleet.storm(), name, "the newest is the one in force");
+    let kept = crate::config::IncidentArgs { incident_retention_days: 30, incidents_per_workload: 20 };
+    chores::clear_away(&rig.ctx, &kept, Timestamp::now()).await.unwrap();
+    let open: Vec<_> = storms(&rig).into_iter().filter(Incident::is_open).collect();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].metadata.name.as_deref(), name.as_deref());
+}
