@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod alone;
+mod definitions;
 /// One cluster, one namespace each, side by side.
 mod together {
     mod killed;

@@ -1,13 +1,19 @@
 //! Nodes that vanish.
 
+use std::collections::BTreeSet;
+
 use backstay::api::Incident;
 use backstay::engine::decision::Outcome;
 use backstay::engine::words::RefusalReason;
+use k8s_openapi::api::core::v1::Node;
+use kube::runtime::watcher;
+use kube::{Api, ResourceExt};
 
 use crate::support::audit::lines;
 use crate::support::cluster;
 use crate::support::operator::{Operator, Setup};
-use crate::support::place;
+use crate::support::place::{self, Place};
+use crate::support::wait::{self, PATIENCE};
 
 /// Three of ten: more than a fifth is a storm.
 const LOST: [&str; 3] = ["sim-1", "sim-2", "sim-3"];
@@ -20,6 +26,7 @@ async fn t27_nothing_is_done_while_too_many_nodes_are_lost() {
         let operator = Operator::start(Setup::new(&place.namespace, "operator-0").everywhere());
         place.healthy().await;
         nodes("not-ready").await;
+        are_closed(&place).await;
         place.ship("web", "crash").await;
         place.storm("a storm", |_| Some(())).await;
         place.refuses("web", RefusalReason::Storm).await;
@@ -36,6 +43,20 @@ async fn t27_nothing_is_done_while_too_many_nodes_are_lost() {
     })
     .await;
     nodes("ready").await;
+}
+
+/// Nothing is scheduled to the lost nodes any more; a pod that came before would wait there for minutes.
+async fn are_closed(place: &Place) {
+    let all: Api<Node> = Api::all(place.client.clone());
+    let mut closed = BTreeSet::new();
+    wait::first(&all, watcher::Config::default(), "the lost nodes to be closed", PATIENCE, |node: &Node| {
+        let taints = node.spec.as_ref()?.taints.iter().flatten();
+        if taints.into_iter().any(|t| t.key == "node.kubernetes.io/not-ready" && t.effect == "NoSchedule") {
+            closed.insert(node.name_any());
+        }
+        LOST.iter().all(|name| closed.contains(*name)).then_some(())
+    })
+    .await;
 }
 
 fn outcome(incident: &Incident) -> Option<Outcome> {

@@ -103,10 +103,29 @@ impl Operator {
         found.unwrap_or_else(|_| panic!("the operator did not tell {what}:\n{}", self.log()))
     }
 
+    /// Waits until it tells that the watch of a kind fails.
+    pub async fn says_of(&self, plural: &str) {
+        let what = format!("that {plural} cannot be watched");
+        self.says(&what, |line| (line["resource"] == plural).then_some(())).await;
+    }
+
     /// Resolves when the process has ended, however it did.
     pub async fn ended(&self) {
         let mut said = self.said.clone();
         while said.changed().await.is_ok() {}
+    }
+
+    /// What `/readyz` answers: whether it is ready, and why not.
+    pub async fn readyz(&self) -> (bool, String) {
+        let address = self.says("where it listens", |line| line["address"].as_str().map(str::to_owned)).await;
+        let mut config = kube::Config::new(format!("http://{address}").parse().unwrap());
+        // "Not ready" is an answer here, and nothing to try again.
+        config.default_retry = false;
+        let request = http::Request::get("/readyz").body(kube::client::Body::empty()).unwrap();
+        let answer = Client::try_from(config).unwrap().send(request).await.expect("the operator answers");
+        let ready = answer.status().is_success();
+        let body = axum::body::to_bytes(axum::body::Body::new(answer.into_body()), 1 << 16).await.unwrap();
+        (ready, String::from_utf8_lossy(&body).into_owned())
     }
 
     /// Ends it with SIGTERM and waits for its end.

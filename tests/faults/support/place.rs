@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use backstay::api::{Incident, WorkloadHealth, keys};
 use futures::FutureExt;
+use futures::stream::{self, StreamExt};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use k8s_openapi::api::events::v1::Event;
@@ -109,6 +110,11 @@ impl Place {
         self.api().patch(name, &params, &Patch::Apply(&deployment)).await.expect("shipping a Deployment")
     }
 
+    /// Ships many at once.
+    pub async fn ship_all(&self, names: &[String], behaviour: &str) {
+        stream::iter(names).for_each_concurrent(16, async |name| drop(self.ship(name, behaviour).await)).await;
+    }
+
     /// A policy and the workload `web`, with a first revision that the operator has recorded as healthy. An operator
     /// must be running.
     pub async fn healthy(&self) {
@@ -136,6 +142,28 @@ impl Place {
         let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
         let what = format!("{what} ({} {}/{name})", K::kind(&()), self.namespace);
         wait::first(&self.api::<K>(), config, &what, PATIENCE, condition).await
+    }
+
+    /// The same for an object of our own that its type would refuse.
+    pub async fn wait_raw<T>(
+        &self,
+        kind: &str,
+        name: &str,
+        what: &str,
+        mut condition: impl FnMut(&Value) -> Option<T>,
+    ) -> T {
+        let mut changes = watcher::watch_object(self.raw(kind), name).boxed();
+        let search = async {
+            while let Some(object) = changes.next().await {
+                let Ok(Some(object)) = object else { continue };
+                if let Some(answer) = condition(&serde_json::to_value(object).unwrap()) {
+                    return answer;
+                }
+            }
+            panic!("the watch of {name} ended")
+        };
+        let found = tokio::time::timeout(PATIENCE, search).await;
+        found.unwrap_or_else(|_| panic!("gave up waiting for {what} ({kind} {}/{name})", self.namespace))
     }
 
     /// Watches the incidents of a workload until the condition gives an answer for one.
