@@ -1,4 +1,4 @@
-//! How long the pure decision takes on a workload with a hundred pods, a quarter of which crash in a bad rollout.
+//! How long the pure decision takes on a workload with a hundred pods, by what they do.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -16,19 +16,40 @@ use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-const OLD: usize = 75;
-const NEW: usize = 25;
 const CREATED: &str = "2026-01-05T08:00:00Z";
 const SHIPPED: &str = "2026-01-05T09:00:00Z";
 const NOW: &str = "2026-01-05T09:02:00Z";
 const ROUNDS: u32 = 200;
 const PER_ROUND: u32 = 20;
 
-/// Microseconds per decision: the median over rounds, so that a round that lost the processor does not count.
-pub fn micros() -> anyhow::Result<f64> {
-    let (s, now) = (snapshot()?, NOW.parse()?);
+/// What the pods do, and how many run the baseline and how many the new revision.
+struct Shape {
+    name: &'static str,
+    old: usize,
+    new: usize,
+    pod: fn(usize) -> Value,
+    acts: bool,
+}
+
+const SHAPES: [Shape; 5] = [
+    Shape { name: "all_well", old: 0, new: 100, pod: ready, acts: false },
+    Shape { name: "quarter_crashing", old: 75, new: 25, pod: crashing, acts: true },
+    Shape { name: "all_crashing", old: 0, new: 100, pod: crashing, acts: true },
+    Shape { name: "quarter_without_image", old: 75, new: 25, pod: without_image, acts: true },
+    Shape { name: "all_without_image", old: 0, new: 100, pod: without_image, acts: true },
+];
+
+/// Microseconds per decision and shape: the median over rounds, so that a round that lost the processor does not
+/// count.
+pub fn micros() -> anyhow::Result<Vec<(&'static str, f64)>> {
+    SHAPES.iter().map(|shape| Ok((shape.name, median(shape)?))).collect()
+}
+
+fn median(shape: &Shape) -> anyhow::Result<f64> {
+    let (s, now) = (snapshot(shape)?, NOW.parse()?);
     let decision = decide(&s, now);
-    anyhow::ensure!(decision.action.is_some(), "the bench's decision is no roll-back: {}", decision.why);
+    let acts = decision.action.is_some();
+    anyhow::ensure!(acts == shape.acts, "{}: action {acts}: {}", shape.name, decision.why);
     let round = |_| {
         let began = Instant::now();
         for _ in 0..PER_ROUND {
@@ -42,13 +63,15 @@ pub fn micros() -> anyhow::Result<f64> {
     Ok(median.as_secs_f64() * 1e6)
 }
 
-fn snapshot() -> anyhow::Result<Snapshot> {
+fn snapshot(shape: &Shape) -> anyhow::Result<Snapshot> {
     let stores = Stores::default();
-    put::<SlimDeployment>(&stores, deployment())?;
-    put::<SlimReplicaSet>(&stores, revision("old", 1, OLD, CREATED))?;
-    put::<SlimReplicaSet>(&stores, revision("new", 2, NEW, SHIPPED))?;
-    let pods = (0..OLD).map(good).chain((0..NEW).map(bad));
-    pods.map(|pod| put::<SlimPod>(&stores, pod)).collect::<anyhow::Result<()>>()?;
+    let well = if shape.acts { 0 } else { shape.new };
+    put::<SlimDeployment>(&stores, deployment(shape, well))?;
+    put::<SlimReplicaSet>(&stores, revision("old", 1, (shape.old, shape.old), CREATED))?;
+    put::<SlimReplicaSet>(&stores, revision("new", 2, (shape.new, well), SHIPPED))?;
+    let old = (0..shape.old).map(|number| pod("old", number, CREATED, &running(CREATED)));
+    let new = (0..shape.new).map(|number| pod("new", number, SHIPPED, &(shape.pod)(number)));
+    old.chain(new).try_for_each(|pod| put::<SlimPod>(&stores, pod))?;
     let found = stores.workload(&WorkloadKey::new("shop", "web")).context("the workload is not in the stores")?;
     let (workload, revisions, pods, mut nodes) = found;
     nodes.total = 15;
@@ -85,19 +108,20 @@ fn image(hash: &str) -> &'static str {
     if hash == "old" { "shop/web:1" } else { "shop/web:2" }
 }
 
-fn deployment() -> Value {
+fn deployment(shape: &Shape, well: usize) -> Value {
+    let (replicas, available) = (shape.old + shape.new, shape.old + well);
     json!({
         "metadata": {"name": "web", "namespace": "shop", "uid": "uid-web", "generation": 2, "creationTimestamp": CREATED,
             "annotations": {"deployment.kubernetes.io/revision": "2"}},
-        "spec": {"replicas": OLD + NEW, "selector": {"matchLabels": {"app": "web"}}, "template": template(None, image("new"))},
-        "status": {"observedGeneration": 2, "replicas": OLD + NEW, "updatedReplicas": NEW, "readyReplicas": OLD,
-            "availableReplicas": OLD, "conditions": [
+        "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template(None, image("new"))},
+        "status": {"observedGeneration": 2, "replicas": replicas, "updatedReplicas": shape.new, "readyReplicas": available,
+            "availableReplicas": available, "conditions": [
                 {"type": "Progressing", "status": "True", "reason": "ReplicaSetUpdated", "lastTransitionTime": SHIPPED,
                     "lastUpdateTime": SHIPPED}]},
     })
 }
 
-fn revision(hash: &str, number: usize, replicas: usize, created: &str) -> Value {
+fn revision(hash: &str, number: usize, (replicas, available): (usize, usize), created: &str) -> Value {
     let owner =
         json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "uid-web", "controller": true});
     json!({
@@ -105,14 +129,14 @@ fn revision(hash: &str, number: usize, replicas: usize, created: &str) -> Value 
             "labels": {"app": "web", "pod-template-hash": hash}, "ownerReferences": [owner],
             "annotations": {"deployment.kubernetes.io/revision": number.to_string()}},
         "spec": {"replicas": replicas, "template": template(Some(hash), image(hash))},
-        "status": {"replicas": replicas, "readyReplicas": if hash == "old" { replicas } else { 0 },
-            "availableReplicas": if hash == "old" { replicas } else { 0 }},
+        "status": {"replicas": replicas, "readyReplicas": available, "availableReplicas": available},
     })
 }
 
-fn pod(hash: &str, number: usize, created: &str, ready: &str, status: &Value) -> Value {
+fn pod(hash: &str, number: usize, created: &str, status: &Value) -> Value {
     let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("web-{hash}"), "uid": format!("uid-{hash}"),
         "controller": true});
+    let ready = if status.get("ready") == Some(&json!(true)) { "True" } else { "False" };
     json!({
         "metadata": {"name": format!("web-{hash}-{number}"), "namespace": "shop", "uid": format!("uid-{hash}-{number}"),
             "creationTimestamp": created, "labels": {"app": "web", "pod-template-hash": hash}, "ownerReferences": [owner]},
@@ -122,15 +146,26 @@ fn pod(hash: &str, number: usize, created: &str, ready: &str, status: &Value) ->
     })
 }
 
-fn good(number: usize) -> Value {
-    let status = json!({"name": "web", "ready": true, "started": true, "restartCount": 0,
-        "state": {"running": {"startedAt": CREATED}}});
-    pod("old", number, CREATED, "True", &status)
+fn ready(_: usize) -> Value {
+    running(SHIPPED)
 }
 
-fn bad(number: usize) -> Value {
-    let status = json!({"name": "web", "ready": false, "started": false, "restartCount": 2,
+fn running(since: &str) -> Value {
+    json!({"name": "web", "ready": true, "started": true, "restartCount": 0, "state": {"running": {"startedAt": since}}})
+}
+
+fn crashing(_: usize) -> Value {
+    json!({"name": "web", "ready": false, "started": false, "restartCount": 2,
         "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 20s restarting failed container=web"}},
-        "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": SHIPPED, "finishedAt": SHIPPED}}});
-    pod("new", number, SHIPPED, "False", &status)
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": SHIPPED, "finishedAt": SHIPPED}}})
+}
+
+/// Every pod's error is in words of its own: registries put the number of the request into them.
+fn without_image(number: usize) -> Value {
+    let message = format!(
+        "rpc error: code = NotFound desc = failed to pull and unpack image \"registry.example.com/shop/web:2\": failed \
+         to resolve image: registry.example.com/shop/web:2: not found, request {number:032x}"
+    );
+    json!({"name": "web", "ready": false, "started": false, "restartCount": 0,
+        "state": {"waiting": {"reason": "ErrImagePull", "message": message}}})
 }

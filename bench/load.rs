@@ -28,6 +28,11 @@ pub async fn pods_of(client: &Client, batch: &Batch) -> anyhow::Result<Vec<(Stri
     Ok(ours.map(|pod| (pod.namespace().unwrap_or_default(), pod.name_any())).collect())
 }
 
+/// The workload that a pod belongs to, by the way pods are named.
+pub fn workload_of(pod: &str) -> Option<&str> {
+    Some(pod.rsplit_once('-')?.0.rsplit_once('-')?.0)
+}
+
 impl Load {
     /// Every update changes what the operator keeps of a pod: its container says that it started just now. So each
     /// one makes the operator look at a workload; a kubelet's updates that change nothing of interest cost less.

@@ -1,104 +1,142 @@
-//! The figures: as a table with budgets for people, as `target/bench/latest.json` for everything else.
+//! The figures: as a table with budgets for people, as JSON for everything else.
+//!
+//! `latest.json` holds the figures that have a name in [`FIGURES`] and nothing else, `details.json` what explains
+//! them. Parts of the bench that run on their own add to what earlier runs left there.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use serde_json::{Map, Value, json};
-use std::path::Path;
+use serde_json::{Value, json};
 
-/// Figures by dotted path, such as `floor_ms.p50`, in the order in which they were measured.
-#[derive(Debug, Default)]
-pub struct Report {
-    figures: Vec<(String, Value)>,
-}
+use crate::waits;
 
-/// What a figure may be at most.
-struct Budget {
-    figure: &'static str,
-    at_most: f64,
+/// A figure of `latest.json`, by dotted path.
+struct Figure {
+    name: &'static str,
     unit: &'static str,
+    /// What it may be at most.
+    budget: Option<f64>,
 }
 
-const fn budget(figure: &'static str, at_most: f64, unit: &'static str) -> Budget {
-    Budget { figure, at_most, unit }
+const fn figure(name: &'static str, unit: &'static str, budget: Option<f64>) -> Figure {
+    Figure { name, unit, budget }
 }
 
-const BUDGETS: [Budget; 16] = [
-    budget("evidence_to_rollback_ms.idle.p50", 20.0, "ms"),
-    budget("evidence_to_rollback_ms.idle.p99", 60.0, "ms"),
-    budget("evidence_to_rollback_ms.load_10k.p99", 150.0, "ms"),
-    budget("times_floor", 2.5, "×"),
-    budget("writes_per_incident", 6.0, ""),
-    budget("lists_steady", 0.0, ""),
-    budget("rss_mib.pods_1000", 20.0, "MiB"),
-    budget("rss_mib.pods_10000", 40.0, "MiB"),
-    budget("relist_peak_ratio", 1.5, "×"),
-    budget("cpu_cores.idle_10000", 0.01, "cores"),
-    budget("cpu_cores.updates_100", 0.10, "cores"),
-    budget("start_to_ready_s", 2.0, "s"),
-    budget("decide_us", 20.0, "µs"),
-    budget("evidence_to_rollback_ms.load_10k.p50", f64::INFINITY, "ms"),
-    budget("floor_ms.p50", f64::INFINITY, "ms"),
-    budget("floor_ms.p99", f64::INFINITY, "ms"),
+const FIGURES: [Figure; 15] = [
+    figure(IDLE_P50, "ms", Some(20.0)),
+    figure("evidence_to_rollback_ms.idle.p99", "ms", Some(60.0)),
+    figure("evidence_to_rollback_ms.load_10k.p50", "ms", None),
+    figure("evidence_to_rollback_ms.load_10k.p99", "ms", Some(150.0)),
+    figure(FLOOR_P50, "ms", None),
+    figure("floor_ms.p99", "ms", None),
+    figure("writes_per_incident", "", Some(6.0)),
+    figure("lists_steady", "", Some(0.0)),
+    figure("rss_mib.pods_1000", "MiB", Some(20.0)),
+    figure("rss_mib.pods_10000", "MiB", Some(40.0)),
+    figure("relist_peak_ratio", "×", Some(1.5)),
+    figure("cpu_cores.idle_10000", "cores", Some(0.01)),
+    figure("cpu_cores.updates_100", "cores", Some(0.10)),
+    figure("start_to_ready_s", "s", Some(2.0)),
+    figure("decide_us", "µs", Some(20.0)),
 ];
+const IDLE_P50: &str = "evidence_to_rollback_ms.idle.p50";
+const FLOOR_P50: &str = "floor_ms.p50";
+/// The most that the idle median may be of the floor's.
+const TIMES_FLOOR: f64 = 2.5;
+/// What the stores alone may take at a size that no test cluster on two cores reaches. MiB.
+const STORES_100000: (&str, f64) = ("stores_mib.pods_100000", 250.0);
+
+/// Both files, as they are and as they become.
+#[derive(Debug)]
+pub struct Report {
+    out: PathBuf,
+    latest: Value,
+    details: Value,
+}
 
 impl Report {
-    pub fn put(&mut self, figure: &str, value: f64) {
-        let rounded = (value * 10_000.0).round() / 10_000.0;
-        self.put_value(figure, json!(rounded));
+    /// What earlier parts left in `out`, if anything.
+    pub fn open(out: &Path) -> Self {
+        let read = |name: &str| {
+            let text = std::fs::read_to_string(out.join(name)).ok();
+            text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}))
+        };
+        Self { out: out.to_owned(), latest: read("latest.json"), details: read("details.json") }
     }
 
-    pub fn put_value(&mut self, figure: &str, value: Value) {
-        self.figures.retain(|(known, _)| known != figure);
-        self.figures.push((figure.to_owned(), value));
+    /// Puts a figure where it belongs by its name.
+    pub fn put(&mut self, name: &str, value: f64) {
+        self.put_value(name, json!((value * 10_000.0).round() / 10_000.0));
     }
 
-    /// `FIGURE.p50` and `FIGURE.p99`.
-    pub fn put_percentiles(&mut self, figure: &str, values: &[f64]) {
-        self.put(&format!("{figure}.p50"), percentile(values, 50));
-        self.put(&format!("{figure}.p99"), percentile(values, 99));
+    pub fn put_value(&mut self, name: &str, value: Value) {
+        let known = FIGURES.iter().any(|figure| figure.name == name);
+        let file = if known { &mut self.latest } else { &mut self.details };
+        let nested = name.rsplit('.').fold(value, |inner, part| json!({ part: inner }));
+        json_patch::merge(file, &nested);
     }
 
-    pub fn get(&self, figure: &str) -> Option<f64> {
-        self.figures.iter().find(|(known, _)| known == figure)?.1.as_f64()
+    /// `NAME.p50` and `NAME.p99`.
+    pub fn put_percentiles(&mut self, name: &str, values: &[f64]) {
+        self.put(&format!("{name}.p50"), percentile(values, 50));
+        self.put(&format!("{name}.p99"), percentile(values, 99));
     }
 
-    /// Nested objects, as the dots say.
-    pub fn json(&self) -> Value {
-        let mut root = Map::new();
-        for (figure, value) in &self.figures {
-            let mut at = &mut root;
-            let (path, leaf) = figure.rsplit_once('.').unwrap_or(("", figure));
-            for part in path.split('.').filter(|part| !part.is_empty()) {
-                let next = at.entry(part).or_insert_with(|| json!({}));
-                let Value::Object(object) = next else { return Value::Null };
-                at = object;
+    pub fn write(&self) -> anyhow::Result<()> {
+        for (name, content) in [("latest.json", &self.latest), ("details.json", &self.details)] {
+            let path = self.out.join(name);
+            let text = serde_json::to_string_pretty(content)?;
+            std::fs::write(&path, text + "\n").with_context(|| format!("writing {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// All that was measured so far, one line per figure, and how many of them exceed their budget.
+    pub fn table(&self) -> (String, usize) {
+        let mut table = Table::default();
+        for Figure { name, unit, budget } in &FIGURES {
+            table.line(name, number(&self.latest, name), *budget, unit);
+            if *name == FLOOR_P50 {
+                let ratio = Option::zip(number(&self.latest, IDLE_P50), number(&self.latest, FLOOR_P50));
+                let ratio = ratio.map(|(ours, floor)| ours / floor);
+                table.line("idle p50 in floors", ratio, Some(TIMES_FLOOR), "×");
             }
-            at.insert(leaf.to_owned(), value.clone());
         }
-        Value::Object(root)
+        let (name, budget) = STORES_100000;
+        table.line(name, number(&self.details, name), Some(budget), "MiB");
+        (table.text + &waits::table(self.details.get("waits").unwrap_or(&Value::Null)), table.missed)
     }
+}
 
-    pub fn write(&self, path: &Path) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(&self.json())?;
-        std::fs::write(path, text + "\n").with_context(|| format!("writing {}", path.display()))
-    }
+fn number(of: &Value, name: &str) -> Option<f64> {
+    of.pointer(&format!("/{}", name.replace('.', "/")))?.as_f64()
+}
 
-    /// One line per figure with a budget, and whether it is kept.
-    pub fn table(&self) -> String {
-        let mut text = format!("{:<40} {:>10} {:>10}  verdict\n", "figure", "measured", "budget");
-        for Budget { figure, at_most, unit } in &BUDGETS {
-            let Some(value) = self.get(figure) else {
-                text += &format!("{figure:<40} {:>10}\n", "—");
-                continue;
-            };
-            let limit = if at_most.is_finite() { format!("{at_most}") } else { "—".to_owned() };
-            let verdict = match (at_most.is_finite(), value <= *at_most) {
-                (false, _) => "",
-                (true, true) => "kept",
-                (true, false) => "MISSED",
-            };
-            text += &format!("{figure:<40} {value:>10.3} {limit:>10}  {verdict:<7} {unit}\n");
+#[derive(Default)]
+struct Table {
+    text: String,
+    missed: usize,
+}
+
+impl Table {
+    fn line(&mut self, name: &str, value: Option<f64>, budget: Option<f64>, unit: &str) {
+        if self.text.is_empty() {
+            self.text = format!("{:<38} {:>12} {:>8}  {:<5}  verdict\n", "figure", "measured", "budget", "unit");
         }
-        text
+        let verdict = match (value, budget) {
+            (None, _) => "not measured",
+            (Some(_), None) => "",
+            (Some(value), Some(budget)) if value <= budget => "met",
+            (Some(_), Some(_)) => {
+                self.missed += 1;
+                "MISSED"
+            }
+        };
+        let value = value.map_or_else(String::new, |value| format!("{value:.4}"));
+        let budget = budget.map_or_else(String::new, |budget| budget.to_string());
+        // Writing to a string does not fail.
+        let _ = writeln!(self.text, "{name:<38} {value:>12} {budget:>8}  {unit:<5}  {verdict}");
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use kube::Client;
 use serde_json::json;
 
@@ -12,8 +13,32 @@ use crate::audit::{Log, Mark, OPERATOR};
 use crate::fill::{self, Batch};
 use crate::incidents::{self, Boards, Times};
 use crate::operator::Operator;
-use crate::report::Report;
-use crate::{cluster, decide, say};
+use crate::report::{Report, percentile};
+use crate::{cluster, path, say};
+
+/// What can be measured by itself, in the order in which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// Incidents beside the floor, and what a thousand pods take.
+    Idle,
+    /// What ten thousand pods take: memory, processor, start, relist.
+    Sizes,
+    /// Incidents at ten thousand pods, some of which keep changing.
+    Load,
+}
+
+impl FromStr for Part {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> anyhow::Result<Self> {
+        match name {
+            "idle" => Ok(Self::Idle),
+            "sizes" => Ok(Self::Sizes),
+            "load" => Ok(Self::Load),
+            other => bail!("unknown part {other}: idle, sizes or load"),
+        }
+    }
+}
 
 /// How much of everything.
 pub struct Scale {
@@ -56,38 +81,53 @@ pub struct Bench {
     program: PathBuf,
 }
 
-pub async fn run() -> anyhow::Result<()> {
+/// Measures the named parts in one cluster.
+pub async fn run(parts: &[String]) -> anyhow::Result<()> {
+    let parts = parts.iter().map(|part| part.parse()).collect::<anyhow::Result<Vec<Part>>>()?;
     let scale = if std::env::var("BENCH_SCALE").as_deref() == Ok("small") { SMALL } else { FULL };
-    let state = PathBuf::from(std::env::var("BENCH_CLUSTER_STATE").context("BENCH_CLUSTER_STATE")?);
-    let out = PathBuf::from(std::env::var("BENCH_OUT").context("BENCH_OUT")?);
-    let program = PathBuf::from(std::env::var("BENCH_PROGRAM").context("BENCH_PROGRAM")?);
+    let (state, out, program) = (path("BENCH_CLUSTER_STATE")?, path("BENCH_OUT")?, path("BENCH_PROGRAM")?);
     let client = cluster::client(cluster::AGENT).await?;
     let boards = Boards::follow(&client);
     let log = Log::new(state.join("audit.log"));
-    let mut bench = Bench { scale, client, log, boards, report: Report::default(), state, out, program };
+    let report = Report::open(&out);
+    let mut bench = Bench { scale, client, log, boards, report, state, out, program };
     bench.report.put_value("scale", json!(bench.scale.name));
-    let measured = bench.measure().await;
-    bench.report.write(&bench.out.join("latest.json"))?;
-    println!("{}", bench.report.table());
+    let measured = bench.measure(&parts).await;
+    // What was measured before something failed is worth keeping.
+    bench.report.write()?;
     measured
 }
 
 impl Bench {
-    async fn measure(&mut self) -> anyhow::Result<()> {
-        self.report.put("decide_us", decide::micros()?);
+    async fn measure(&mut self, parts: &[Part]) -> anyhow::Result<()> {
         cluster::prepare(&self.client).await?;
         self.fill(self.scale.first).await?;
         let mut floor = self.start_floor()?;
-        let measured = self.with_floor().await;
+        let measured = self.parts(parts).await;
         floor.kill().context("ending the floor")?;
         floor.wait().context("ending the floor")?;
         measured
     }
 
-    async fn with_floor(&mut self) -> anyhow::Result<()> {
-        self.few().await?;
+    async fn parts(&mut self, parts: &[Part]) -> anyhow::Result<()> {
+        if parts.contains(&Part::Idle) {
+            self.few().await?;
+        }
+        let (sizes, load) = (parts.contains(&Part::Sizes), parts.contains(&Part::Load));
+        if !sizes && !load {
+            return Ok(());
+        }
         self.fill(self.scale.more).await?;
-        self.many().await
+        let operator = self.proven().await?;
+        let operator = if sizes { self.sizes(operator).await? } else { operator };
+        if load {
+            self.under_load().await?;
+        }
+        if sizes {
+            // Last, since the restart of the API server disturbs everything.
+            self.relist(&operator).await?;
+        }
+        operator.stop().await
     }
 
     async fn fill(&self, batch: Batch) -> anyhow::Result<()> {
@@ -138,11 +178,8 @@ impl Bench {
         ensure!(!times.floor.is_empty(), "the floor never acted; see floor.log");
         self.report.put_percentiles(incidents, &times.incidents);
         self.report.put_percentiles(floor, &times.floor);
-        let median = |of: &[f64]| crate::report::percentile(of, 50);
+        let median = |of: &[f64]| percentile(of, 50);
         let ratio = median(&times.incidents) / median(&times.floor);
-        if incidents.ends_with("idle") {
-            self.report.put("times_floor", ratio);
-        }
         say(&format!(
             "{incidents}: {:.1} ms, floor {:.1} ms, {ratio:.2} times the floor",
             median(&times.incidents),
@@ -158,7 +195,7 @@ impl Bench {
         for (what, count) in &times.writes {
             say(&format!("writes: {what}: {:.2} per incident", *count as f64 / incidents as f64));
         }
-        self.report.put_value("writes_by_kind", json!(times.writes));
+        self.report.put_value("writes_by_kind", json!({"incidents": incidents, "writes": times.writes}));
     }
 
     #[expect(clippy::cast_precision_loss, reason = "MiB")]
@@ -173,6 +210,7 @@ impl Bench {
     pub fn put_lists(&mut self, figure: &str, since: Mark) -> anyhow::Result<()> {
         let entries = self.log.since(since, &[OPERATOR])?;
         let lists = entries.iter().filter(|e| e.verb == "list").count();
+        say(&format!("{figure}: {lists}"));
         self.report.put_value(figure, json!(lists));
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! On a real node, per failure: how long the evidence takes to gather, how long Backstay takes then, when the
 //! workload is back at full strength, and for how long bad pods took traffic meanwhile.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -21,7 +20,8 @@ use crate::board::{Board, Objects};
 use crate::cluster::{self, GOOD, MISSING};
 use crate::incidents::Boards;
 use crate::operator::Operator;
-use crate::say;
+use crate::report::Report;
+use crate::{path, say};
 
 const NAME: &str = "web";
 const KUBELET: &str = "kubelet";
@@ -71,7 +71,6 @@ struct Node {
 }
 
 pub async fn run() -> anyhow::Result<()> {
-    let path = |name: &str| std::env::var(name).map(PathBuf::from).with_context(|| name.to_owned());
     let out = path("BENCH_OUT")?;
     let client = cluster::client(cluster::AGENT).await?;
     let node = Node {
@@ -89,7 +88,9 @@ pub async fn run() -> anyhow::Result<()> {
     let mark = node.log.mark()?;
     let stories = try_join_all(failures.iter().map(|failure| happen(&node, failure, mark))).await?;
     operator.stop().await?;
-    report(&out.join("latest.json"), &stories)
+    let mut report = Report::open(&out);
+    stories.iter().for_each(|story| story.put(&mut report));
+    report.write()
 }
 
 fn namespace(failure: &str) -> String {
@@ -154,7 +155,7 @@ async fn happen(node: &Node, failure: &Failure, mark: Mark) -> anyhow::Result<St
     let failing = incident.context("there is no incident")?.spec.opened.failing.name;
     let entries = node.log.since(mark, &[OPERATOR, KUBELET, cluster::AGENT])?;
     let (evidence, own) = split(&entries, &space, &failing).with_context(|| format!("the audit log of {space}"))?;
-    Ok(Story { name: failure.name, evidence, own, back, traffic: traffic.total })
+    Ok(Story { name: failure.name, evidence, own, back, traffic: traffic.so_far() })
 }
 
 fn of(incident: &Incident, space: &str) -> bool {
@@ -187,6 +188,10 @@ impl Traffic {
     fn new(space: String, pods: Vec<String>) -> Self {
         let revision = |pod: &String| pod.rsplit_once('-').map(|(revision, _)| format!("{revision}-"));
         Self { space, good: pods.iter().filter_map(revision).collect(), since: None, total: Duration::ZERO }
+    }
+
+    fn so_far(&self) -> Duration {
+        self.total + self.since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Looks at the endpoints as they are now; never finds an end.
@@ -239,21 +244,36 @@ fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
 }
 
-fn report(path: &std::path::Path, stories: &[Story]) -> anyhow::Result<()> {
-    let known = std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str(&text).ok());
-    let mut figures: Value = known.unwrap_or_else(|| json!({}));
-    println!(
-        "{:<15} {:>14} {:>10} {:>16} {:>14}",
-        "failure", "evidence (s)", "own (ms)", "apply→back (s)", "bad traffic (s)"
-    );
-    for story in stories {
-        let (evidence, own) = (story.evidence.as_secs_f64(), story.own.as_secs_f64() * 1000.0);
-        let (back, traffic) = (story.back.as_secs_f64(), story.traffic.as_secs_f64());
-        println!("{:<15} {evidence:>14.2} {own:>10.1} {back:>16.2} {traffic:>14.2}", story.name);
-        let figure = json!({"waits": {story.name: {
-            "evidence_wait_s": evidence, "own_ms": own, "apply_to_full_strength_s": back, "bad_traffic_s": traffic,
-        }}});
-        json_patch::merge(&mut figures, &figure);
+impl Story {
+    fn put(&self, report: &mut Report) {
+        let figures = [self.evidence, self.own, self.back, self.traffic];
+        for ((figure, _), value) in FIGURES.iter().zip(figures) {
+            report.put(&format!("waits.{}.{figure}", self.name), value.as_secs_f64());
+        }
     }
-    std::fs::write(path, serde_json::to_string_pretty(&figures)? + "\n").context("writing latest.json")
+}
+
+/// What is told of every failure, in seconds, and what it is called in the table.
+const FIGURES: [(&str, &str); 4] = [
+    ("evidence_wait_s", "evidence"),
+    ("evidence_to_rollback_s", "own time"),
+    ("apply_to_full_strength_s", "back after"),
+    ("bad_pods_took_traffic_s", "bad traffic"),
+];
+
+/// The waits that were measured, one line per failure.
+pub fn table(waits: &Value) -> String {
+    let Some(waits) = waits.as_object() else { return String::new() };
+    let mut text = format!("\n{:<38}", "failure on a real node (s)");
+    FIGURES.iter().for_each(|(_, title)| text += &format!(" {title:>12}"));
+    text.push('\n');
+    for (failure, figures) in waits {
+        text += &format!("{failure:<38}");
+        for (figure, _) in FIGURES {
+            let value = figures.get(figure).and_then(Value::as_f64);
+            text += &value.map_or_else(|| format!(" {:>12}", ""), |value| format!(" {value:>12.3}"));
+        }
+        text.push('\n');
+    }
+    text
 }
