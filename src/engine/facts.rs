@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::memory::Memory;
+use super::message::Message;
 use super::policy::Policy;
 use super::words::{Aspect, ContainerKind, GitOps};
 
@@ -87,7 +88,7 @@ pub struct ConditionFacts {
     pub status: bool,
     pub reason: Name,
     /// Bounded and cleaned text.
-    pub message: Box<str>,
+    pub message: Message,
     /// `lastTransitionTime`.
     pub since: Timestamp,
 }
@@ -175,7 +176,7 @@ pub struct PodFacts {
     pub finished: bool,
     /// `status.reason` and `status.message`, such as `Evicted`.
     pub reason: Option<Name>,
-    pub message: Box<str>,
+    pub message: Message,
     pub ready: bool,
     /// `lastTransitionTime` of the `Ready` condition.
     pub ready_since: Option<Timestamp>,
@@ -214,7 +215,7 @@ pub enum ContainerState {
     Unknown,
     Waiting {
         reason: Name,
-        message: Box<str>,
+        message: Message,
     },
     Running {
         since: Timestamp,
@@ -228,7 +229,7 @@ pub struct Termination {
     pub exit_code: i32,
     pub signal: i32,
     pub reason: Name,
-    pub message: Box<str>,
+    pub message: Message,
     /// `None` when the runtime reported the epoch, as containerd does for `StartError`.
     pub started: Option<Timestamp>,
     pub finished: Option<Timestamp>,
@@ -269,7 +270,7 @@ pub struct WaitingSpell {
     /// How often an attempt was seen to fail.
     pub attempts: u32,
     /// The last message that said more than "back-off": kubelets before 1.36 lose it while they wait.
-    pub message: Box<str>,
+    pub message: Message,
 }
 
 /// The nodes that matter to one workload, and how the whole cluster does.

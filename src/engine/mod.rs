@@ -17,6 +17,7 @@ pub mod judge;
 pub mod knowledge;
 pub mod lifecycle;
 pub mod memory;
+pub mod message;
 pub mod moment;
 pub mod observe;
 pub mod pace;

@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use super::facts::{ContainerFacts, ContainerState, ExitSeries, History, PodFacts, Termination, WaitingSpell};
+use super::message::Message;
 use super::words::ContainerKind;
 
 /// How many losses of readiness are remembered per pod.
@@ -174,7 +175,7 @@ fn spell(before: Option<&WaitingSpell>, pod: &PodFacts, now: Timestamp) -> Optio
             reason: reason.clone(),
             since: now,
             attempts: 1,
-            message: if telling(message) { message.clone() } else { Box::default() },
+            message: if telling(message) { message.clone() } else { Message::default() },
         },
         Some(before) => WaitingSpell {
             container: container.name.clone(),

@@ -8,6 +8,7 @@ use backstay::engine::facts::{
     NodesFacts, PodFacts, RevisionFacts, Snapshot, TemplateFacts, Termination, WaitingSpell, WorkloadFacts,
 };
 use backstay::engine::memory::{ActionRecord, CurrentRevision, Intent, LedgerEntry, Memory, OpenIncident, RevisionRef};
+use backstay::engine::message::Message;
 use backstay::engine::policy::{ApprovalNeed, Mode, OnSuspicion, UnprovenBaseline};
 use backstay::engine::words::{ActionKind, Aspect, ContainerKind, GitOps};
 use jiff::{SignedDuration, Timestamp};
@@ -244,7 +245,7 @@ fn disturb(s: &mut Snapshot, what: u8, n: i64) {
 }
 
 fn wait(pod: &mut PodFacts, reason: &str, message: &str, n: i64) {
-    let (reason, message): (Name, Box<str>) = (name(reason), message.into());
+    let (reason, message): (Name, Message) = (name(reason), message.into());
     let attempts = (n.unsigned_abs() % 4) as u32;
     pod.history.waiting = Some(Box::new(WaitingSpell {
         container: name("web"),

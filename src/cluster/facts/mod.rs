@@ -25,6 +25,7 @@ pub use self::workload::workload_facts;
 use super::slim::Condition;
 use super::text::{self, MAX_MESSAGE};
 use crate::engine::facts::{ConditionFacts, Name};
+use crate::engine::message::Message;
 
 /// What every object has: its UID, name and time of creation.
 struct Identity {
@@ -66,8 +67,8 @@ fn condition_facts(condition: &Condition, created: Timestamp, names: &mut Intern
     }
 }
 
-fn message(message: Option<&str>) -> Box<str> {
-    message.map(|message| text::clean(message, MAX_MESSAGE)).unwrap_or_default()
+fn message(message: Option<&str>) -> Message {
+    message.map(|message| text::clean(message, MAX_MESSAGE).into()).unwrap_or_default()
 }
 
 /// A count that cannot be negative.

@@ -7,6 +7,7 @@ use super::look::{Look, SYNCS, waiting};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::ContainerFacts;
 use crate::engine::finding::{Detail, Symptom};
+use crate::engine::message::Speaker;
 use crate::engine::words::{Cause, Class, Sureness};
 
 /// A kubelet whose caches do not fill for so long is in trouble; before that it merely starts.
@@ -17,7 +18,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     if reason != "CreateContainerConfigError" {
         return None;
     }
-    let said = look.scene.last_read.read(&TEXTS, message).unwrap_or(said(Cause::Unknown));
+    let said = TEXTS.read(message).unwrap_or(said(Cause::Unknown));
     let detail = Detail::Waiting { reason, message };
     let symptom = look.on_container(container, said, look.waiting_since(container), detail);
     Some(if said.sureness == Sureness::Timed {
@@ -34,23 +35,26 @@ const fn said(cause: Cause) -> Reading {
 /// A kubelet that has just started says "not registered" and "failed to sync" of objects that exist.
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let cache = reading(Class::ContainerConfig, Cause::CacheNotSynced, Sureness::Timed);
-    Table::new(&[
-        (
-            &[
-                "failed to sync secret cache",
-                "failed to sync configmap cache",
-                "\" not registered",
-                "services have not yet been read at least once",
-            ],
-            cache,
-        ),
-        (
-            &["couldn't find key ", "environment variable key ", "references non-existent config key"],
-            said(Cause::MissingKey),
-        ),
-        (&["configmap \"", "configmaps \""], said(Cause::MissingConfigMap)),
-        (&["secret \"", "secrets \""], said(Cause::MissingSecret)),
-        (&["runasnonroot", "has non-numeric user"], said(Cause::RunAsNonRoot)),
-        (&["subpath"], said(Cause::SubPath)),
-    ])
+    Table::new(
+        Speaker::Kubelet,
+        &[
+            (
+                &[
+                    "failed to sync secret cache",
+                    "failed to sync configmap cache",
+                    "\" not registered",
+                    "services have not yet been read at least once",
+                ],
+                cache,
+            ),
+            (
+                &["couldn't find key ", "environment variable key ", "references non-existent config key"],
+                said(Cause::MissingKey),
+            ),
+            (&["configmap \"", "configmaps \""], said(Cause::MissingConfigMap)),
+            (&["secret \"", "secrets \""], said(Cause::MissingSecret)),
+            (&["runasnonroot", "has non-numeric user"], said(Cause::RunAsNonRoot)),
+            (&["subpath"], said(Cause::SubPath)),
+        ],
+    )
 });

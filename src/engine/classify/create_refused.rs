@@ -7,6 +7,7 @@ use super::look::{Scene, beyond_pods};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::{ConditionFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::message::Speaker;
 use crate::engine::pace::Pace;
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -53,7 +54,7 @@ fn refused<'a>(
     kind: &'static str,
     condition: &'a ConditionFacts,
 ) -> Symptom<'a> {
-    let said = scene.last_read.read(&TEXTS, &condition.message).unwrap_or(said(Cause::Unknown));
+    let said = TEXTS.read(&condition.message).unwrap_or(said(Cause::Unknown));
     let detail = Detail::Condition { kind, condition };
     let symptom = beyond_pods(said.class, said.cause, said.sureness, subject, condition.since.min(scene.now), detail);
     if said.sureness == Sureness::Definitive {
@@ -79,22 +80,25 @@ const fn said(cause: Cause) -> Reading {
 
 /// A webhook's own words come last in its refusal and may hold any of the others, so webhooks are asked for first.
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
-    Table::new(&[
-        (&["failed calling webhook", "failed to call webhook"], said(Cause::WebhookUnavailable)),
-        (&["denied the request", "denied request:"], said(Cause::AdmissionDenied)),
-        (&["because it is being terminated"], said(Cause::NamespaceTerminating)),
-        (&["must specify limits.", "must specify requests.", "failed quota: "], said(Cause::QuotaNeedsLimits)),
-        (
-            &["exceeded quota: ", "insufficient quota to consume", "status unknown for quota"],
-            said(Cause::QuotaExceeded),
-        ),
-        (&["violates podsecurity"], said(Cause::PodSecurity)),
-        (
-            &["usage per container is", "usage per pod is", "limit to request ratio per", "limit to request ratio"],
-            said(Cause::LimitRange),
-        ),
-        (&["error looking up service account", "serviceaccount \""], said(Cause::ServiceAccountMissing)),
-        (&["no priorityclass with name"], said(Cause::PriorityClassMissing)),
-        (&["is invalid: "], said(Cause::PodInvalid)),
-    ])
+    Table::new(
+        Speaker::Admission,
+        &[
+            (&["failed calling webhook", "failed to call webhook"], said(Cause::WebhookUnavailable)),
+            (&["denied the request", "denied request:"], said(Cause::AdmissionDenied)),
+            (&["because it is being terminated"], said(Cause::NamespaceTerminating)),
+            (&["must specify limits.", "must specify requests.", "failed quota: "], said(Cause::QuotaNeedsLimits)),
+            (
+                &["exceeded quota: ", "insufficient quota to consume", "status unknown for quota"],
+                said(Cause::QuotaExceeded),
+            ),
+            (&["violates podsecurity"], said(Cause::PodSecurity)),
+            (
+                &["usage per container is", "usage per pod is", "limit to request ratio per", "limit to request ratio"],
+                said(Cause::LimitRange),
+            ),
+            (&["error looking up service account", "serviceaccount \""], said(Cause::ServiceAccountMissing)),
+            (&["no priorityclass with name"], said(Cause::PriorityClassMissing)),
+            (&["is invalid: "], said(Cause::PodInvalid)),
+        ],
+    )
 });

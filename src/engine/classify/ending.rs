@@ -6,6 +6,7 @@ use super::look::Look;
 use super::text::{Reading, Table, reading};
 use super::{oom, start};
 use crate::engine::facts::{ContainerFacts, Termination};
+use crate::engine::message::Speaker;
 use crate::engine::observe;
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -17,8 +18,8 @@ pub(super) fn read<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts, endin
     }
     let lost = observe::is_made_up(ending).then(|| said(Cause::NodeRestart, Sureness::Excluded));
     lost.or_else(|| oom::killed(look, container, ending))
-        .or_else(|| start::ending(look, ending))
-        .or_else(|| by_message(look, ending))
+        .or_else(|| start::ending(ending))
+        .or_else(|| by_message(ending))
         .or_else(|| oom::suspected(look, container, ending))
         .or_else(|| Some(by_exit_code(ending)))
 }
@@ -37,11 +38,11 @@ fn by_exit_code(ending: &Termination) -> Reading {
 
 /// The message is what the program left in its termination log, or the tail of its log. It outlives the log and is
 /// the best evidence there is; but a program that was killed from outside did not write about its end.
-fn by_message<'a>(look: &Look<'_, 'a>, ending: &'a Termination) -> Option<Reading> {
+fn by_message(ending: &Termination) -> Option<Reading> {
     if ending.message.is_empty() || matches!(ending.exit_code, 0 | 137 | 143) {
         return None;
     }
-    look.scene.last_read.read(&TEXTS, &ending.message)
+    TEXTS.read(&ending.message)
 }
 
 const fn said(cause: Cause, sureness: Sureness) -> Reading {
@@ -51,31 +52,34 @@ const fn said(cause: Cause, sureness: Sureness) -> Reading {
 /// A runtime that is out of memory panics or aborts afterwards, so memory comes before panics.
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let counted = |cause| said(cause, Sureness::Counted);
-    Table::new(&[
-        (
-            &[
-                "java.lang.outofmemoryerror",
-                "javascript heap out of memory",
-                "runtime: out of memory",
-                "runtime: cannot allocate memory",
-                "memory allocation of ",
-                "std::bad_alloc",
-                "system.outofmemoryexception",
-            ],
-            counted(Cause::RuntimeOutOfMemory),
-        ),
-        (&["exec format error"], reading(Class::ContainerStart, Cause::WrongArchitecture, Sureness::Counted)),
-        (
-            &[
-                "error while loading shared libraries",
-                "cannot find module '",
-                "modulenotfounderror: ",
-                "could not find or load main class",
-                "cannot load such file -- ",
-            ],
-            counted(Cause::MissingCode),
-        ),
-        (&["eaddrinuse", "address already in use"], counted(Cause::PortInUse)),
-        (&[" panicked at ", "[running]:"], counted(Cause::Panic)),
-    ])
+    Table::new(
+        Speaker::Program,
+        &[
+            (
+                &[
+                    "java.lang.outofmemoryerror",
+                    "javascript heap out of memory",
+                    "runtime: out of memory",
+                    "runtime: cannot allocate memory",
+                    "memory allocation of ",
+                    "std::bad_alloc",
+                    "system.outofmemoryexception",
+                ],
+                counted(Cause::RuntimeOutOfMemory),
+            ),
+            (&["exec format error"], reading(Class::ContainerStart, Cause::WrongArchitecture, Sureness::Counted)),
+            (
+                &[
+                    "error while loading shared libraries",
+                    "cannot find module '",
+                    "modulenotfounderror: ",
+                    "could not find or load main class",
+                    "cannot load such file -- ",
+                ],
+                counted(Cause::MissingCode),
+            ),
+            (&["eaddrinuse", "address already in use"], counted(Cause::PortInUse)),
+            (&[" panicked at ", "[running]:"], counted(Cause::Panic)),
+        ],
+    )
 });

@@ -7,6 +7,7 @@ use super::look::{Look, waiting};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::ContainerFacts;
 use crate::engine::finding::{Detail, Symptom};
+use crate::engine::message::{Message, Speaker};
 use crate::engine::observe::telling;
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -16,7 +17,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
         return None;
     }
     let message = if telling(shown) { shown } else { look.spell(container).map_or(shown, |spell| &spell.message) };
-    let said = read(look, reason, message);
+    let said = read(reason, message);
     let attempts = look.spell(container).map_or(1, |spell| spell.attempts);
     let message = if message.is_empty() { shown } else { message };
     let detail = Detail::Waiting { reason, message };
@@ -36,14 +37,14 @@ fn is_pull_reason(reason: &str) -> bool {
     )
 }
 
-fn read<'a>(look: &Look<'_, 'a>, reason: &str, message: &'a str) -> Reading {
+fn read(reason: &str, message: &Message) -> Reading {
     match reason {
         "InvalidImageName" => return said(Cause::InvalidImageName),
         "ErrImageNeverPull" => return said(Cause::NeverPullPolicy),
         "SignatureValidationFailed" => return said(Cause::SignatureRejected),
         _ => {}
     }
-    look.scene.last_read.read(&TEXTS, message).unwrap_or_else(|| match reason {
+    TEXTS.read(message).unwrap_or_else(|| match reason {
         "RegistryUnavailable" => said(Cause::RegistryUnreachable),
         _ => said(Cause::Unknown),
     })
@@ -62,79 +63,82 @@ fn said(cause: Cause) -> Reading {
 /// may mean a missing repository with "authorization failed"; and a token that could not be fetched says only at
 /// which step something failed, so whatever else the text names comes before it.
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
-    Table::new(&[
-        (&["invalid reference format"], said(Cause::InvalidImageName)),
-        (
-            &[
-                "no match for platform in manifest",
-                "no image found in manifest list for architecture",
-                "no image found in image index for architecture",
-                "no matching manifest for",
-            ],
-            said(Cause::PlatformMismatch),
-        ),
-        (&["toomanyrequests", "429 too many requests", "pull rate limit"], said(Cause::RegistryRateLimited)),
-        (
-            &["pull access denied", "repository does not exist or may require authorization"],
-            said(Cause::ImageMissingOrPrivate),
-        ),
-        (
-            &[
-                "401 unauthorized",
-                "403 forbidden",
-                "unauthorized: ",
-                "unauthorized access",
-                "insufficient_scope",
-                "authorization token has expired",
-                "denied: ",
-                "no basic auth credentials",
-            ],
-            said(Cause::RegistryAuth),
-        ),
-        (
-            &[": not found", "manifest unknown", "name unknown", "repository name not known to registry"],
-            said(Cause::ImageNotFound),
-        ),
-        (
-            &["x509: ", "tls: ", "tls handshake timeout", "server gave http response to https client"],
-            said(Cause::RegistryTls),
-        ),
-        (
-            &["dial tcp: lookup ", "no such host", "server misbehaving", "temporary failure in name resolution"],
-            said(Cause::RegistryDns),
-        ),
-        (
-            &[
-                "connection refused",
-                "connection reset by peer",
-                "i/o timeout",
-                "no route to host",
-                "network is unreachable",
-                "proxyconnect",
-                "unexpected eof",
-                ": eof",
-                "context deadline exceeded",
-                "context canceled",
-                "client.timeout exceeded",
-            ],
-            said(Cause::RegistryUnreachable),
-        ),
-        (&["no space left on device"], said(Cause::NodeDiskFull)),
-        (&["signature validation failed", "source image rejected"], said(Cause::SignatureRejected)),
-        (
-            &[
-                "500 internal server error",
-                "502 bad gateway",
-                "503 service unavailable",
-                "504 gateway timeout",
-                "manifest invalid",
-            ],
-            said(Cause::RegistryError),
-        ),
-        (
-            &["failed to fetch anonymous token", "failed to fetch oauth token", "failed to authorize"],
-            said(Cause::RegistryAuth),
-        ),
-    ])
+    Table::new(
+        Speaker::Registry,
+        &[
+            (&["invalid reference format"], said(Cause::InvalidImageName)),
+            (
+                &[
+                    "no match for platform in manifest",
+                    "no image found in manifest list for architecture",
+                    "no image found in image index for architecture",
+                    "no matching manifest for",
+                ],
+                said(Cause::PlatformMismatch),
+            ),
+            (&["toomanyrequests", "429 too many requests", "pull rate limit"], said(Cause::RegistryRateLimited)),
+            (
+                &["pull access denied", "repository does not exist or may require authorization"],
+                said(Cause::ImageMissingOrPrivate),
+            ),
+            (
+                &[
+                    "401 unauthorized",
+                    "403 forbidden",
+                    "unauthorized: ",
+                    "unauthorized access",
+                    "insufficient_scope",
+                    "authorization token has expired",
+                    "denied: ",
+                    "no basic auth credentials",
+                ],
+                said(Cause::RegistryAuth),
+            ),
+            (
+                &[": not found", "manifest unknown", "name unknown", "repository name not known to registry"],
+                said(Cause::ImageNotFound),
+            ),
+            (
+                &["x509: ", "tls: ", "tls handshake timeout", "server gave http response to https client"],
+                said(Cause::RegistryTls),
+            ),
+            (
+                &["dial tcp: lookup ", "no such host", "server misbehaving", "temporary failure in name resolution"],
+                said(Cause::RegistryDns),
+            ),
+            (
+                &[
+                    "connection refused",
+                    "connection reset by peer",
+                    "i/o timeout",
+                    "no route to host",
+                    "network is unreachable",
+                    "proxyconnect",
+                    "unexpected eof",
+                    ": eof",
+                    "context deadline exceeded",
+                    "context canceled",
+                    "client.timeout exceeded",
+                ],
+                said(Cause::RegistryUnreachable),
+            ),
+            (&["no space left on device"], said(Cause::NodeDiskFull)),
+            (&["signature validation failed", "source image rejected"], said(Cause::SignatureRejected)),
+            (
+                &[
+                    "500 internal server error",
+                    "502 bad gateway",
+                    "503 service unavailable",
+                    "504 gateway timeout",
+                    "manifest invalid",
+                ],
+                said(Cause::RegistryError),
+            ),
+            (
+                &["failed to fetch anonymous token", "failed to fetch oauth token", "failed to authorize"],
+                said(Cause::RegistryAuth),
+            ),
+        ],
+    )
     .outside_quotes()
 });

@@ -2,11 +2,11 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::text::LastRead;
 use crate::engine::facts::{
     ContainerFacts, ContainerState, ContainerTemplate, PodFacts, RevisionFacts, Snapshot, WaitingSpell,
 };
 use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::message::Message;
 use crate::engine::observe;
 use crate::engine::pace::Pace;
 use crate::engine::words::{Cause, Class, Sureness};
@@ -25,7 +25,6 @@ pub(super) struct Scene<'a> {
     pub stable_since: Timestamp,
     /// A node that the workload runs on is not ready.
     pub node_lost: bool,
-    pub last_read: LastRead<'a>,
 }
 
 impl<'a> Scene<'a> {
@@ -37,7 +36,7 @@ impl<'a> Scene<'a> {
         let node_lost = s.nodes.own.iter().any(|node| !node.ready);
         let stable = SignedDuration::from_secs(s.policy.rollout.stable_seconds);
         let stable_since = now.checked_sub(stable).unwrap_or(Timestamp::MIN);
-        Self { s, now, newest, rollout_start, stable_since, node_lost, last_read: LastRead::default() }
+        Self { s, now, newest, rollout_start, stable_since, node_lost }
     }
 
     pub(super) fn look<'p>(&'p self, pod: &'a PodFacts) -> Look<'p, 'a> {
@@ -138,7 +137,7 @@ impl<'a> Look<'_, 'a> {
 pub(super) const SYNCS: Pace = Pace::Every(20);
 
 /// Why a container waits, if it does: reason and message.
-pub(super) fn waiting(container: &ContainerFacts) -> Option<(&str, &str)> {
+pub(super) fn waiting(container: &ContainerFacts) -> Option<(&str, &Message)> {
     match &container.state {
         ContainerState::Waiting { reason, message } => Some((reason, message)),
         _ => None,

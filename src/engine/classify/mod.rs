@@ -29,6 +29,9 @@ use super::words::{ContainerKind, Sureness};
 use look::{Look, Scene};
 
 pub use evidence::evidence;
+#[cfg(test)]
+pub(super) use text::reading;
+pub(super) use text::{Reading, Table};
 pub use unready::FLAPPING_SECONDS;
 
 /// Every failure that the statuses of a workload's objects show, of all its revisions. `HealthCheck` has no status

@@ -27,8 +27,7 @@ fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Sympto
         "SchedulingGated" => said(Cause::SchedulingGated),
         "SchedulerError" => said(Cause::Unknown),
         _ => {
-            let table = &*scheduling::REASONS;
-            let told = look.scene.last_read.recall(table, &condition.message, scheduling::read);
+            let told = condition.message.says(&scheduling::REASONS, scheduling::read);
             told.unwrap_or(said(Cause::Unknown))
         }
     };

@@ -8,6 +8,7 @@
 use std::sync::LazyLock;
 
 use super::text::{Reading, Table, reading};
+use crate::engine::message::Speaker;
 use crate::engine::words::{Cause, Class, Sureness};
 
 /// The reason that matters among those that the sentence gives.
@@ -18,7 +19,7 @@ use crate::engine::words::{Cause, Class, Sureness};
 pub(super) fn read(table: &Table, message: &str) -> Option<Reading> {
     let own = message.split(" preemption: ").next().unwrap_or(message);
     let reasons = own.split_once("available: ").map_or(own, |(_, reasons)| reasons);
-    let told = Reasons { rest: reasons }.filter_map(|(nodes, text)| Some((nodes, table.read(text)?)));
+    let told = Reasons { rest: reasons }.filter_map(|(nodes, text)| Some((nodes, table.read_part(text)?)));
     told.max_by_key(|(nodes, said)| (how_far(said.cause), *nodes)).map(|(_, said)| said)
 }
 
@@ -79,44 +80,47 @@ const fn said(cause: Cause) -> Reading {
 /// One reason of the scheduler's plugins each (pkg/scheduler/framework/plugins). Volume affinity comes before node
 /// affinity, whose words it holds.
 pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
-    Table::new(&[
-        (
-            &[
-                "volume node affinity conflict",
-                "persistentvolume's node affinity",
-                "no available volume zone",
-                "enough free storage",
-                "max volume count",
-                "readwriteoncepod",
-            ],
-            said(Cause::VolumeTopology),
-        ),
-        (
-            &[
-                "unbound immediate persistentvolumeclaims",
-                "persistentvolumeclaim \"",
-                "non-existent pv",
-                "available persistent volumes to bind",
-            ],
-            said(Cause::VolumeUnbound),
-        ),
-        (&["node.kubernetes.io/unschedulable", "node(s) were unschedulable"], said(Cause::NodesCordoned)),
-        (&["untolerated taint", "that the pod didn't tolerate"], said(Cause::Taints)),
-        (&["insufficient ", "no nodes available to schedule pods"], said(Cause::InsufficientResources)),
-        (&["too many pods"], said(Cause::TooManyPods)),
-        (&["topology spread constraints"], said(Cause::TopologySpread)),
-        (
-            &[
-                "pod affinity terms conflict",
-                "node affinity",
-                "node selector",
-                "requested node name",
-                "required features",
-            ],
-            said(Cause::NodeSelector),
-        ),
-        (&["anti-affinity", "pod affinity"], said(Cause::PodAffinity)),
-        (&["free ports"], said(Cause::HostPort)),
-        (&["scheduling gates"], said(Cause::SchedulingGated)),
-    ])
+    Table::new(
+        Speaker::Scheduler,
+        &[
+            (
+                &[
+                    "volume node affinity conflict",
+                    "persistentvolume's node affinity",
+                    "no available volume zone",
+                    "enough free storage",
+                    "max volume count",
+                    "readwriteoncepod",
+                ],
+                said(Cause::VolumeTopology),
+            ),
+            (
+                &[
+                    "unbound immediate persistentvolumeclaims",
+                    "persistentvolumeclaim \"",
+                    "non-existent pv",
+                    "available persistent volumes to bind",
+                ],
+                said(Cause::VolumeUnbound),
+            ),
+            (&["node.kubernetes.io/unschedulable", "node(s) were unschedulable"], said(Cause::NodesCordoned)),
+            (&["untolerated taint", "that the pod didn't tolerate"], said(Cause::Taints)),
+            (&["insufficient ", "no nodes available to schedule pods"], said(Cause::InsufficientResources)),
+            (&["too many pods"], said(Cause::TooManyPods)),
+            (&["topology spread constraints"], said(Cause::TopologySpread)),
+            (
+                &[
+                    "pod affinity terms conflict",
+                    "node affinity",
+                    "node selector",
+                    "requested node name",
+                    "required features",
+                ],
+                said(Cause::NodeSelector),
+            ),
+            (&["anti-affinity", "pod affinity"], said(Cause::PodAffinity)),
+            (&["free ports"], said(Cause::HostPort)),
+            (&["scheduling gates"], said(Cause::SchedulingGated)),
+        ],
+    )
 });

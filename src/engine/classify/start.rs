@@ -8,6 +8,7 @@ use super::look::{Look, SYNCS, waiting};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::{ContainerFacts, Termination};
 use crate::engine::finding::{Detail, Symptom};
+use crate::engine::message::{Message, Speaker};
 use crate::engine::words::{Cause, Class, Sureness};
 
 /// Trouble of the node that mends itself is over by then.
@@ -21,7 +22,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
         "RunContainerError" => false,
         _ => return None,
     };
-    let said = read(look, message);
+    let said = read(message);
     let detail = Detail::Waiting { reason, message };
     let onset = if by_time { look.waiting_since(container) } else { look.failing_since(container) };
     let symptom = look.on_container(container, said, onset, detail);
@@ -39,17 +40,17 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
 
 /// What a runtime says of a process that never ran. containerd calls such an end `StartError` and gives it exit code
 /// 128, and the epoch for its start.
-pub(super) fn ending<'a>(look: &Look<'_, 'a>, ending: &'a Termination) -> Option<Reading> {
+pub(super) fn ending(ending: &Termination) -> Option<Reading> {
     let never_ran = matches!(&*ending.reason, "StartError" | "ContainerCannotRun") || ending.exit_code == 128;
-    never_ran.then(|| match read(look, &ending.message) {
+    never_ran.then(|| match read(&ending.message) {
         // The exits are counted anyway, so a node's passing trouble needs no clock here.
         Reading { class, cause, sureness: Sureness::Timed } => reading(class, cause, Sureness::Repeated),
         said => said,
     })
 }
 
-fn read<'a>(look: &Look<'_, 'a>, message: &'a str) -> Reading {
-    look.scene.last_read.read(&TEXTS, message).unwrap_or(said(Cause::RuntimeError))
+fn read(message: &Message) -> Reading {
+    TEXTS.read(message).unwrap_or(said(Cause::RuntimeError))
 }
 
 const fn said(cause: Cause) -> Reading {
@@ -60,27 +61,30 @@ const fn said(cause: Cause) -> Reading {
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let passing = reading(Class::ContainerStart, Cause::RuntimeError, Sureness::Timed);
     let no_memory = |cause| reading(Class::OOMKilled, cause, Sureness::Repeated);
-    Table::new(&[
-        (&["container init was oom-killed"], no_memory(Cause::LimitTooLowToStart)),
-        (&["possibly oom-killed"], no_memory(Cause::Suspected)),
-        (&["failed to reserve container name", "context deadline exceeded"], passing),
-        (&["chdir to cwd", "apparmor profile", "seccomp"], said(Cause::RuntimeError)),
-        (
-            &[
-                "error mounting",
-                "failed to mount",
-                "to rootfs at",
-                "is not a shared mount",
-                "not a shared or slave mount",
-                "read-only file system",
-            ],
-            said(Cause::MountError),
-        ),
-        (&["exec format error"], said(Cause::WrongArchitecture)),
-        (
-            &["executable file not found", "no such file or directory", "no command specified"],
-            said(Cause::CommandNotFound),
-        ),
-        (&["permission denied", "is a directory"], said(Cause::NotExecutable)),
-    ])
+    Table::new(
+        Speaker::Runtime,
+        &[
+            (&["container init was oom-killed"], no_memory(Cause::LimitTooLowToStart)),
+            (&["possibly oom-killed"], no_memory(Cause::Suspected)),
+            (&["failed to reserve container name", "context deadline exceeded"], passing),
+            (&["chdir to cwd", "apparmor profile", "seccomp"], said(Cause::RuntimeError)),
+            (
+                &[
+                    "error mounting",
+                    "failed to mount",
+                    "to rootfs at",
+                    "is not a shared mount",
+                    "not a shared or slave mount",
+                    "read-only file system",
+                ],
+                said(Cause::MountError),
+            ),
+            (&["exec format error"], said(Cause::WrongArchitecture)),
+            (
+                &["executable file not found", "no such file or directory", "no command specified"],
+                said(Cause::CommandNotFound),
+            ),
+            (&["permission denied", "is a directory"], said(Cause::NotExecutable)),
+        ],
+    )
 });

@@ -1,38 +1,38 @@
 //! Reading what a runtime, a scheduler or an admission plugin wrote in prose.
 
-use std::cell::Cell;
-
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
+use crate::engine::message::{Message, Speaker};
 use crate::engine::words::{Cause, Class, Sureness};
 
 /// What a text says: the failure and how much one sight of the text proves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reading {
+pub(in crate::engine) struct Reading {
     pub class: Class,
     pub cause: Cause,
     pub sureness: Sureness,
 }
 
-pub(super) const fn reading(class: Class, cause: Cause, sureness: Sureness) -> Reading {
+pub(in crate::engine) const fn reading(class: Class, cause: Cause, sureness: Sureness) -> Reading {
     Reading { class, cause, sureness }
 }
 
 /// Phrases in lower case and what each stands for. Where a text holds several, the one listed first decides.
-pub(super) struct Table {
+pub(in crate::engine) struct Table {
+    speaker: Speaker,
     automaton: Option<AhoCorasick>,
     readings: Vec<Reading>,
     outside_quotes: bool,
 }
 
 impl Table {
-    pub(super) fn new(rows: &[(&[&str], Reading)]) -> Self {
+    pub(in crate::engine) fn new(speaker: Speaker, rows: &[(&[&str], Reading)]) -> Self {
         let phrases = rows.iter().flat_map(|(phrases, _)| phrases.iter());
         let readings = rows.iter().flat_map(|(phrases, reading)| phrases.iter().map(|_| *reading)).collect();
         let automaton =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(phrases);
         // A table that does not build reads nothing; the tests of every table would fail.
-        Self { automaton: automaton.ok(), readings, outside_quotes: false }
+        Self { speaker, automaton: automaton.ok(), readings, outside_quotes: false }
     }
 
     /// Looks only outside double quotes: quoted names and addresses are chosen by users and may say anything.
@@ -40,7 +40,16 @@ impl Table {
         Self { outside_quotes: true, ..self }
     }
 
-    pub(super) fn read(&self, text: &str) -> Option<Reading> {
+    pub(in crate::engine) fn speaker(&self) -> Speaker {
+        self.speaker
+    }
+
+    pub(super) fn read(&self, message: &Message) -> Option<Reading> {
+        message.says(self, Self::read_part)
+    }
+
+    /// Reads what is no whole message.
+    pub(in crate::engine) fn read_part(&self, text: &str) -> Option<Reading> {
         let first = if self.outside_quotes {
             text.split('"').step_by(2).filter_map(|part| self.first_in(part)).min()
         } else {
@@ -56,35 +65,6 @@ impl Table {
 
     fn first_in(&self, text: &str) -> Option<usize> {
         self.automaton.as_ref()?.find_overlapping_iter(text).map(|found| found.pattern().as_usize()).min()
-    }
-}
-
-/// The last text that was read. The pods of one revision mostly fail in the same words, and comparing two texts is
-/// far cheaper than reading one.
-#[derive(Default)]
-pub(super) struct LastRead<'a>(Cell<Option<(&'static Table, &'a str, Option<Reading>)>>);
-
-impl<'a> LastRead<'a> {
-    pub(super) fn read(&self, table: &'static Table, text: &'a str) -> Option<Reading> {
-        self.recall(table, text, |table, text| table.read(text))
-    }
-
-    /// The same for a text with a grammar of its own, of which `table` reads the parts.
-    pub(super) fn recall(
-        &self,
-        table: &'static Table,
-        text: &'a str,
-        read: impl FnOnce(&'static Table, &str) -> Option<Reading>,
-    ) -> Option<Reading> {
-        if let Some((last_table, last_text, said)) = self.0.get()
-            && std::ptr::eq(last_table, table)
-            && last_text == text
-        {
-            return said;
-        }
-        let said = read(table, text);
-        self.0.set(Some((table, text, said)));
-        said
     }
 }
 

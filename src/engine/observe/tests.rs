@@ -22,7 +22,7 @@ fn container(restarts: u32, state: ContainerState, last: bool) -> ContainerFacts
 
 fn ended(exit_code: i32) -> Box<Termination> {
     let (started, finished) = (Some(at(1)), Some(at(2)));
-    Box::new(Termination { exit_code, signal: 0, reason: name("Error"), message: Box::default(), started, finished })
+    Box::new(Termination { exit_code, signal: 0, reason: name("Error"), message: "".into(), started, finished })
 }
 
 fn terminated() -> ContainerState {
@@ -30,7 +30,7 @@ fn terminated() -> ContainerState {
 }
 
 fn waiting(reason: &str, message: &str) -> ContainerState {
-    ContainerState::Waiting { reason: name(reason), message: Box::from(message) }
+    ContainerState::Waiting { reason: name(reason), message: message.into() }
 }
 
 fn running() -> ContainerState {
@@ -48,7 +48,7 @@ fn pod(container: ContainerFacts) -> PodFacts {
         deleting: false,
         finished: false,
         reason: None,
-        message: Box::default(),
+        message: "".into(),
         ready: false,
         ready_since: None,
         ready_reason: None,

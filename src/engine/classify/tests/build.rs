@@ -163,7 +163,7 @@ pub(super) fn pod(containers: impl IntoIterator<Item = ContainerFacts>) -> PodFa
         deleting: false,
         finished: false,
         reason: None,
-        message: Box::default(),
+        message: "".into(),
         ready: false,
         ready_since: Some(at(2)),
         ready_reason: None,
@@ -196,7 +196,7 @@ fn container(state: ContainerState) -> ContainerFacts {
 }
 
 pub(super) fn waiting(reason: &str, message: &str) -> ContainerFacts {
-    container(ContainerState::Waiting { reason: name(reason), message: Box::from(message) })
+    container(ContainerState::Waiting { reason: name(reason), message: message.into() })
 }
 
 pub(super) fn running(since: i64) -> ContainerFacts {
@@ -218,14 +218,14 @@ pub(super) fn ended(exit_code: i32, reason: &str) -> Termination {
         exit_code,
         signal: 0,
         reason: name(reason),
-        message: Box::default(),
+        message: "".into(),
         started: Some(at(5)),
         finished: Some(at(8)),
     }
 }
 
 pub(super) fn saying(ending: Termination, message: &str) -> Termination {
-    Termination { message: Box::from(message), ..ending }
+    Termination { message: message.into(), ..ending }
 }
 
 /// Changes of a container, to be read after what it is.
@@ -261,12 +261,12 @@ impl With for ContainerFacts {
 }
 
 pub(super) fn condition(status: bool, reason: &str, message: &str, since: i64) -> ConditionFacts {
-    ConditionFacts { status, reason: name(reason), message: Box::from(message), since: at(since) }
+    ConditionFacts { status, reason: name(reason), message: message.into(), since: at(since) }
 }
 
 /// The spell that container `web` waits in.
 pub(super) fn spell(reason: &str, since: i64, attempts: u32, message: &str) -> Option<Box<WaitingSpell>> {
-    let (container, reason, message) = (name("web"), name(reason), Box::from(message));
+    let (container, reason, message) = (name("web"), name(reason), message.into());
     Some(Box::new(WaitingSpell { container, reason, since: at(since), attempts, message }))
 }
 

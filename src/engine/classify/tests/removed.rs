@@ -11,7 +11,7 @@ fn finished(reason: &str, message: &str) -> PodFacts {
     let mut pod = pod([terminated(ended(137, "Error"))]);
     pod.finished = true;
     pod.reason = Some(name(reason));
-    pod.message = Box::from(message);
+    pod.message = message.into();
     pod
 }
 
