@@ -69,18 +69,23 @@ impl Entry {
 /// The log of one cluster.
 pub struct Log(PathBuf);
 
-/// A place in the log.
+/// A moment, and a place in the log before which nothing later stands. The API server writes its log in batches, so
+/// what it answered before the moment may still follow the place.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark(u64);
+pub struct Mark {
+    place: u64,
+    at: Timestamp,
+}
 
 impl Log {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// The present end of the log.
+    /// The present moment. The API server runs on this machine, by the same clock.
     pub fn mark(&self) -> anyhow::Result<Mark> {
-        Ok(Mark(std::fs::metadata(&self.0).with_context(|| format!("reading {}", self.0.display()))?.len()))
+        let place = std::fs::metadata(&self.0).with_context(|| format!("reading {}", self.0.display()))?.len();
+        Ok(Mark { place, at: Timestamp::now() })
     }
 
     /// What callers whose user agent begins with one of `agents` asked since `mark`, in the log's order. The log
@@ -88,7 +93,7 @@ impl Log {
     pub fn since(&self, mark: Mark, agents: &[&str]) -> anyhow::Result<Vec<Entry>> {
         let place = || format!("reading {}", self.0.display());
         let mut file = File::open(&self.0).with_context(place)?;
-        file.seek(SeekFrom::Start(mark.0)).with_context(place)?;
+        file.seek(SeekFrom::Start(mark.place)).with_context(place)?;
         let marks: Vec<String> = agents.iter().map(|agent| format!("\"userAgent\":\"{agent}")).collect();
         let mut entries = Vec::new();
         let mut reader = BufReader::with_capacity(1 << 20, file);
@@ -101,7 +106,10 @@ impl Log {
             let text = String::from_utf8_lossy(&line);
             // The last line may be half written.
             if text.ends_with('\n') && marks.iter().any(|mark| text.contains(mark)) {
-                entries.push(serde_json::from_str(&text).with_context(place)?);
+                let entry: Entry = serde_json::from_str(&text).with_context(place)?;
+                if entry.request_received_timestamp >= mark.at {
+                    entries.push(entry);
+                }
             }
         }
     }
