@@ -68,9 +68,10 @@ demo: ## A real cluster, a bad rollout, and how it is brought back; needs root
 demo-down: ## Take the demo's cluster down
 	@demo/run down
 
-generate: ## Write crds/ and the chart's copies anew
+generate: ## Write crds/, the schema of diagnoses and the chart's copies anew
 	@QUIET=1 .ci/doctor
 	$(CARGO) run --locked -- crds --out crds
+	$(CARGO) run --locked -- diagnose --schema > docs/diagnosis.schema.json
 	deploy/sync-chart.sh
 
 clean: ## Take the test clusters down, and remove what was built

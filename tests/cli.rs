@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -65,6 +66,9 @@ fn the_plugin_shows_how_kubectl_calls_it() {
 #[case(&["policy", "lint", "--help"])]
 #[case(&["frozen", "--help"])]
 #[case(&["selftest", "--help"])]
+#[case(&["diagnose", "--help"])]
+#[case(&["completions", "--help"])]
+#[case(&["man", "--help"])]
 fn help_is_for_people(#[case] args: &[&str]) {
     let output = backstay(args);
     assert_eq!(output.status.code(), Some(0));
@@ -94,6 +98,8 @@ fn wrong_usage_ends_with_two(#[case] args: &[&str]) {
 #[case("frozen", &["frozen"], "listing Deployments in namespace shop")]
 #[case("frozen-all", &["frozen", "-A"], "listing Deployments in all namespaces")]
 #[case("selftest", &["selftest"], "asking for the version")]
+#[case("diagnose", &["diagnose"], "listing pods in namespace shop")]
+#[case("diagnose_all", &["diagnose", "-A"], "listing pods in all namespaces")]
 fn a_cluster_that_does_not_answer_is_one_line_and_a_hint(
     #[case] name: &str,
     #[case] args: &[&str],
@@ -170,4 +176,115 @@ fn a_reader_that_leaves_early_is_no_failure() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), err(&output)), (Some(0), String::new()));
+}
+
+/// A pod of no Deployment; its container is ready, or it crashes.
+fn pod(name: &str, crashes: bool) -> String {
+    let state = match crashes {
+        true => {
+            r#""waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2026-03-01T10:00:09Z"}"#
+        }
+        false => r#""running": {"startedAt": "2026-03-01T10:00:01Z"}"#,
+    };
+    let (ready, word) = (!crashes, if crashes { "False" } else { "True" });
+    format!(
+        r#"{{"apiVersion": "v1", "kind": "Pod",
+        "metadata": {{"name": "{name}", "namespace": "shop", "uid": "{name}", "creationTimestamp": "2026-03-01T10:00:00Z"}},
+        "spec": {{"nodeName": "n1", "containers": [{{"name": "web"}}]}},
+        "status": {{"phase": "Running", "conditions": [{{"type": "Ready", "status": "{word}"}}], "containerStatuses": [
+            {{"name": "web", "ready": {ready}, "started": {ready}, "restartCount": 3, "state": {{{state}}}}}]}}}}"#
+    )
+}
+
+fn diagnose(args: &[&str], stdin: Option<&str>) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.env_clear().env("HOME", "/nonexistent").arg("diagnose").args(args);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(stdin.unwrap_or_default().as_bytes()).unwrap();
+    drop(pipe);
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn diagnose_ends_with_what_it_found() {
+    let folder = folder("diagnose");
+    let write = |name: &str, text: &str| {
+        let path = folder.join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let good = write("good.json", &pod("good", false));
+    let bad = write("bad.json", &pod("bad", true));
+    let none = write("none.json", r#"{"kind": "List", "items": []}"#);
+    let other = write("other.json", r#"{"kind": "ConfigMap", "metadata": {"name": "a"}}"#);
+    let broken = write("broken.json", "{\"kind\":");
+    let code = |args: &[&str]| diagnose(args, None).status.code();
+    assert_eq!(code(&["-f", &good]), Some(0));
+    assert_eq!(code(&["-f", &none]), Some(0));
+    assert_eq!(code(&["-f", &good, &bad]), Some(1));
+    assert_eq!(code(&["-f", &good, "-f", &bad, "-o", "json"]), Some(1));
+    assert_eq!(code(&["pod/good", "-f", &good, &bad]), Some(0));
+    assert_eq!(code(&["pod/none", "-f", &good, &bad]), Some(2));
+    assert_eq!(code(&["-n", "pay", "-f", &bad]), Some(0));
+    for unusable in [&other, &broken, "/nonexistent.json"] {
+        let output = diagnose(&["-f", &good, unusable], None);
+        let expected = if unusable == other { Some(0) } else { Some(2) };
+        assert_eq!(output.status.code(), expected, "{}", err(&output));
+    }
+    let output = diagnose(&["-f", &broken], None);
+    assert_eq!(err(&output), format!("backstay: {broken}:1:8: the JSON ends too early\n"));
+    let output = diagnose(&["-f", &other], None);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(err(&output).lines().count(), 2, "{}", err(&output));
+}
+
+#[test]
+fn diagnose_reads_standard_input() {
+    let output = diagnose(&["-f", "-", "-o", "json"], Some(&pod("bad", true)));
+    let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(report["workloads"][0]["findings"][0]["cause"], "ApplicationError");
+    assert_eq!((output.status.code(), err(&output)), (Some(1), String::new()));
+    let output = diagnose(&["-f", "-", "-o", "yaml"], Some(&format!("[{}, 7]", pod("bad", true))));
+    assert!(out(&output).starts_with("schema: backstay.dev/diagnosis/v1\n"), "{}", out(&output));
+    assert_eq!(err(&output), "backstay: standard input: items[1] was left out: it is no object\n");
+}
+
+#[rstest]
+#[case(&["diagnose", "service/web"])]
+#[case(&["diagnose", "-o", "xml"])]
+#[case(&["diagnose", "-A", "-n", "shop"])]
+#[case(&["diagnose", "--now", "yesterday", "-f", "x"])]
+#[case(&["diagnose", "--now", "2026-03-01T10:00:00Z"])]
+#[case(&["completions", "tcsh"])]
+fn wrong_usage_of_diagnose_ends_with_two(#[case] args: &[&str]) {
+    let output = backstay(args);
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(err(&output).starts_with("error: "), "{}", err(&output));
+}
+
+#[test]
+fn shells_accept_the_completions() {
+    for (shell, checker) in [("bash", "bash"), ("zsh", "zsh"), ("fish", "fish")] {
+        let script = out(&backstay(&["completions", shell]));
+        assert!(script.contains("diagnose") && script.contains("no-color"), "{shell}");
+        let path = folder("completions").join(shell);
+        fs::write(&path, script).unwrap();
+        // Bash is everywhere; the others are checked where they are.
+        match Command::new(checker).arg("-n").arg(&path).output() {
+            Ok(checked) => assert!(checked.status.success(), "{shell}: {}", err(&checked)),
+            Err(error) => assert_ne!(shell, "bash", "{error}"),
+        }
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    assert!(out(&backstay(&["man"])).contains(".TH backstay 1"));
+    let folder = folder("man");
+    let output = backstay(&["man", "--out", &folder.display().to_string()]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let page = fs::read_to_string(folder.join("backstay-diagnose.1")).unwrap();
+    assert!(page.contains("kubectl get"), "{page}");
 }

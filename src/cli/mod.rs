@@ -1,9 +1,12 @@
 //! The command line, one file per command.
 
+mod completions;
 mod crds;
+mod diagnose;
 mod failure;
 mod frozen;
 mod incident;
+mod man;
 mod page;
 mod policy;
 mod reach;
@@ -38,6 +41,8 @@ struct Cli {
 enum Command {
     /// Run the operator
     Run(Box<crate::config::RunArgs>),
+    /// Say what fails, whose fault it is and what to do next, in a cluster or in what kubectl printed
+    Diagnose(Box<diagnose::DiagnoseArgs>),
     /// Read incidents, and answer them
     #[command(subcommand, visible_alias = "incidents")]
     Incident(incident::Command),
@@ -48,6 +53,10 @@ enum Command {
     Frozen(frozen::FrozenArgs),
     /// Print the CustomResourceDefinitions, or write them into a directory
     Crds(crds::CrdsArgs),
+    /// Print what a shell needs to complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a directory
+    Man(man::ManArgs),
     /// Check from inside the cluster that this installation can do its work
     Selftest(selftest::SelftestArgs),
 }
@@ -59,10 +68,13 @@ pub async fn main() -> ExitCode {
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         Command::Run(args) => run::run(&args).await,
+        Command::Diagnose(args) => diagnose::run(&args, program).await,
         Command::Incident(command) => incident::run(&command, program).await,
         Command::Policy(command) => policy::run(&command, program).await,
         Command::Frozen(args) => frozen::run(&args).await,
         Command::Crds(args) => crds::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
         Command::Selftest(args) => selftest::run(&args).await,
     };
     match done {

@@ -29,6 +29,12 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// The same without colour.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        Self { colour: false, ..self }
+    }
+
     /// Standard output. Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is
     /// dumb.
     pub fn stdout() -> Self {

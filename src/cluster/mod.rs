@@ -2,12 +2,14 @@
 //! decided becomes writes.
 
 pub mod apply;
+pub mod cases;
 pub mod chain;
 pub mod client;
 pub mod digest;
 pub mod events;
 pub mod facts;
 pub mod gather;
+pub mod intake;
 pub mod lease;
 pub mod oneshot;
 pub mod own;
@@ -18,6 +20,7 @@ pub mod shelf;
 pub mod slim;
 pub mod store;
 pub mod streams;
+pub mod survey;
 pub mod watches;
 
 pub use crate::engine::text;

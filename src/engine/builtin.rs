@@ -1,7 +1,21 @@
 //! The built-in rules, asked after those of the policy. `docs/operations.md` lists them; a test compares the two.
 
-use super::policy::{Match, Rule, RuleAction, Threshold};
+use super::facts::Name;
+use super::policy::{Guards, Match, Mode, Policy, Rollout, Rule, RuleAction, Threshold};
 use super::words::{Class, Severity};
+
+/// What governs a workload where no policy says otherwise: every default.
+pub fn policy() -> Policy {
+    Policy {
+        reference: Name::from("the defaults"),
+        generation: 0,
+        mode: Mode::Enforce,
+        rollout: Rollout::default(),
+        rules: rules(),
+        guards: Guards::default(),
+        impact: None,
+    }
+}
 
 /// The table, in the order in which it is asked.
 pub fn rules() -> Vec<Rule> {

@@ -34,9 +34,10 @@ pub struct Snapshot {
     pub data_age_seconds: i64,
 }
 
-/// A Deployment.
+/// A Deployment; in a diagnosis also whatever else makes pods.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkloadFacts {
+    pub kind: Name,
     pub namespace: Name,
     pub name: Name,
     pub uid: Name,
@@ -174,6 +175,8 @@ pub struct PodFacts {
     pub deleting: bool,
     /// `status.phase` is `Failed` or `Succeeded`: the pod will not run again.
     pub finished: bool,
+    /// `restartPolicy` is not `Always`, as in Jobs: a container that ends without an error has done its work.
+    pub may_end: bool,
     /// `status.reason` and `status.message`, such as `Evicted`.
     pub reason: Option<Name>,
     pub message: Message,

@@ -3,7 +3,7 @@
 
 mod table;
 
-use super::facts::Snapshot;
+use super::facts::{ContainerState, Snapshot};
 use super::finding::{Subject, Symptom};
 use super::words::{Aspect, Cause, Class, Fault, Rollback, Sureness};
 
@@ -17,7 +17,9 @@ pub struct Knowledge {
     pub sureness: Sureness,
     /// Parts of a template whose change can cause it; empty where no change of a template can.
     pub aspects: &'static [Aspect],
-    /// Commands for a person, with `{namespace}`, `{workload}`, `{pod}` and `{container}` to fill in.
+    /// Commands for a person, with `{namespace}`, `{kind}`, `{workload}`, `{rollout}`, `{pod}`, `{container}` and
+    /// `{previous}` to fill in; `{rollout}` is kind and name of a workload that keeps its revisions, and `{previous}`
+    /// asks for the log of the run before this one.
     pub steps: &'static [&'static str],
     /// What it means, in one sentence.
     pub meaning: &'static str,
@@ -39,19 +41,28 @@ pub fn about(class: Class, cause: Cause) -> Knowledge {
 }
 
 /// The next steps for a person who meets this symptom: at most four commands of at most 256 bytes each. A step that
-/// needs a pod or a container is left out where there is none.
+/// needs what there is none of, such as a pod, is left out.
 pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> Vec<String> {
     let cause = symptom.map_or(Cause::Unknown, |symptom| symptom.cause);
     let pod = symptom.and_then(|symptom| match symptom.subject {
         Subject::Pod(pod) => Some(&*pod.name),
         Subject::Revision(_) | Subject::Workload => None,
     });
-    let container = symptom.and_then(|symptom| symptom.container).map(|container| &*container.name);
+    let container = symptom.and_then(|symptom| symptom.container);
+    let has_ended = container.is_some_and(|c| matches!(c.state, ContainerState::Terminated(_)));
+    let previous = if has_ended { "" } else { " --previous" };
+    let container = container.map(|container| &*container.name);
+    let kind = s.workload.kind.to_ascii_lowercase();
+    let keeps_revisions = matches!(&*kind, "deployment" | "statefulset" | "daemonset");
+    let rollout = format!("{kind}/{}", s.workload.name);
     let marks = [
         ("{namespace}", Some(&*s.workload.namespace)),
+        ("{kind}", Some(&*kind)),
         ("{workload}", Some(&*s.workload.name)),
+        ("{rollout}", keeps_revisions.then_some(&*rollout)),
         ("{pod}", pod),
         ("{container}", container),
+        ("{previous}", Some(previous)),
     ];
     let filled = about(class, cause).steps.iter().filter_map(|step| fill(step, &marks));
     filled.filter(|step| step.len() <= MAX_STEP).take(4).collect()

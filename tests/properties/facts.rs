@@ -94,6 +94,7 @@ pub fn pod(n: usize, revision: usize, fails: bool) -> PodFacts {
         started: Some(created),
         deleting: false,
         finished: false,
+        may_end: false,
         reason: None,
         message: "".into(),
         ready: !fails,
@@ -122,6 +123,7 @@ pub fn bad_rollout() -> Snapshot {
     ledger[1].failed_at = Some(at(-20_000));
     Snapshot {
         workload: WorkloadFacts {
+            kind: "Deployment".into(),
             namespace: name("shop"),
             name: name("web"),
             uid: name("uid-web"),

@@ -20,7 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 pub use self::names::Interner;
 pub use self::node::node_facts;
 pub use self::pod::pod_facts;
-pub use self::revision::revision_facts;
+pub use self::revision::{revision_facts, template_facts};
 pub use self::workload::workload_facts;
 use super::slim::Condition;
 use super::text::{self, MAX_MESSAGE};

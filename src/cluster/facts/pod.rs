@@ -24,6 +24,7 @@ pub fn pod_facts(pod: &SlimPod, names: &mut Interner) -> Option<PodFacts> {
         started: status.start_time.0,
         deleting: meta.deletion_timestamp.is_some(),
         finished: matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")),
+        may_end: matches!(pod.spec.restart_policy.as_deref(), Some("Never" | "OnFailure")),
         reason: names.optional(status.reason.as_deref()),
         message: message(status.message.as_deref()),
         ready: ready.is_some_and(is_true),

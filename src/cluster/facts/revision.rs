@@ -27,7 +27,8 @@ pub fn revision_facts(set: &SlimReplicaSet, names: &mut Interner) -> Option<Revi
     })
 }
 
-fn template_facts(template: &Walked<Template>, names: &mut Interner) -> TemplateFacts {
+/// What can be compared between templates, and what the classifiers compute with.
+pub fn template_facts(template: &Walked<Template>, names: &mut Interner) -> TemplateFacts {
     let kept = &template.kept;
     let init = kept.init_containers.iter().map(|spec| (init_kind(spec.restart_policy.as_deref()), spec));
     let apps = kept.containers.iter().map(|spec| (ContainerKind::App, spec));

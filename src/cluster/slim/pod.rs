@@ -29,6 +29,7 @@ impl SlimPod {
 #[serde(rename_all = "camelCase", default)]
 pub struct PodSpec {
     pub node_name: Option<String>,
+    pub restart_policy: Option<String>,
     #[serde(deserialize_with = "lenient::or_default")]
     pub init_containers: Vec<Container>,
     #[serde(deserialize_with = "lenient::or_default")]

@@ -278,7 +278,8 @@ impl Stored for SlimNode {
     }
 }
 
-fn summary(nodes: &[Arc<NodeFacts>]) -> NodesFacts {
+/// The nodes as a whole.
+pub(super) fn summary(nodes: &[Arc<NodeFacts>]) -> NodesFacts {
     let count = |of: fn(&NodeFacts) -> bool| u32::try_from(nodes.iter().filter(|node| of(node)).count());
     NodesFacts {
         own: Vec::new(),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::ending;
 use super::look::{Look, Scene, waiting};
-use super::text::reading;
+use super::text::{Reading, reading};
 use crate::engine::facts::{ContainerFacts, ContainerState, PodFacts, Termination};
 use crate::engine::finding::{Detail, Symptom};
 use crate::engine::observe;
@@ -19,15 +19,23 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     }
     let last = last_ending(look, container)?;
     let said = ending::read(look, container, last)?;
-    let detail = match said.class {
-        Class::OOMKilled => Detail::OutOfMemory {
-            ended: last,
-            limit: look.template(container).and_then(|template| template.memory_limit),
-        },
-        _ => Detail::Ended(last),
-    };
-    let symptom = look.on_container(container, said, onset(look, container, last), detail);
+    let symptom = look.on_container(container, said, onset(look, container, last), detail(look, container, said, last));
     Some(Symptom { occurrences: counted(look, container, last), ..symptom })
+}
+
+/// A run that ended for want of memory is shown with the limit.
+pub(super) fn detail<'a>(
+    look: &Look<'_, 'a>,
+    container: &ContainerFacts,
+    said: Reading,
+    ended: &'a Termination,
+) -> Detail<'a> {
+    match said.class {
+        Class::OOMKilled => {
+            Detail::OutOfMemory { ended, limit: look.template(container).and_then(|template| template.memory_limit) }
+        }
+        _ => Detail::Ended(ended),
+    }
 }
 
 /// Exits of this container that count towards the rollout, without those that were made up.
@@ -47,7 +55,7 @@ fn counted(look: &Look<'_, '_>, container: &ContainerFacts, last: &Termination) 
 /// How the container's last run ended, unless it has done its work or has healed since.
 fn last_ending<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option<&'a Termination> {
     match &container.state {
-        ContainerState::Terminated(t) if container.kind == ContainerKind::Init && t.exit_code == 0 => None,
+        ContainerState::Terminated(t) if t.exit_code == 0 && has_work(look, container) => None,
         ContainerState::Terminated(t) => Some(t),
         // The pod's own restart rules took the container away (pkg/kubelet/kubelet_pods.go, Kubernetes 1.36).
         ContainerState::Waiting { reason, .. } if &**reason == "RestartingAllContainers" => None,
@@ -55,6 +63,11 @@ fn last_ending<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option
         ContainerState::Running { .. } if healed(look.scene, look.pod, container) => None,
         ContainerState::Running { .. } => container.last.as_deref(),
     }
+}
+
+/// The container is there to do its work and end.
+fn has_work(look: &Look<'_, '_>, container: &ContainerFacts) -> bool {
+    container.kind == ContainerKind::Init || look.pod.may_end
 }
 
 /// The container has run and been ready for as long as makes a revision healthy.

@@ -6,6 +6,7 @@
 mod config;
 mod crash;
 mod create_refused;
+mod ended;
 mod ending;
 pub mod evidence;
 mod image;
@@ -65,6 +66,7 @@ fn of_pod<'a>(look: &Look<'_, 'a>, symptoms: &mut Vec<Symptom<'a>>) {
         return;
     }
     if look.pod.finished {
+        symptoms.extend(ended::symptom(look).filter(|_| look.pod.may_end));
         return;
     }
     if let Some(symptom) = pending::symptom(look).or_else(|| setup::symptom(look)) {

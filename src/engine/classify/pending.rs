@@ -3,7 +3,7 @@
 use super::look::{Look, Scene};
 use super::scheduling;
 use super::text::{Reading, reading};
-use crate::engine::facts::{ConditionFacts, ContainerTemplate, RevisionFacts};
+use crate::engine::facts::{ConditionFacts, ContainerState, ContainerTemplate, PodFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Symptom};
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
@@ -17,9 +17,14 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     match &look.pod.unscheduled {
         Some(condition) => Some(unscheduled(look, condition)),
         // A scheduler that does not exist leaves neither event nor condition.
-        None if look.pod.node.is_none() => Some(unheard(look)),
+        None if look.pod.node.is_none() && !has_run(look.pod) => Some(unheard(look)),
         None => None,
     }
+}
+
+/// A container has a state, so there is a node, whether or not the pod says which.
+fn has_run(pod: &PodFacts) -> bool {
+    pod.containers.iter().any(|container| container.state != ContainerState::Unknown)
 }
 
 fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Symptom<'a> {

@@ -73,9 +73,9 @@ const IDENTITY: &[Aspect] = &[Aspect::ServiceAccount];
 const NOTHING: &[Aspect] = &[];
 
 const DESCRIBE: &str = "kubectl -n {namespace} describe pod {pod}";
-const ENDED: &str = "kubectl -n {namespace} logs {pod} -c {container} --previous";
+const ENDED: &str = "kubectl -n {namespace} logs {pod} -c {container}{previous}";
 const RUNS: &str = "kubectl -n {namespace} logs {pod} -c {container}";
-const HISTORY: &str = "kubectl -n {namespace} rollout history deployment/{workload}";
+const HISTORY: &str = "kubectl -n {namespace} rollout history {rollout}";
 const PODS: &str = "kubectl -n {namespace} get pods -o wide";
 const REFUSALS: &str =
     "kubectl -n {namespace} get events --field-selector involvedObject.kind=ReplicaSet,reason=FailedCreate";
@@ -86,7 +86,7 @@ const LOGS: &[&str] = &[ENDED, DESCRIBE, HISTORY];
 const LOG: &[&str] = &[RUNS, DESCRIBE, HISTORY];
 const OOM: &[&str] = &["kubectl -n {namespace} top pod {pod} --containers", ENDED, DESCRIBE, HISTORY];
 const NODE: &[&str] = &[NODES, "kubectl describe nodes", PODS];
-const REGISTRY: &[&str] = &[DESCRIBE, "kubectl -n {namespace} get deployment {workload} -o wide", NODES];
+const REGISTRY: &[&str] = &[DESCRIBE, "kubectl -n {namespace} get {kind} {workload} -o wide", NODES];
 const SECRETS: &[&str] = &[DESCRIBE, "kubectl -n {namespace} get serviceaccounts,secrets", HISTORY];
 const OBJECTS: &[&str] = &[DESCRIBE, "kubectl -n {namespace} get configmaps,secrets", HISTORY];
 const PLACING: &[&str] = &[DESCRIBE, "kubectl describe nodes", PODS];
@@ -97,7 +97,7 @@ const WEBHOOKS: &[&str] = &[REFUSALS, "kubectl get validatingwebhookconfiguratio
 const ACCOUNTS: &[&str] = &[REFUSALS, "kubectl -n {namespace} get serviceaccounts", HISTORY];
 const PRIORITIES: &[&str] = &[REFUSALS, "kubectl get priorityclasses", HISTORY];
 const NAMESPACE: &[&str] = &["kubectl get namespace {namespace} -o yaml"];
-const ROLLOUT: &[&str] = &["kubectl -n {namespace} describe deployment {workload}", PODS, HISTORY];
+const ROLLOUT: &[&str] = &["kubectl -n {namespace} describe {kind} {workload}", PODS, HISTORY];
 
 macro_rules! table {
     ($($class:ident $cause:ident: $fault:ident $rollback:ident $sureness:ident $aspects:ident $steps:ident

@@ -47,6 +47,7 @@ fn pod(container: ContainerFacts) -> PodFacts {
         started: None,
         deleting: false,
         finished: false,
+        may_end: false,
         reason: None,
         message: "".into(),
         ready: false,

@@ -51,6 +51,7 @@ pub(super) fn only(pod: PodFacts) -> Snapshot {
 
 fn workload() -> WorkloadFacts {
     WorkloadFacts {
+        kind: name("Deployment"),
         namespace: name("shop"),
         name: name("web"),
         uid: name("uid-web"),
@@ -162,6 +163,7 @@ pub(super) fn pod(containers: impl IntoIterator<Item = ContainerFacts>) -> PodFa
         started: Some(at(2)),
         deleting: false,
         finished: false,
+        may_end: false,
         reason: None,
         message: "".into(),
         ready: false,

@@ -1,0 +1,86 @@
+//! The diagnosis as Markdown, for tickets and chats.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::super::page::one_line;
+use super::screen::{capital, command, named, place, seen, troubled};
+use super::{Answer, Diagnosed};
+use crate::engine::finding::Finding;
+use crate::engine::knowledge;
+
+/// The document.
+pub fn render(answer: &Answer, program: &str) -> String {
+    let mut out = String::new();
+    let troubled = troubled(&answer.workloads);
+    if troubled.is_empty() {
+        let _ = writeln!(
+            out,
+            "Nothing is failing: {} workloads looked at by `{program} diagnose`.",
+            answer.workloads.len()
+        );
+    }
+    for found in troubled {
+        workload(&mut out, found, answer.now);
+    }
+    if !answer.gaps.is_empty() {
+        let _ = writeln!(out, "\n### Not seen\n");
+        for gap in &answer.gaps {
+            let _ = writeln!(out, "- {}", escaped(gap));
+        }
+    }
+    out
+}
+
+fn workload(out: &mut String, found: &Diagnosed, now: Timestamp) {
+    let blank = if out.is_empty() { "" } else { "\n" };
+    let diagnosis = &found.diagnosis;
+    let _ = writeln!(out, "{blank}## {}: {}", escaped(&place(found)), diagnosis.state);
+    for (number, finding) in diagnosis.findings.iter().enumerate() {
+        // The verdict in words is on the first.
+        let because = diagnosis.verdict.as_ref().filter(|_| number == 0).map(|verdict| verdict.because.as_str());
+        self::finding(out, finding, because, now);
+    }
+    let follows = &diagnosis.follows;
+    let action = follows.action.map_or_else(|| "nothing".to_owned(), |action| action.to_string());
+    if found.case.is_deployment || diagnosis.findings.is_empty() {
+        let _ = writeln!(out, "\n**What Backstay would do:** {action}: {}", escaped(&follows.why));
+    }
+}
+
+fn finding(out: &mut String, f: &Finding, because: Option<&str>, now: Timestamp) {
+    let meaning = knowledge::about(f.class, f.cause).meaning;
+    let _ = writeln!(out, "\n### {}\n\n{meaning} {}.\n", named(f), escaped(&capital(&seen(f, now))));
+    for evidence in &f.evidence {
+        let _ = writeln!(out, "- {}\n  {}", code(&evidence.source), code(&evidence.text));
+    }
+    let because = because.map(|because| format!(": {}", escaped(because))).unwrap_or_default();
+    let _ = writeln!(out, "\n**Fault:** {}, {}{because}", f.fault, f.confidence);
+    for (number, rejected) in f.rejected.iter().enumerate() {
+        let blank = if number == 0 { "\n" } else { "" };
+        let _ = writeln!(out, "{blank}- not {}: {}", rejected.fault, escaped(&rejected.because));
+    }
+    let _ = writeln!(out, "\n```console");
+    for step in &f.next_steps {
+        let _ = writeln!(out, "$ {}", command(step));
+    }
+    let _ = writeln!(out, "```");
+}
+
+/// Text from the cluster between backticks, which it cannot end.
+fn code(text: &str) -> String {
+    format!("`{}`", one_line(text).replace('`', "'"))
+}
+
+/// Text from the cluster as text and nothing else: no link, image, mention or HTML.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for char in one_line(text).chars() {
+        if matches!(char, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '@') {
+            out.push('\\');
+        }
+        out.push(char);
+    }
+    out
+}

@@ -1,0 +1,184 @@
+//! `backstay diagnose`: what fails, whose fault it is, and what to do next, from a cluster or from files.
+//!
+//! The answer is made by the operator's own code. Nothing is written.
+
+mod input;
+mod markdown;
+mod report;
+mod screen;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+
+use self::report::Report;
+use self::target::Target;
+use super::failure::Failed;
+use super::incident::{self, encode};
+use super::page::{Screen, one_line};
+use super::reach::ReachArgs;
+use super::{FAILING, print};
+use crate::cluster::cases::{Case, cases};
+use crate::cluster::intake::Intake;
+use crate::cluster::store::WorkloadKey;
+use crate::cluster::survey::Survey;
+use crate::controller::fleet::{self, Fleet};
+use crate::engine::decide::decide;
+use crate::engine::diagnose::{Diagnosis, of_deployment, of_others};
+use crate::engine::storm::Limits;
+use crate::engine::words::State;
+
+#[derive(Args, Debug)]
+#[command(after_help = "Exit codes: 0 nothing is failing, 1 something is, 2 it cannot be judged.\n\n\
+    Examples:\n  \
+      backstay diagnose deployment/web -n shop\n  \
+      kubectl get deploy,rs,pods,events,nodes -o json | backstay diagnose -f -")]
+pub struct DiagnoseArgs {
+    /// Only this workload, as NAME, deployment/NAME, pod/NAME, statefulset/NAME and so on
+    #[arg(value_name = "WORKLOAD", value_parser = Target::parse)]
+    pub target: Option<Target>,
+    /// What `kubectl get -o json` or `-o yaml` printed, or - for standard input; no cluster is asked
+    #[arg(short, long = "filename", value_name = "FILE", num_args = 1..)]
+    pub files: Vec<PathBuf>,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// When the files were written. Without it, the newest time in them
+    #[arg(long, value_name = "TIME", requires = "files")]
+    pub now: Option<Timestamp>,
+    /// json and yaml have one schema, which --schema prints
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<Format>,
+    /// Print the JSON Schema of -o json
+    #[arg(long, exclusive = true)]
+    pub schema: bool,
+    /// No colour, also on a terminal
+    #[arg(long)]
+    pub no_color: bool,
+    #[command(flatten)]
+    pub reach: ReachArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Json,
+    Yaml,
+    Markdown,
+}
+
+/// One workload and what is to say of it.
+#[derive(Debug)]
+pub struct Diagnosed {
+    pub case: Case,
+    pub diagnosis: Diagnosis,
+}
+
+/// Everything there is to say.
+#[derive(Debug)]
+pub struct Answer {
+    pub workloads: Vec<Diagnosed>,
+    /// What was not seen, for people.
+    pub gaps: Vec<String>,
+    pub now: Timestamp,
+}
+
+pub async fn run(args: &DiagnoseArgs, program: &str) -> anyhow::Result<ExitCode> {
+    if args.schema {
+        print(&report::schema()?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let answer = if args.files.is_empty() { live(args).await? } else { offline(args)? };
+    let text = match args.output {
+        Some(format @ (Format::Json | Format::Yaml)) => {
+            answer.gaps.iter().for_each(|gap| eprintln!("backstay: {}", one_line(gap)));
+            let output = if format == Format::Yaml { incident::Output::Yaml } else { incident::Output::Json };
+            encode(&Report::of(&answer.workloads), output)?
+        }
+        Some(Format::Markdown) => markdown::render(&answer, program),
+        None => {
+            let screen = Screen::stdout();
+            screen::render(&answer, if args.no_color { screen.plain() } else { screen }, program)
+        }
+    };
+    print(&text)?;
+    Ok(code(&answer.workloads))
+}
+
+async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
+    let cluster = args.reach.connect().await?;
+    let namespace = (!args.all_namespaces).then_some(&*cluster.namespace);
+    let place = namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace {name}"));
+    let seen = Survey::of(&cluster.client, namespace).await;
+    let seen = seen.map_err(|error| cluster.failed(format!("listing pods in {place}"), &error))?;
+    let now = Timestamp::now();
+    let workloads = diagnose(seen.intake, now);
+    Ok(Answer { workloads: chosen(args, workloads, &place)?, gaps: seen.gaps, now })
+}
+
+fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
+    let mut intake = Intake::default();
+    let mut gaps = Vec::new();
+    for path in &args.files {
+        gaps.extend(input::read(path, &mut intake)?);
+    }
+    if !intake.has_workloads() && (intake.objects > 0 || !gaps.is_empty()) {
+        let why = match gaps.first() {
+            Some(odd) => odd.clone(),
+            None => "there is no Deployment and no Pod in what was given".to_owned(),
+        };
+        let hint = "`kubectl get deploy,rs,pods,events,nodes -o json` prints what helps most";
+        return Err(Failed::new("finding workloads", why).with_hint(hint).into());
+    }
+    let now = args.now.or(intake.newest).unwrap_or_else(Timestamp::now);
+    let workloads = diagnose(intake, now);
+    Ok(Answer { workloads: chosen(args, workloads, "the input")?, gaps, now })
+}
+
+/// Judges every workload, each knowing how its neighbours do.
+fn diagnose(intake: Intake, now: Timestamp) -> Vec<Diagnosed> {
+    let mut cases = cases(intake, now);
+    let fleet = Fleet::new(Limits::default());
+    for case in cases.iter().filter(|case| case.is_deployment) {
+        fleet.report(&key(case), fleet::Report::of(&case.snapshot, &decide(&case.snapshot, now)));
+    }
+    for case in cases.iter_mut().filter(|case| case.is_deployment) {
+        case.snapshot.fleet = fleet.facts(&key(case), now);
+    }
+    let diagnosed = cases.into_iter().map(|case| {
+        let of = if case.is_deployment { of_deployment } else { of_others };
+        Diagnosed { diagnosis: of(&case.snapshot, now), case }
+    });
+    diagnosed.collect()
+}
+
+fn key(case: &Case) -> WorkloadKey {
+    let workload = &case.snapshot.workload;
+    WorkloadKey { namespace: workload.namespace.clone(), name: workload.name.clone() }
+}
+
+/// The workloads that were asked for.
+fn chosen(args: &DiagnoseArgs, mut workloads: Vec<Diagnosed>, place: &str) -> Result<Vec<Diagnosed>, Failed> {
+    if let Some(namespace) = args.reach.namespace.as_ref().filter(|_| !args.files.is_empty()) {
+        workloads.retain(|found| *found.case.snapshot.workload.namespace == **namespace);
+    }
+    let Some(target) = &args.target else { return Ok(workloads) };
+    let found = target.among(workloads);
+    if found.is_empty() {
+        return Err(Failed::new(format!("finding {target} in {place}"), "there is none of that name"));
+    }
+    Ok(found)
+}
+
+fn is_failing(state: State) -> bool {
+    matches!(state, State::Failing | State::Held | State::Stabilising)
+}
+
+fn code(workloads: &[Diagnosed]) -> ExitCode {
+    let failing = workloads.iter().any(|found| is_failing(found.diagnosis.state));
+    if failing { ExitCode::from(FAILING) } else { ExitCode::SUCCESS }
+}

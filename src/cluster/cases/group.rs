@@ -1,0 +1,180 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Key, is_hash};
+use crate::cluster::digest::Walked;
+use crate::cluster::facts::{Interner, template_facts};
+use crate::cluster::intake::Maker;
+use crate::cluster::slim::Template;
+use crate::cluster::store::Labels;
+use crate::engine::facts::{PodFacts, RevisionFacts, TemplateFacts, WorkloadFacts};
+use crate::engine::glance::glance;
+
+/// What belongs to one workload.
+#[derive(Debug, Default)]
+pub struct Group {
+    pub deployment: Option<(WorkloadFacts, Labels)>,
+    pub maker: Option<Maker>,
+    pub revisions: Vec<RevisionFacts>,
+    pub pods: Vec<PodFacts>,
+    /// What made the pods, by UID; those that are among the revisions too.
+    pub makers: BTreeMap<String, MadeUp>,
+}
+
+/// A revision of which only the pods are known.
+#[derive(Debug)]
+pub struct MadeUp {
+    name: String,
+}
+
+impl MadeUp {
+    pub fn by(name: &str) -> Self {
+        Self { name: name.to_owned() }
+    }
+
+    fn hash(&self) -> &str {
+        self.name.rsplit_once('-').map(|(_, hash)| hash).filter(|hash| is_hash(hash)).unwrap_or_default()
+    }
+}
+
+/// A workload as the engine takes it.
+#[derive(Debug)]
+pub struct Family {
+    pub workload: WorkloadFacts,
+    pub revisions: Vec<Arc<RevisionFacts>>,
+    pub pods: Vec<Arc<PodFacts>>,
+    /// Of the Deployment, if there is one.
+    pub labels: Option<Labels>,
+}
+
+/// Templates of pods by the UID of their owner.
+pub type Templates = BTreeMap<String, Walked<Template>>;
+
+impl Group {
+    /// `None` where there is nothing to look at: an old ReplicaSet without pods and without its Deployment.
+    pub fn finish(
+        mut self,
+        key: &Key,
+        templates: &mut Templates,
+        names: &mut Interner,
+        now: Timestamp,
+    ) -> Option<Family> {
+        let alone = self.deployment.is_none() && self.maker.is_none();
+        if alone && self.pods.is_empty() && self.revisions.iter().all(|revision| revision.desired == 0) {
+            return None;
+        }
+        self.forget_retries();
+        self.make_up_revisions(templates, names);
+        let (workload, labels) = match self.deployment.take() {
+            Some((workload, labels)) => (workload, Some(labels)),
+            None => (self.make_up_workload(key, names), None),
+        };
+        let pods = self.pods.iter().map(|pod| Arc::new(glance(pod, now))).collect();
+        Some(Family { workload, revisions: self.revisions.into_iter().map(Arc::new).collect(), pods, labels })
+    }
+
+    /// Pods of a Job that failed and were tried again are its way of working. What counts is how the last one did,
+    /// unless the Job itself has the last word.
+    fn forget_retries(&mut self) {
+        if self.maker.as_ref().is_some_and(Maker::has_failed) {
+            return;
+        }
+        let complete = self.maker.as_ref().is_some_and(Maker::is_complete);
+        let failed = |pod: &PodFacts| pod.finished && pod.may_end && has_failed(pod);
+        let last = self.pods.iter().filter(|pod| pod.may_end).max_by_key(|pod| pod.created);
+        if complete || last.is_some_and(|pod| !failed(pod)) {
+            self.pods.retain(|pod| !failed(pod));
+        }
+    }
+
+    /// Gives every pod a revision. Of those that are made up, the one whose pods came last is the newest.
+    fn make_up_revisions(&mut self, templates: &mut Templates, names: &mut Interner) {
+        let known = |uid: &str| self.revisions.iter().any(|revision| &*revision.uid == uid);
+        let missing = self.makers.iter().filter(|(uid, _)| !known(uid));
+        let mut made: Vec<RevisionFacts> =
+            missing.map(|(uid, made)| self.revision(uid, made, templates, names)).collect();
+        made.sort_by_key(|revision| revision.created);
+        let newest = self.deployment.as_ref().and_then(|(workload, _)| workload.revision).unwrap_or_default();
+        for (age, revision) in (0_i64..).zip(made.iter_mut().rev()) {
+            revision.number = newest.saturating_sub(age);
+        }
+        self.revisions.extend(made);
+    }
+
+    fn revision(&self, uid: &str, made: &MadeUp, templates: &mut Templates, names: &mut Interner) -> RevisionFacts {
+        let pods = || self.pods.iter().filter(|pod| &*pod.revision == uid);
+        let number = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
+        let running = number(pods().filter(|pod| !pod.finished).count());
+        let ready = number(pods().filter(|pod| pod.ready).count());
+        // A pod is its template and what admission added, so it says what the containers are but cannot be compared.
+        let containers = templates.remove(uid).map(|template| template_facts(&template, names).containers);
+        RevisionFacts {
+            uid: names.name(uid),
+            name: names.word(&made.name),
+            hash: names.name(made.hash()),
+            number: 0,
+            created: pods().map(|pod| pod.created).min().unwrap_or(Timestamp::UNIX_EPOCH),
+            deleting: false,
+            desired: running,
+            replicas: running,
+            ready,
+            available: ready,
+            replica_failure: None,
+            template: TemplateFacts { containers: containers.unwrap_or_default(), ..TemplateFacts::default() },
+        }
+    }
+
+    fn make_up_workload(&self, (namespace, kind, name): &Key, names: &mut Interner) -> WorkloadFacts {
+        let maker = self.maker.as_ref();
+        let sum = |of: fn(&RevisionFacts) -> i32| self.revisions.iter().map(of).fold(0, i32::saturating_add);
+        let (wanted, ready) = match maker.and_then(|maker| Some((maker.wanted()?, maker.ready()))) {
+            Some(told) => told,
+            None => (sum(|revision| revision.desired), sum(|revision| revision.available)),
+        };
+        let newest = self.revisions.iter().max_by_key(|revision| (revision.number, revision.created));
+        let uid = maker.and_then(|maker| maker.metadata.uid.as_deref()).unwrap_or_default();
+        WorkloadFacts {
+            kind: names.word(kind),
+            namespace: names.name(namespace),
+            name: names.word(name),
+            uid: names.name(uid),
+            created: self.revisions.iter().map(|revision| revision.created).min().unwrap_or(Timestamp::UNIX_EPOCH),
+            deleting: false,
+            generation: 0,
+            observed_generation: 0,
+            paused: false,
+            replicas: wanted.max(0),
+            updated_replicas: newest.map_or(0, |revision| revision.replicas),
+            ready_replicas: ready.max(0),
+            available_replicas: ready.max(0),
+            total_replicas: sum(|revision| revision.replicas),
+            min_ready_seconds: 0,
+            progress_deadline_seconds: None,
+            revision_history_limit: 0,
+            max_unavailable: 0,
+            max_surge: 0,
+            recreate: false,
+            revision: newest.map(|revision| revision.number),
+            template_digest: newest.map_or(0, |revision| revision.template.digest),
+            progressing: None,
+            completed: None,
+            available: None,
+            replica_failure: None,
+            gitops: None,
+            owned_by: None,
+            opted_out: false,
+            incident_mark: None,
+            paused_for: None,
+            resume_asked: None,
+        }
+    }
+}
+
+/// A container ended with an error, or the pod was refused or put out.
+fn has_failed(pod: &PodFacts) -> bool {
+    use crate::engine::facts::ContainerState::Terminated;
+    let ended_badly = |state: &_| matches!(state, Terminated(ending) if ending.exit_code != 0);
+    pod.reason.is_some() || pod.containers.iter().any(|container| ended_badly(&container.state))
+}

@@ -1,0 +1,174 @@
+//! Objects of any kind as kubectl prints them, taken one by one into the same slim types as the live watch reads.
+//!
+//! Nothing is decided here and nothing is asked of a cluster. Kinds that say nothing about pods are passed over; an
+//! object that is not what its kind says is refused with the reason, and the rest is taken all the same.
+
+mod maker;
+mod times;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use kube::core::DeserializeGuard;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+pub use self::maker::Maker;
+use super::digest::Walked;
+use super::oneshot::shelve;
+use super::own::Own;
+use super::slim::{Container, SlimDeployment, SlimNode, SlimPod, SlimReplicaSet, Template, any_controller};
+
+/// What was taken in. The last sight of an object counts.
+#[derive(Debug)]
+pub struct Intake {
+    pub deployments: BTreeMap<Id, SlimDeployment>,
+    pub replica_sets: BTreeMap<Id, SlimReplicaSet>,
+    pub pods: BTreeMap<Id, SlimPod>,
+    /// What else makes pods, by UID.
+    pub makers: BTreeMap<String, Maker>,
+    pub nodes: BTreeMap<Id, SlimNode>,
+    /// The template that the pods of one owner were made from, as far as a pod shows it, by the owner's UID; a pod
+    /// without an owner is its own.
+    pub templates: BTreeMap<String, Walked<Template>>,
+    /// Backstay's own objects and the namespaces.
+    pub own: Arc<Own>,
+    /// The newest time that any status, event or field manager tells of.
+    pub newest: Option<Timestamp>,
+    /// How many objects were taken or passed over.
+    pub objects: usize,
+}
+
+/// Namespace and name.
+pub type Id = (String, String);
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self {
+            deployments: BTreeMap::new(),
+            replica_sets: BTreeMap::new(),
+            pods: BTreeMap::new(),
+            makers: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            templates: BTreeMap::new(),
+            own: Own::new(),
+            newest: None,
+            objects: 0,
+        }
+    }
+}
+
+impl Intake {
+    /// Takes an object in. `kind` is what the list that it came in says of its items, for lists whose items do not
+    /// say it themselves.
+    ///
+    /// # Errors
+    /// What makes the object none of its kind, for people.
+    pub fn take(&mut self, object: Value, kind: Option<&str>) -> Result<(), String> {
+        if !object.is_object() {
+            return Err("it is no object".to_owned());
+        }
+        let said = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
+        let kind = said("kind").or_else(|| kind.map(str::to_owned)).ok_or("it has no kind")?;
+        let group = said("apiVersion").unwrap_or_default();
+        let group = group.rsplit_once('/').map_or("", |(group, _)| group);
+        self.dispatch(&kind, group, object)?;
+        self.objects = self.objects.saturating_add(1);
+        Ok(())
+    }
+
+    fn dispatch(&mut self, kind: &str, group: &str, object: Value) -> Result<(), String> {
+        let newest = times::newest(&object);
+        match (kind, group) {
+            ("Deployment", "apps" | "") => put(&mut self.deployments, kind, typed(object)?, |d| &mut d.metadata)?,
+            ("ReplicaSet", "apps" | "") => put(&mut self.replica_sets, kind, typed(object)?, |s| &mut s.metadata)?,
+            ("Pod", "") => self.pod(object)?,
+            ("Node", "") => put(&mut self.nodes, kind, typed(object)?, |n| &mut n.metadata)?,
+            ("StatefulSet" | "DaemonSet", "apps" | "") | ("Job", "batch" | "") | ("ReplicationController", "") => {
+                let maker = Maker { kind: kind.to_owned(), ..typed(object)? };
+                let (_, uid) = identity(kind, &maker.metadata)?;
+                self.makers.insert(uid, maker);
+            }
+            ("Namespace", "") => shelve(&self.own.namespaces, [DeserializeGuard(Ok(typed(object)?))]),
+            ("IncidentPolicy", _) => shelve(&self.own.policies, [DeserializeGuard(Ok(typed(object)?))]),
+            ("ClusterIncidentPolicy", _) => shelve(&self.own.cluster_policies, [DeserializeGuard(Ok(typed(object)?))]),
+            ("WorkloadHealth", _) => shelve(&self.own.health, [DeserializeGuard(Ok(typed(object)?))]),
+            ("Incident", _) => shelve(&self.own.incidents, [DeserializeGuard(Ok(typed(object)?))]),
+            _ => return Ok(()),
+        }
+        self.newest = self.newest.max(newest);
+        Ok(())
+    }
+
+    fn pod(&mut self, object: Value) -> Result<(), String> {
+        let template = Walked::<Template>::deserialize(&object).map_err(|error| error.to_string())?;
+        let mut pod: SlimPod = typed(object)?;
+        name_containers(&mut pod);
+        let (_, uid) = identity("Pod", &pod.metadata)?;
+        let maker = any_controller(&pod.metadata).map_or(uid, |owner| owner.uid.clone());
+        put(&mut self.pods, "Pod", pod, |pod| &mut pod.metadata)?;
+        self.templates.entry(maker).or_insert(template);
+        Ok(())
+    }
+
+    /// Something that can be diagnosed was taken in.
+    pub fn has_workloads(&self) -> bool {
+        let sets = self.deployments.is_empty() && self.replica_sets.is_empty();
+        !(sets && self.pods.is_empty() && self.makers.is_empty())
+    }
+}
+
+fn typed<T: DeserializeOwned>(object: Value) -> Result<T, String> {
+    serde_json::from_value(object).map_err(|error| error.to_string())
+}
+
+/// Keeps the newer of two sights of one object, after filling in what people leave out when they shorten an object.
+fn put<T>(
+    into: &mut BTreeMap<Id, T>,
+    kind: &str,
+    mut object: T,
+    meta: fn(&mut T) -> &mut ObjectMeta,
+) -> Result<(), String> {
+    let own = meta(&mut object);
+    let (id, uid) = identity(kind, own)?;
+    own.uid = Some(uid);
+    // An object that does not say since when it exists is taken to be as old as can be: then nothing is too young.
+    own.creation_timestamp.get_or_insert(Time(Timestamp::UNIX_EPOCH));
+    let version = version(own);
+    let known = into.get_mut(&id).map(|known| self::version(meta(known)));
+    match (known.flatten(), version) {
+        (Some(known), Some(version)) if version < known => {}
+        _ => drop(into.insert(id, object)),
+    }
+    Ok(())
+}
+
+/// Which of two versions is newer is told by their numbers, in every API server that stores its objects in etcd.
+fn version(meta: &ObjectMeta) -> Option<u64> {
+    meta.resource_version.as_deref()?.parse().ok()
+}
+
+/// Namespace and name, and the UID or what stands in for it.
+fn identity(kind: &str, meta: &ObjectMeta) -> Result<(Id, String), String> {
+    let name = meta.name.as_deref().filter(|name| !name.is_empty()).ok_or("it has no metadata.name")?;
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    let uid = meta.uid.as_deref().filter(|uid| !uid.is_empty());
+    let uid = uid.map_or_else(|| format!("{kind}/{namespace}/{name}"), str::to_owned);
+    Ok(((namespace.to_owned(), name.to_owned()), uid))
+}
+
+/// A pod whose spec was left out still names its containers in its status.
+fn name_containers(pod: &mut SlimPod) {
+    if !pod.spec.containers.is_empty() || !pod.spec.init_containers.is_empty() {
+        return;
+    }
+    let named = |name: &String| Container { name: name.clone(), restart_policy: None };
+    pod.spec.containers = pod.status.container_statuses.iter().map(|status| named(&status.name)).collect();
+    pod.spec.init_containers = pod.status.init_container_statuses.iter().map(|status| named(&status.name)).collect();
+}
+
+#[cfg(test)]
+mod tests;

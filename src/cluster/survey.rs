@@ -1,0 +1,111 @@
+//! One look at a cluster for a diagnosis, as far as the caller's rights go.
+//!
+//! Backstay need not be installed there, and only pods must be readable: whatever else cannot be read is a gap that
+//! is told.
+
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
+use kube::api::ListParams;
+use kube::core::Request;
+use kube::{Client, Resource};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::intake::Intake;
+use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth};
+
+/// Objects per page of a list.
+const PAGE: u32 = 500;
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub struct Survey {
+    pub intake: Intake,
+    /// What could not be read, and what that means, for people.
+    pub gaps: Vec<String>,
+}
+
+/// A page of a list, its objects as they are.
+#[derive(Debug, Deserialize)]
+struct Page {
+    #[serde(default)]
+    metadata: ListMeta,
+    #[serde(default)]
+    items: Vec<Value>,
+}
+
+impl Survey {
+    /// Reads a namespace, or all of them.
+    ///
+    /// # Errors
+    /// Pods that cannot be listed: without them there is nothing to say.
+    pub async fn of(client: &Client, namespace: Option<&str>) -> Result<Self, kube::Error> {
+        let mut survey = Self::default();
+        // In this order, so that a pod always finds its revision: one that comes in between is missed, not misread.
+        survey.list::<Pod>(client, namespace).await?;
+        let and = "so no revisions can be compared";
+        survey.also::<ReplicaSet>(client, namespace, and).await;
+        survey.also::<Deployment>(client, namespace, "so pods are judged by themselves").await;
+        survey.also::<StatefulSet>(client, namespace, "so their pods are judged by themselves").await;
+        survey.also::<DaemonSet>(client, namespace, "so their pods are judged by themselves").await;
+        survey.also::<Job>(client, namespace, "so their last pods have the last word").await;
+        survey.also::<Node>(client, None, "so all are taken to be well").await;
+        survey.own::<IncidentPolicy>(client, namespace).await;
+        survey.own::<ClusterIncidentPolicy>(client, None).await;
+        survey.own::<WorkloadHealth>(client, namespace).await;
+        survey.own::<Incident>(client, namespace).await;
+        if !survey.intake.own.cluster_policies.all().is_empty() {
+            survey.also::<Namespace>(client, None, "so no ClusterIncidentPolicy selects any").await;
+        }
+        Ok(survey)
+    }
+
+    /// A kind that may be missing.
+    async fn also<K: Resource<DynamicType = ()>>(&mut self, client: &Client, namespace: Option<&str>, and: &str) {
+        if let Err(error) = self.list::<K>(client, namespace).await {
+            self.gap::<K>(and, &error);
+        }
+    }
+
+    /// A kind of Backstay's own, which is not served where it is not installed.
+    async fn own<K: Resource<DynamicType = ()>>(&mut self, client: &Client, namespace: Option<&str>) {
+        match self.list::<K>(client, namespace).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => self.gap::<K>("so none is taken to exist", &error),
+            Ok(()) => {}
+        }
+    }
+
+    fn gap<K: Resource<DynamicType = ()>>(&mut self, and: &str, error: &kube::Error) {
+        let why = match error {
+            kube::Error::Api(status) => status.message.clone(),
+            other => other.to_string(),
+        };
+        self.gaps.push(format!("{} cannot be read, {and}: {why}", K::plural(&())));
+    }
+
+    async fn list<K: Resource<DynamicType = ()>>(
+        &mut self,
+        client: &Client,
+        namespace: Option<&str>,
+    ) -> Result<(), kube::Error> {
+        let path = Request::new(K::url_path(&(), namespace));
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let request = path.list(&params).map_err(kube::Error::BuildRequest)?;
+            let page: Page = client.request(request).await?;
+            let kind = K::kind(&());
+            for object in page.items {
+                if let Err(odd) = self.intake.take(object, Some(&kind)) {
+                    self.gaps.push(format!("one of the {} was left out: {odd}", K::plural(&())));
+                }
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => return Ok(()),
+            }
+        }
+    }
+}
