@@ -1,8 +1,7 @@
-use kube::core::DeserializeGuard;
-
 use super::*;
 use crate::cluster::facts::{Interner, workload_facts};
 use crate::cluster::oneshot::shelve;
+use crate::cluster::readable::Readable;
 
 const HEALTH: &str = "
 metadata: {name: web, namespace: shop, uid: h-1, resourceVersion: '1'}
@@ -40,9 +39,9 @@ fn incident(fault: &str) -> String {
 
 fn own(objects: &[String]) -> Arc<Own> {
     let own = Own::new();
-    shelve(&own.health, [DeserializeGuard(Ok(serde_saphyr::from_str::<WorkloadHealth>(HEALTH).unwrap()))]);
+    shelve(&own.health, [Readable(Ok(serde_saphyr::from_str::<WorkloadHealth>(HEALTH).unwrap()))]);
     let incidents = objects.iter().map(|text| serde_json::from_str::<Incident>(text).unwrap());
-    shelve(&own.incidents, incidents.map(|incident| DeserializeGuard(Ok(incident))));
+    shelve(&own.incidents, incidents.map(|incident| Readable(Ok(incident))));
     own
 }
 

@@ -57,9 +57,10 @@ impl Fleet {
         let decision = decide(snapshot, now);
         self.fleet.report(&own_key(), Report::of(snapshot, &decision));
         let storm = self.fleet.weather((snapshot.nodes.total, snapshot.nodes.not_ready), now).storm;
-        if !self.fleet.set_storm(storm.then(|| Name::from("storm-1"))) {
+        if storm == self.fleet.storm().is_some() {
             return decision;
         }
+        self.fleet.set_storm(storm.then(|| Name::from("storm-1")));
         snapshot.fleet = self.facts(now);
         decide(snapshot, now)
     }

@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::core::DeserializeGuard;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +19,7 @@ pub use self::maker::Maker;
 use super::digest::Walked;
 use super::oneshot::shelve;
 use super::own::Own;
+use super::readable::Readable;
 use super::slim::{Container, SlimDeployment, SlimNode, SlimPod, SlimReplicaSet, Template, any_controller};
 
 /// What was taken in. The last sight of an object counts.
@@ -92,11 +92,11 @@ impl Intake {
                 let (_, uid) = identity(kind, &maker.metadata)?;
                 self.makers.insert(uid, maker);
             }
-            ("Namespace", "") => shelve(&self.own.namespaces, [DeserializeGuard(Ok(typed(object)?))]),
-            ("IncidentPolicy", _) => shelve(&self.own.policies, [DeserializeGuard(Ok(typed(object)?))]),
-            ("ClusterIncidentPolicy", _) => shelve(&self.own.cluster_policies, [DeserializeGuard(Ok(typed(object)?))]),
-            ("WorkloadHealth", _) => shelve(&self.own.health, [DeserializeGuard(Ok(typed(object)?))]),
-            ("Incident", _) => shelve(&self.own.incidents, [DeserializeGuard(Ok(typed(object)?))]),
+            ("Namespace", "") => shelve(&self.own.namespaces, [Readable(Ok(typed(object)?))]),
+            ("IncidentPolicy", _) => shelve(&self.own.policies, [Readable(Ok(typed(object)?))]),
+            ("ClusterIncidentPolicy", _) => shelve(&self.own.cluster_policies, [Readable(Ok(typed(object)?))]),
+            ("WorkloadHealth", _) => shelve(&self.own.health, [Readable(Ok(typed(object)?))]),
+            ("Incident", _) => shelve(&self.own.incidents, [Readable(Ok(typed(object)?))]),
             _ => return Ok(()),
         }
         self.newest = self.newest.max(newest);
