@@ -14,7 +14,17 @@ use crate::support::{App, Case, Story, case};
 async fn t17_a_slow_but_good_start_is_waited_for() {
     case::run("slow-start", async |t| {
         t.healthy(json!({}), &App::new()).await;
-        t.settle(&App::new().env("APP_READY_AFTER_SECONDS", 20)).await;
+        let slow = App::new().env("APP_READY_AFTER_SECONDS", 20);
+        t.ship(&slow).await;
+        let set = t.revision_with("APP_READY_AFTER_SECONDS").await;
+        t.until::<ReplicaSet, _>(&set.name_any(), "pods of the slow revision", |s| {
+            (s.status.as_ref()?.replicas > 0).then_some(())
+        })
+        .await;
+        let said = t.explained().await;
+        let why = ["Progressing: ", "Suspect: "].iter().any(|state| said.contains(state));
+        assert!(why && said.contains("No"), "a person is told that it waits: {said}");
+        t.settle(&slow).await;
         assert!(t.incidents().await.is_empty(), "no incident for a slow start");
         t.untouched().await;
     })

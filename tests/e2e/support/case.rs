@@ -258,6 +258,15 @@ impl Case {
         (output.status.success(), String::from_utf8_lossy(&text).into_owned())
     }
 
+    /// What `backstay policy explain` tells a person about the workload `web`.
+    pub async fn explained(&self) -> String {
+        let program = std::env::var_os("BACKSTAY_TEST_PROGRAM").expect("tests/e2e/run names the program");
+        let mut command = tokio::process::Command::new(program);
+        command.args(["policy", "explain", "deployment/web", "-n", &self.namespace]).kill_on_drop(true);
+        let output = command.output().await.expect("the program runs");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    }
+
     async fn print(&self) {
         fn all<K: serde::Serialize + Clone>(kind: &str, list: Result<kube::core::ObjectList<K>, kube::Error>) {
             match list {
