@@ -73,8 +73,7 @@ impl Report {
     pub fn put_value(&mut self, name: &str, value: Value) {
         let known = FIGURES.iter().any(|figure| figure.name == name);
         let file = if known { &mut self.latest } else { &mut self.details };
-        let nested = name.rsplit('.').fold(value, |inner, part| json!({ part: inner }));
-        json_patch::merge(file, &nested);
+        set(file, name, value);
     }
 
     /// `NAME.p50` and `NAME.p99`.
@@ -106,6 +105,19 @@ impl Report {
         let (name, budget) = STORES_100000;
         table.line(name, number(&self.details, name), Some(budget), "MiB");
         (table.text + &waits::table(self.details.get("waits").unwrap_or(&Value::Null)), table.missed)
+    }
+}
+
+/// Puts `value` at a dotted path, and objects on the way to it.
+fn set(into: &mut Value, path: &str, value: Value) {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    if !into.is_object() {
+        *into = json!({});
+    }
+    let Some(object) = into.as_object_mut() else { return };
+    match rest {
+        Some(rest) => set(object.entry(first).or_insert_with(|| json!({})), rest, value),
+        None => drop(object.insert(first.to_owned(), value)),
     }
 }
 

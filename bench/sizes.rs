@@ -13,12 +13,10 @@ use crate::load::{self, Load};
 use crate::operator::Operator;
 use crate::report::percentile;
 use crate::say;
-use crate::speed::Bench;
+use crate::speed::{Bench, SETTLE};
 
 /// How often a start is measured; the median counts.
 const STARTS: usize = 3;
-/// How long the allocator has to give pages back before a size is read.
-const SETTLE: Duration = Duration::from_secs(15);
 
 impl Bench {
     /// An operator that has recorded a baseline for everything there is.

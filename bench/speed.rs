@@ -67,6 +67,9 @@ const SMALL: Scale = Scale {
     quiet: Duration::from_secs(10),
 };
 
+/// How long the allocator has to give pages back before a size is read.
+pub const SETTLE: Duration = Duration::from_secs(15);
+
 /// What a run works with.
 pub struct Bench {
     pub scale: Scale,
@@ -160,6 +163,7 @@ impl Bench {
         let began = Instant::now();
         self.boards.baselines(&self.scale.first.names()).await?;
         say("every Deployment has a baseline");
+        tokio::time::sleep(SETTLE).await;
         self.put_memory(&operator, "rss_mib.pods_1000")?;
         let times = incidents::run(&self.client, &self.log, &self.boards, &targets).await?;
         self.put_times("evidence_to_rollback_ms.idle", "floor_ms", &times)?;
@@ -204,6 +208,7 @@ impl Bench {
         let mib = memory.resident as f64 / 1024.0;
         say(&format!("{figure}: {mib:.1} MiB, at most {:.1}", memory.peak as f64 / 1024.0));
         self.report.put(figure, mib);
+        self.report.put(&format!("peak_{figure}"), memory.peak as f64 / 1024.0);
         Ok(())
     }
 
