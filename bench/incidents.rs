@@ -161,9 +161,7 @@ fn floors(entries: &[Entry]) -> Vec<f64> {
 fn writes(entries: &[Entry]) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     let first = entries.iter().find(|e| is_status(e, "bench")).map_or(Timestamp::MIN, |e| e.request_received_timestamp);
-    // The lease and the status of policies, which counts workloads, are written without any incident too.
-    let of_incidents =
-        |e: &&Entry| !matches!(&*e.object_ref.resource, "leases" | "incidentpolicies" | "clusterincidentpolicies");
+    let of_incidents = |e: &&Entry| !WITHOUT_INCIDENTS.contains(&&*e.object_ref.resource);
     let ours = entries.iter().filter(|e| e.by(OPERATOR) && e.writes()).filter(of_incidents);
     for entry in ours.filter(|e| e.request_received_timestamp >= first) {
         *counts.entry(entry.what()).or_default() += 1;

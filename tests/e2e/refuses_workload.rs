@@ -59,7 +59,7 @@ async fn t22_a_deployment_that_is_scaled_to_zero_is_left_alone() {
         .await;
         assert!(t.incidents().await.iter().all(|i| i.status.as_ref().is_none_or(|s| s.actions.is_empty())));
         let said = t.explained().await;
-        assert!(said.contains("ScaledToZero"), "a person is told why: {said}");
+        assert!(said.contains("scaled to zero"), "a person is told why: {said}");
         t.untouched().await;
     })
     .await;

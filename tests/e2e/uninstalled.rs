@@ -104,6 +104,10 @@ async fn uninstalled(t: &Case, incident: &Incident) {
         .await;
     let (succeeded, said) = helm::run(&["uninstall", "backstay", "--wait", "--timeout", "2m"]).await;
     assert!(succeeded, "helm uninstall: {said}");
+    // Helm waits for what it created; the Deployment's pods are the garbage collector's.
+    let pods = "app.kubernetes.io/instance=backstay,app.kubernetes.io/component=operator";
+    let (gone, said) = helm::kubectl(&["wait", "--for=delete", "pod", "-l", pods, "--timeout", "2m"]).await;
+    assert!(gone, "the operator's pods go: {said}");
     let kinds = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings";
     for (place, kinds) in
         [("cluster", kinds), (NAMESPACE, "all,roles,rolebindings,serviceaccounts,networkpolicies,pdb")]
