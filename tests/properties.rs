@@ -1,6 +1,8 @@
 //! What holds for every decision: over arbitrary snapshots, and over short timelines whose actions are carried out.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+// Small numbers, written here.
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 #[path = "scenarios/apply.rs"]
 mod apply;

@@ -290,7 +290,7 @@ impl Lease {
     fn report(&mut self, outcome: Result<(), Error>) {
         match outcome {
             Ok(()) if self.failing => {
-                tracing::info!(lease = self.settings.reference(), "the lease can be reached again")
+                tracing::info!(lease = self.settings.reference(), "the lease can be reached again");
             }
             Err(error) if !self.failing => {
                 tracing::warn!(error = %chain(&error), "the lease cannot be kept up");

@@ -17,6 +17,8 @@ use crate::support::{App, Case, Write, case};
 
 /// How long the freeze must hold against the tool.
 const STEADY: Duration = Duration::from_secs(60);
+/// How often the tool comes by in that time.
+const ROUNDS: usize = 60;
 
 /// How a tool brings back what its repository says.
 #[derive(Clone, Copy)]
@@ -205,10 +207,9 @@ fn no_fight(writes: &[Write], tool: Tool) {
     let (of_tool, others): (Vec<&Write>, Vec<&Write>) =
         writes.iter().filter(workload).partition(|w| w.resource == "deployments" && w.user != OPERATOR);
     assert!(others.is_empty(), "nobody but the tool writes while it is frozen, but saw:{}", lines(others));
-    let rounds = STEADY.as_secs() as usize;
     match tool {
         _ if writes.is_empty() => {}
-        Tool::Flux => assert!(of_tool.len() > rounds / 2, "the loop went on: {} applies", of_tool.len()),
+        Tool::Flux => assert!(of_tool.len() > ROUNDS / 2, "the loop went on: {} applies", of_tool.len()),
         Tool::ArgoCd => assert!(of_tool.is_empty(), "no drift is seen, but saw:{}", lines(of_tool)),
     }
 }

@@ -8,6 +8,8 @@
 //! `INSTA_UPDATE=always cargo test --test scenarios` writes snapshots anew; every change of one is to be reviewed.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+// Small numbers, written here.
+#![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod apply;
 mod fleet;

@@ -98,14 +98,7 @@ impl Pod {
             status["message"] = json!(line.message);
         }
         self.object = json!({
-            "metadata": {
-                "name": self.name, "namespace": "shop", "uid": format!("uid-{}", self.name),
-                "creationTimestamp": stamp(self.created),
-                "ownerReferences": [{
-                    "apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true,
-                    "name": format!("web-{}", self.revision), "uid": format!("uid-{}", self.revision),
-                }],
-            },
+            "metadata": self.metadata(),
             "spec": {"containers": spec["containers"], "initContainers": spec["initContainers"]},
             "status": status,
         });
@@ -116,6 +109,17 @@ impl Pod {
             self.object["metadata"]["deletionTimestamp"] = stamp(now);
         }
         merge(&mut self.object, &line.pod);
+    }
+
+    fn metadata(&self) -> Value {
+        json!({
+            "name": self.name, "namespace": "shop", "uid": format!("uid-{}", self.name),
+            "creationTimestamp": stamp(self.created),
+            "ownerReferences": [{
+                "apiVersion": "apps/v1", "kind": "ReplicaSet", "controller": true,
+                "name": format!("web-{}", self.revision), "uid": format!("uid-{}", self.revision),
+            }],
+        })
     }
 
     /// The status of the container that the word is about.
