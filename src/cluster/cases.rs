@@ -125,24 +125,13 @@ impl Sorting {
             None => (key(&pod.metadata, "Pod"), facts.uid.to_string(), MadeUp::by(&facts.name)),
             Some(owner) => match self.keys.get(&owner.uid) {
                 Some(known) => (known.clone(), owner.uid.clone(), MadeUp::by(&owner.name)),
-                None => (self.guess(owner, &pod.metadata), owner.uid.clone(), MadeUp::by(&owner.name)),
+                None => (guess(owner, &pod.metadata), owner.uid.clone(), MadeUp::by(&owner.name)),
             },
         };
         facts.revision = self.names.name(&uid);
         let group = self.groups.entry(key).or_default();
         group.makers.entry(uid).or_insert(made);
         group.pods.push(facts);
-    }
-
-    /// The Deployment of a ReplicaSet that was not taken in is in its name.
-    fn guess(&self, owner: &OwnerReference, pod: &ObjectMeta) -> Key {
-        let namespace = pod.namespace.clone().unwrap_or_default();
-        match owner.name.rsplit_once('-') {
-            Some((name, hash)) if owner.kind == "ReplicaSet" && is_hash(hash) => {
-                (namespace, "Deployment".to_owned(), name.to_owned())
-            }
-            _ => key_of(owner, pod),
-        }
     }
 }
 
@@ -152,6 +141,17 @@ fn key(meta: &ObjectMeta, kind: &str) -> Key {
 
 fn key_of(owner: &OwnerReference, owned: &ObjectMeta) -> Key {
     (owned.namespace.clone().unwrap_or_default(), owner.kind.clone(), owner.name.clone())
+}
+
+/// The Deployment of a ReplicaSet that was not taken in is in its name.
+fn guess(owner: &OwnerReference, pod: &ObjectMeta) -> Key {
+    let namespace = pod.namespace.clone().unwrap_or_default();
+    match owner.name.rsplit_once('-') {
+        Some((name, hash)) if owner.kind == "ReplicaSet" && is_hash(hash) => {
+            (namespace, "Deployment".to_owned(), name.to_owned())
+        }
+        _ => key_of(owner, pod),
+    }
 }
 
 /// The template hash that the Deployment controller appends to a name (`SafeEncodeString` in apimachinery's

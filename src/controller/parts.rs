@@ -97,7 +97,7 @@ mod tests {
         let mut parts = Parts::default();
         parts.run("watches", async move {
             let _alive = alive;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         tokio::task::yield_now().await;
         parts.abort().await;

@@ -62,6 +62,45 @@ fn an_object_that_was_shortened_by_hand_is_still_understood() {
     assert_eq!(diagnosis.findings[0].container.as_deref(), Some("web"));
 }
 
+/// Keys of real objects.
+const KEYS: &[&str] = &[
+    "metadata",
+    "name",
+    "namespace",
+    "uid",
+    "ownerReferences",
+    "kind",
+    "controller",
+    "labels",
+    "annotations",
+    "spec",
+    "status",
+    "template",
+    "containers",
+    "initContainers",
+    "containerStatuses",
+    "conditions",
+    "type",
+    "reason",
+    "message",
+    "state",
+    "lastState",
+    "waiting",
+    "terminated",
+    "running",
+    "exitCode",
+    "restartCount",
+    "replicas",
+    "phase",
+    "startTime",
+    "finishedAt",
+    "resources",
+    "limits",
+    "memory",
+    "selector",
+    "rules",
+];
+
 /// Any JSON, with the keys of real objects more likely than others.
 fn any_json() -> impl Strategy<Value = Value> {
     let text = prop_oneof![
@@ -78,47 +117,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         any::<f64>().prop_map(Value::from),
         text.prop_map(Value::from),
     ];
-    let key = prop_oneof![
-        prop::sample::select(vec![
-            "metadata",
-            "name",
-            "namespace",
-            "uid",
-            "ownerReferences",
-            "kind",
-            "controller",
-            "labels",
-            "annotations",
-            "spec",
-            "status",
-            "template",
-            "containers",
-            "initContainers",
-            "containerStatuses",
-            "conditions",
-            "type",
-            "reason",
-            "message",
-            "state",
-            "lastState",
-            "waiting",
-            "terminated",
-            "running",
-            "exitCode",
-            "restartCount",
-            "replicas",
-            "phase",
-            "startTime",
-            "finishedAt",
-            "resources",
-            "limits",
-            "memory",
-            "selector",
-            "rules",
-        ])
-        .prop_map(str::to_owned),
-        "\\PC{0,6}",
-    ];
+    let key = prop_oneof![prop::sample::select(KEYS.to_vec()).prop_map(str::to_owned), "\\PC{0,6}",];
     leaf.prop_recursive(6, 48, 6, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
