@@ -4,6 +4,7 @@ use serde::de::MapAccess;
 
 use super::{RESTARTED_AT, TEMPLATE_HASH};
 use crate::cluster::digest::{Digest, Elements, Entries, Leaf, Walk, Walked, WalkedList};
+use crate::engine::change::aspects;
 use crate::engine::words::Aspect;
 
 /// A pod template. Its own digest, in `Walked`, leaves out the `pod-template-hash` label.
@@ -158,39 +159,10 @@ impl<'de> Walk<'de> for Spec {
             }
             _ => {
                 let digest = map.next_value()?;
-                self.aspects.add(pod_aspect(key), key, digest);
+                self.aspects.add(aspects::of_pod_field(key), key, digest);
                 Ok(digest)
             }
         }
-    }
-}
-
-fn pod_aspect(key: &str) -> Aspect {
-    match key {
-        "volumes" => Aspect::Volumes,
-        "nodeSelector"
-        | "affinity"
-        | "tolerations"
-        | "topologySpreadConstraints"
-        | "schedulerName"
-        | "nodeName"
-        | "priorityClassName"
-        | "priority"
-        | "preemptionPolicy"
-        | "runtimeClassName"
-        | "schedulingGates"
-        | "resourceClaims"
-        | "overhead" => Aspect::Scheduling,
-        "securityContext" | "hostNetwork" | "hostPID" | "hostIPC" | "hostUsers" | "shareProcessNamespace" => {
-            Aspect::Security
-        }
-        "serviceAccountName" | "serviceAccount" | "automountServiceAccountToken" => Aspect::ServiceAccount,
-        "imagePullSecrets" => Aspect::PullSecrets,
-        "terminationGracePeriodSeconds" | "activeDeadlineSeconds" | "restartPolicy" => Aspect::Lifecycle,
-        "resources" => Aspect::Resources,
-        "readinessGates" => Aspect::Probes,
-        "enableServiceLinks" => Aspect::Environment,
-        _ => Aspect::Other,
     }
 }
 
@@ -236,7 +208,7 @@ impl<'de> Walk<'de> for ContainerSpec {
             "startupProbe" => probe(&mut self.startup, map)?,
             _ => map.next_value()?,
         };
-        self.aspects.add(container_aspect(key), key, digest);
+        self.aspects.add(aspects::of_container_field(key), key, digest);
         Ok(digest)
     }
 }
@@ -245,25 +217,6 @@ fn probe<'de, A: MapAccess<'de>>(into: &mut Option<Probe>, map: &mut A) -> Resul
     let Walked { kept, digest } = map.next_value::<Walked<Probe>>()?;
     *into = Some(kept).filter(|_| digest != Digest::NOTHING);
     Ok(digest)
-}
-
-fn container_aspect(key: &str) -> Aspect {
-    match key {
-        "image" | "imagePullPolicy" => Aspect::Image,
-        "command" | "args" | "workingDir" | "stdin" | "stdinOnce" | "tty" => Aspect::Command,
-        "env" | "envFrom" => Aspect::Environment,
-        "resources" | "resizePolicy" => Aspect::Resources,
-        "readinessProbe" | "livenessProbe" | "startupProbe" => Aspect::Probes,
-        "ports" => Aspect::Ports,
-        "volumeMounts" | "volumeDevices" => Aspect::Volumes,
-        "securityContext" => Aspect::Security,
-        "lifecycle"
-        | "restartPolicy"
-        | "restartPolicyRules"
-        | "terminationMessagePath"
-        | "terminationMessagePolicy" => Aspect::Lifecycle,
-        _ => Aspect::Other,
-    }
 }
 
 #[derive(Default)]

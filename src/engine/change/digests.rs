@@ -1,9 +1,9 @@
-//! What differs between two revisions.
+//! What differs between two revisions, as far as their digests tell.
 
 use std::collections::BTreeSet;
 
-use super::facts::{ContainerTemplate, RevisionFacts};
-use super::words::Aspect;
+use crate::engine::facts::{ContainerTemplate, RevisionFacts};
+use crate::engine::words::Aspect;
 
 /// Which aspects differ between two revisions, each once, in the order of the words.
 pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> {

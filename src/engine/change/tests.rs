@@ -1,0 +1,230 @@
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::author::author;
+use super::template::between;
+use crate::engine::words::Aspect;
+
+fn template(container: Value) -> Value {
+    let mut web = json!({
+        "name": "web", "image": "registry:5000/shop/web:1.0",
+        "command": ["serve"], "args": ["--port", "8080"],
+        "env": [{"name": "LEVEL", "value": "info"}, {"name": "DATABASE_PASSWORD", "value": "hunter2"}],
+        "envFrom": [{"configMapRef": {"name": "settings"}}],
+        "resources": {"limits": {"memory": "128Mi"}, "requests": {"cpu": "100m"}},
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080}, "periodSeconds": 5},
+        "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+        "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+        "securityContext": {"runAsUser": 1000, "capabilities": {"drop": ["ALL"]}},
+        "terminationMessagePath": "/dev/termination-log",
+    });
+    json_patch::merge(&mut web, &container);
+    json!({
+        "metadata": {"labels": {"app": "web", "pod-template-hash": "59"}},
+        "spec": {
+            "containers": [web],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+            "serviceAccountName": "web", "serviceAccount": "web",
+            "restartPolicy": "Always",
+        },
+    })
+}
+
+fn said(old: &Value, new: &Value) -> Vec<String> {
+    let all = between(old, new).changes;
+    all.iter().map(|c| format!("{}: {}: {}", c.aspect.unwrap(), c.subject, c.text)).collect()
+}
+
+#[rstest]
+#[case(json!({"image": "registry:5000/shop/web:2.0"}), "Image: container web: image registry:5000/shop/web: 1.0 → 2.0")]
+#[case(json!({"image": "registry:5000/shop/web"}), "Image: container web: image registry:5000/shop/web: 1.0 → no tag")]
+#[case(json!({"image": "other/web:1.0"}), "Image: container web: image registry:5000/shop/web:1.0 → other/web:1.0")]
+#[case(json!({"imagePullPolicy": "Always"}), "Image: container web: imagePullPolicy added")]
+#[case(json!({"args": ["--port", "9090"]}), "Command: container web: args --port 8080 → --port 9090")]
+#[case(
+    json!({"env": [{"name": "LEVEL", "value": "debug"}, {"name": "DATABASE_PASSWORD", "valueFrom": {"secretKeyRef": {"name": "db", "key": "password"}}}]}),
+    "Environment: container web: env changed: DATABASE_PASSWORD (a value → Secret db key password), LEVEL"
+)]
+#[case(json!({"env": [{"name": "LEVEL", "value": "info"}, {"name": "NEW", "value": "s3cr3t"}]}),
+    "Environment: container web: env added: NEW, env removed: DATABASE_PASSWORD")]
+#[case(json!({"env": [{"name": "DATABASE_PASSWORD", "value": "hunter2"}, {"name": "LEVEL", "value": "info"}]}),
+    "Environment: container web: env in another order")]
+#[case(json!({"envFrom": [{"configMapRef": {"name": "settings-2"}}]}),
+    "Environment: container web: all of added: ConfigMap settings-2, all of removed: ConfigMap settings")]
+#[case(json!({"resources": {"limits": {"memory": "64Mi"}}}), "Resources: container web: limits.memory 128Mi → 64Mi")]
+#[case(json!({"resources": {"limits": {"memory": null, "cpu": "1"}}}),
+    "Resources: container web: limits.cpu unset → 1, limits.memory 128Mi → unset")]
+#[case(json!({"readinessProbe": {"httpGet": {"port": 8081}, "periodSeconds": 1}}),
+    "Probes: container web: readinessProbe httpGet.port 8080 → 8081, periodSeconds 5 → 1")]
+#[case(json!({"readinessProbe": null}), "Probes: container web: readinessProbe removed")]
+#[case(json!({"livenessProbe": {"tcpSocket": {"port": 1}}}), "Probes: container web: livenessProbe added")]
+#[case(json!({"ports": [{"containerPort": 8080, "protocol": "TCP", "hostPort": 80}]}),
+    "Ports: container web: port added: 8080/TCP on host port 80, port removed: 8080/TCP")]
+#[case(json!({"volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": true}]}),
+    "Volumes: container web: mount added: /data of volume data read-only, mount removed: /data of volume data")]
+#[case(json!({"securityContext": {"runAsUser": 0, "capabilities": {"drop": ["ALL"], "add": ["NET_ADMIN"]}}}),
+    "Security: container web: securityContext capabilities.add unset → NET_ADMIN, runAsUser 1000 → 0")]
+fn a_container_differs_in_words(#[case] patch: Value, #[case] expected: &str) {
+    assert_eq!(said(&template(json!({})), &template(patch)), [expected]);
+}
+
+#[test]
+fn values_of_variables_and_headers_are_never_told() {
+    let probe = |value: &str| {
+        json!({"readinessProbe": {"httpGet": {"httpHeaders": [{"name": "Authorization", "value": value}]}},
+               "env": [{"name": "DATABASE_PASSWORD", "value": value}]})
+    };
+    let said = said(&template(probe("hunter2")), &template(probe("tr0ub4dor"))).join("\n");
+    assert!(said.contains("DATABASE_PASSWORD") && said.contains("httpHeaders.Authorization.value changed"), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains("tr0ub4dor"), "{said}");
+}
+
+#[rstest]
+#[case(json!(["serve", "--password", "hunter2", "--port", "80"]), "serve --password *** --port 80")]
+#[case(json!(["--db-password=hunter2", "--level=info"]), "--db-password=*** --level=info")]
+#[case(json!(["sh", "-c", "export TOKEN=hunter2hunter2\nserve"]), "sh -c export TOKEN=*** serve")]
+#[case(json!([format!("postgres://app:{}hunter2@db/shop", "x".repeat(80))]), "postgres://***@db/shop")]
+#[case(json!(["--token", "--verbose"]), "--token --verbose")]
+fn secrets_in_arguments_are_hidden(#[case] args: Value, #[case] expected: &str) {
+    let said = said(&template(json!({"args": null})), &template(json!({"args": args})));
+    assert_eq!(said, [format!("Command: container web: args unset → {expected}")]);
+}
+
+#[test]
+fn a_digest_under_the_same_tag_is_told() {
+    let image = |digest: &str| template(json!({"image": format!("web:1.0@sha256:{}", digest.repeat(64))}));
+    let expected = "Image: container web: image web: another digest, 1.0@sha256:aaaaaaaaaaaa → 1.0@sha256:bbbbbbbbbbbb";
+    assert_eq!(said(&image("a"), &image("b")), [expected]);
+}
+
+#[test]
+fn the_pod_differs_in_words() {
+    let old = template(json!({}));
+    let mut new = old.clone();
+    json_patch::merge(
+        &mut new,
+        &json!({
+            "metadata": {"labels": {"tier": "front", "pod-template-hash": "6d"}, "annotations": {"checksum/config": "ab12"}},
+            "spec": {
+                "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "web"}}, {"name": "tmp", "emptyDir": {}}],
+                "serviceAccountName": "other", "serviceAccount": "other",
+                "nodeSelector": {"disk": "ssd"},
+                "tolerations": [{"key": "gpu", "operator": "Exists"}],
+                "initContainers": [{"name": "migrate", "image": "web:2.0"}],
+                "hostNetwork": true,
+            },
+        }),
+    );
+    assert_eq!(
+        said(&old, &new),
+        [
+            "InitContainers: init container migrate: added, image web:2.0",
+            "Security: pod: hostNetwork unset → true",
+            "Scheduling: pod: nodeSelector unset → disk=ssd",
+            "ServiceAccount: pod: serviceAccountName web → other",
+            "Scheduling: pod: tolerations unset → key=gpu,operator=Exists",
+            "Volumes: volume data: persistentVolumeClaim unset → claimName=web",
+            "Volumes: volume tmp: added (emptyDir)",
+            "Metadata: pod: label tier unset → front",
+            "Metadata: pod: annotation checksum/config added",
+        ]
+    );
+}
+
+#[test]
+fn containers_that_come_go_or_move_are_told() {
+    let container = |name: &str| json!({"name": name, "image": "a:1"});
+    let of = |names: &[&str]| json!({"spec": {"containers": names.iter().map(|n| container(n)).collect::<Vec<_>>()}});
+    assert_eq!(
+        said(&of(&["web", "log"]), &of(&["web", "proxy"])),
+        ["Containers: container proxy: added, image a:1", "Containers: container log: removed, image a:1"]
+    );
+    let moved = said(&of(&["web", "log"]), &of(&["log", "web"]));
+    assert_eq!(moved, ["Containers: containers: in another order: web, log → log, web"]);
+}
+
+#[test]
+fn a_restart_is_told_apart_from_a_change() {
+    let old = template(json!({}));
+    let mut new = old.clone();
+    new["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/restartedAt": "2026-03-02T03:00:00Z"});
+    let difference = between(&old, &new);
+    assert!(difference.restart_only);
+    assert_eq!(difference.changes[0].at, "2026-03-02T03:00:00Z".parse().ok());
+    new["spec"]["hostNetwork"] = json!(true);
+    assert!(!between(&old, &new).restart_only);
+    assert!(!between(&old, &old).restart_only);
+}
+
+#[test]
+fn what_the_api_server_takes_for_equal_is_no_difference() {
+    let old = template(json!({"env": [], "lifecycle": null}));
+    let mut new = template(json!({"env": null, "securityContext": {"capabilities": {"add": []}}}));
+    new["metadata"]["annotations"] = json!({});
+    new["spec"]["tolerations"] = json!([]);
+    assert_eq!(said(&old, &new), Vec::<String>::new());
+}
+
+#[test]
+fn the_words_are_bounded() {
+    let many: Vec<Value> = (0..500).map(|n| json!({"name": format!("V{n}{}", "ü".repeat(90)), "value": "x"})).collect();
+    let containers: Vec<Value> =
+        (0..100).map(|n| json!({"name": format!("c{n}"), "image": "x".repeat(5000)})).collect();
+    let mut new = template(json!({"env": many, "args": ["a".repeat(9000)]}));
+    new["spec"]["containers"].as_array_mut().unwrap().extend(containers);
+    let difference = between(&template(json!({})), &new);
+    assert_eq!(difference.changes.len(), super::MAX_TEMPLATE_CHANGES);
+    assert!(difference.omitted > 70);
+    assert!(difference.changes.iter().all(|c| c.text.len() <= super::MAX_TEXT));
+}
+
+#[test]
+fn nonsense_is_compared_without_a_panic() {
+    for (old, new) in [
+        (json!(null), json!(1)),
+        (json!({"spec": [1]}), json!({"spec": {"containers": {"a": 1}, "volumes": "x"}})),
+        (json!({"spec": {"containers": [1, null]}}), json!({"spec": {"containers": [{"env": 3, "image": []}]}})),
+        (json!({"metadata": {"labels": 1, "annotations": []}}), json!({"metadata": "x"})),
+    ] {
+        let _ = (between(&old, &new), between(&new, &old), author(&old, "backstay"));
+    }
+}
+
+#[test]
+fn the_author_is_who_last_wrote_the_template() {
+    let entry = |manager: &str, at: &str, fields: Value| json!({"manager": manager, "operation": "Update", "time": at, "fieldsV1": fields});
+    let template = json!({"f:spec": {"f:template": {}}});
+    let metadata = json!({
+        "annotations": {
+            "kubernetes.io/change-cause": "kubectl set env deployment/web DB_PASSWORD=hunter2",
+            "meta.helm.sh/release-name": "web", "meta.helm.sh/release-namespace": "shop",
+            "argocd.argoproj.io/tracking-id": "shop-web:apps/Deployment:shop/web",
+        },
+        "labels": {"helm.sh/chart": "web-1.2.3", "kustomize.toolkit.fluxcd.io/name": "apps",
+                   "kustomize.toolkit.fluxcd.io/namespace": "flux-system"},
+        "managedFields": [
+            entry("helm", "2026-03-01T00:00:00Z", template.clone()),
+            entry("kubectl-set", "2026-03-02T00:00:00Z", template.clone()),
+            entry("kube-controller-manager", "2026-03-03T00:00:00Z", json!({"f:status": {}})),
+            entry("hpa", "2026-03-03T00:00:00Z", json!({"f:spec": {"f:replicas": {}}})),
+            entry("backstay", "2026-03-04T00:00:00Z", template),
+        ],
+    });
+    let author = author(&metadata, "backstay");
+    assert_eq!(author.manager.as_deref(), Some("kubectl-set"));
+    assert_eq!(author.at, "2026-03-02T00:00:00Z".parse().ok());
+    assert_eq!(author.cause.as_deref(), Some("kubectl set env deployment/web DB_PASSWORD=***"));
+    let through = [
+        "Helm release web of shop, chart web-1.2.3",
+        "Argo CD application shop-web",
+        "Flux Kustomization flux-system/apps",
+    ];
+    assert_eq!(author.through, through);
+}
+
+#[test]
+fn every_template_change_names_its_aspect() {
+    let changes = between(&template(json!({})), &template(json!({"image": "a:2", "tty": true}))).changes;
+    let aspects: Vec<Option<Aspect>> = changes.iter().map(|c| c.aspect).collect();
+    assert_eq!(aspects, [Some(Aspect::Image), Some(Aspect::Command)]);
+}
