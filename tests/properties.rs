@@ -36,6 +36,11 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
+/// How many cases of each property: as many as `PROPTEST_CASES` says, or so many.
+fn cases(otherwise: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(otherwise)
+}
+
 /// What the action that changes the workload intends, if there is one.
 fn intent(decision: &Decision) -> Option<&Intent> {
     match decision.action.as_ref()? {
@@ -79,7 +84,7 @@ fn agrees(s: &Snapshot, decision: &Decision, now: Timestamp) -> Result<(), TestC
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1024, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(1024), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A bad rollout that would be rolled back, with anything about it changed.
     #[test]
@@ -125,7 +130,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(192), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// A clock that is set back shows less evidence, never more.
     #[test]
@@ -141,6 +146,11 @@ proptest! {
     #[test]
     fn the_same_events_twice_decide_the_same(steps in timelines::steps()) {
         timelines::twice(&steps)?;
+    }
+
+    #[test]
+    fn a_fight_over_a_template_is_bounded(fight in timelines::fight()) {
+        timelines::fights_are_bounded(&fight)?;
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::own::Own;
 use super::shelf::Key;
 use crate::api::{Incident, WorkloadHealth};
 use crate::engine::attribute;
-use crate::engine::decision::{Decision, Outcome, Progress};
+use crate::engine::decision::{Decision, Outcome};
 use crate::engine::facts::{Name, WorkloadFacts};
 use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, OpenIncident};
 use crate::engine::words::{Confidence, Fault};
@@ -129,7 +129,7 @@ fn open_incident(incident: &Incident) -> OpenIncident {
         intent,
         acted,
         approval: incident.spec.approval.clone(),
-        ineffective: status.is_some_and(|s| s.progress == Some(Progress::Ineffective)),
+        progress: status.and_then(|s| s.progress),
     }
 }
 

@@ -24,9 +24,9 @@ use crate::telemetry::traces::Look;
 /// What became of a decision's action.
 #[derive(Debug)]
 pub enum Outcome {
-    /// There was none, or it is one step of several and the last is yet to come.
+    /// There was none, or it waits for the controller.
     Nothing,
-    /// It was carried out.
+    /// It was carried out, or a step of it that counts by itself.
     Acted(ActionRecord),
     /// The workload moved on; it is judged again when that is seen.
     Overtaken,
@@ -121,9 +121,13 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
             return Err(error);
         }
     };
-    // Putting the template back is only the first half of a freeze of a completed rollout.
-    let finished = step.is_none_or(|s| matches!(s, Step::PauseAndScale | Step::Scale));
-    let outcome = settle(ctx, work, intent.kind, &applied, finished.then_some(intent));
+    let done = match step {
+        // The first half of a freeze of a completed rollout is a roll-back, and counts as one on this template.
+        Some(Step::PutBack) => Some(ActionKind::RollBack),
+        Some(Step::PauseAndScale | Step::Scale) | None => Some(intent.kind),
+        Some(Step::Wait | Step::Done) => None,
+    };
+    let outcome = settle(ctx, work, intent.kind, &applied, done.map(|kind| (kind, intent)));
     Ok((outcome, incident))
 }
 
@@ -169,13 +173,19 @@ async fn carry_out(
 }
 
 /// Counts and remembers what was written.
-fn settle(ctx: &Context, work: &Work<'_>, kind: ActionKind, applied: &Applied, finished: Option<&Intent>) -> Outcome {
+fn settle(
+    ctx: &Context,
+    work: &Work<'_>,
+    kind: ActionKind,
+    applied: &Applied,
+    done: Option<(ActionKind, &Intent)>,
+) -> Outcome {
     match applied {
         Applied::Done { generation } | Applied::Already { generation } => {
             ctx.tracker.wrote(work.key, *generation);
             ctx.metrics.acted(kind, ActionResult::Accepted);
             ctx.metrics.action_took(work.began.elapsed());
-            let Some(intent) = finished else { return Outcome::Nothing };
+            let Some((kind, intent)) = done else { return Outcome::Nothing };
             Outcome::Acted(ActionRecord {
                 at: Timestamp::now(),
                 kind,
@@ -230,15 +240,8 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
             work.trace.call("record", write::create_incident(&ctx.client, &ctx.own, &incident)).await?
         }
     };
-    let Some(wanted) = wanted.filter(|w| existing.intent() != Some(*w)) else { return Ok(Some(existing)) };
-    // A step of a freeze that is under way was intended already; only its generation has moved on.
-    let under_way = existing.intent().is_some_and(|i| {
-        i.kind == wanted.kind
-            && i.target.uid == wanted.target.uid
-            && i.generation < wanted.generation
-            && work.decision.verdict.is_none()
-    });
-    if under_way {
+    let intended = wanted.is_none_or(|wanted| existing.intent() == Some(wanted));
+    if intended || record::goes_on(&existing, work.decision) {
         return Ok(Some(existing));
     }
     let status = record::update(&existing, work.decision, record.progress, None, work.now);

@@ -10,11 +10,11 @@ use kube::core::ObjectMeta;
 use crate::api::condition::{self, Wanted};
 use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
 use crate::engine::baseline::is_healthy;
-use crate::engine::decision::{Decision, IncidentStep, Progress};
+use crate::engine::decision::{Decision, IncidentStep};
 use crate::engine::facts::{Name, Snapshot, WorkloadFacts};
-use crate::engine::memory::{ActionRecord, LedgerEntry, RevisionRef};
+use crate::engine::memory::{ActionRecord, LedgerEntry, OpenIncident, RevisionRef};
 use crate::engine::moment::after;
-use crate::engine::words::State;
+use crate::engine::words::{ActionKind, State};
 
 /// A state that has lasted this long is written even if it may still pass. Seconds.
 const PASSING_SECONDS: i64 = 60;
@@ -53,7 +53,7 @@ pub fn wanted(
         actions: actions(s),
         conditions: before.map(|b| b.conditions.clone()).unwrap_or_default(),
     };
-    set_conditions(&mut status.conditions, decision, now);
+    set_conditions(&mut status.conditions, s, decision, now);
     status
 }
 
@@ -168,7 +168,14 @@ fn actions(s: &Snapshot) -> Vec<ActionRecord> {
     s.memory.actions.iter().skip(skip).cloned().collect()
 }
 
-fn set_conditions(conditions: &mut Vec<Condition>, decision: &Decision, now: Timestamp) {
+/// A freeze holds the workload, whether or not the baseline is at full strength.
+fn is_frozen(s: &Snapshot) -> bool {
+    let w = &s.workload;
+    let freezes = |i: &OpenIncident| i.intent.as_ref().is_some_and(|intent| intent.kind == ActionKind::Freeze);
+    w.paused && s.memory.open.iter().any(|i| w.paused_for.as_ref() == Some(&i.name) && freezes(i))
+}
+
+fn set_conditions(conditions: &mut Vec<Condition>, s: &Snapshot, decision: &Decision, now: Timestamp) {
     let healthy = match decision.state {
         State::Healthy | State::Stabilised => Some(true),
         State::Failing | State::Held | State::Stabilising => Some(false),
@@ -181,7 +188,7 @@ fn set_conditions(conditions: &mut Vec<Condition>, decision: &Decision, now: Tim
         None,
         now,
     );
-    let frozen = matches!(&decision.incident, IncidentStep::Record { progress: Progress::Frozen, .. });
+    let frozen = is_frozen(s);
     let (reason, message) = if frozen { ("Frozen", decision.why.clone()) } else { ("NotFrozen", String::new()) };
     let wanted = Wanted { kind: "Frozen", status: Some(frozen), reason: reason.to_owned(), message };
     condition::set(conditions, wanted, None, now);

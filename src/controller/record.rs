@@ -83,8 +83,8 @@ pub fn update(
     if opening {
         first(&mut status, incident);
     }
-    add_action(&mut status, done);
-    assess(&mut status, decision);
+    add_action(&mut status, incident.intent(), done);
+    assess(&mut status, incident, decision);
     if before.progress != Some(progress)
         && let Some((what, text)) = entered(progress, decision)
     {
@@ -126,7 +126,7 @@ pub fn close(
     if status.conditions.is_empty() {
         first(&mut status, incident);
     }
-    add_action(&mut status, done);
+    add_action(&mut status, incident.intent(), done);
     status.observed_generation = incident.metadata.generation;
     status.progress = None;
     status.outcome = Some(outcome);
@@ -168,6 +168,13 @@ pub fn intent(decision: &Decision) -> Option<&Intent> {
     }
 }
 
+/// The decision is the next step of what the incident intends already, such as the second half of a freeze. Its intent
+/// stays as it was: when it was made, and at which generation, tells what has become of it.
+pub fn goes_on(incident: &Incident, decision: &Decision) -> bool {
+    let under_way = |wanted: &Intent| incident.intent().is_some_and(|before| wanted.goes_on_with(before));
+    decision.verdict.is_none() && intent(decision).is_some_and(under_way)
+}
+
 pub fn reference(w: &WorkloadFacts) -> WorkloadRef {
     WorkloadRef { kind: "Deployment".to_owned(), name: w.name.to_string(), uid: w.uid.to_string() }
 }
@@ -188,7 +195,7 @@ fn first(status: &mut IncidentStatus, incident: &Incident) {
 }
 
 /// Takes over what the decision saw; a decision that sees nothing any more does not wipe out what was seen.
-fn assess(status: &mut IncidentStatus, decision: &Decision) {
+fn assess(status: &mut IncidentStatus, incident: &Incident, decision: &Decision) {
     status.why = Some(bounded(&decision.why, 1024));
     status.refusal.clone_from(&decision.refusal);
     if let Some(verdict) = &decision.verdict {
@@ -201,7 +208,7 @@ fn assess(status: &mut IncidentStatus, decision: &Decision) {
     if decision.baseline.is_some() {
         status.baseline.clone_from(&decision.baseline);
     }
-    if let Some(intent) = intent(decision) {
+    if let Some(intent) = intent(decision).filter(|_| !goes_on(incident, decision)) {
         status.intent = Some(intent.clone());
     }
 }
@@ -300,9 +307,11 @@ fn lead(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().find(|f| f.newest)
 }
 
-/// Adds an action that is not told of yet.
-fn add_action(status: &mut IncidentStatus, done: Option<&ActionRecord>) {
-    let Some(action) = done.filter(|d| !status.actions.iter().any(|a| same_action(a, d))) else { return };
+/// Adds an action that is not told of yet. What was undone and is done once more is told again.
+fn add_action(status: &mut IncidentStatus, intent: Option<&Intent>, done: Option<&ActionRecord>) {
+    let again = intent.filter(|i| i.attempt > 1).map(Intent::made);
+    let told = |a: &ActionRecord, d: &ActionRecord| same_action(a, d) && again.is_none_or(|made| made <= a.at);
+    let Some(action) = done.filter(|d| !status.actions.iter().any(|a| told(a, d))) else { return };
     if status.actions.len() < MAX_ACTIONS {
         status.actions.push(action.clone());
     }

@@ -8,6 +8,7 @@ use crate::cluster::apply::{self, Error};
 use crate::cluster::events::About;
 use crate::engine::decision::{self, IncidentStep, Progress};
 use crate::engine::facts::Name;
+use crate::engine::memory::ActionRecord;
 use crate::engine::words::ActionKind;
 use crate::metrics::IncidentOutcome;
 
@@ -63,8 +64,10 @@ async fn update(
     }
     // What another process did is told in the words it was decided with.
     let why = if unrecorded.is_some() { &incident.spec.opened.why } else { &work.decision.why };
-    let acted = acted.map(|a| (a.kind, why.as_str()));
     let incident = Incident { status: Some(status), ..incident.clone() };
+    // Half a freeze is no news yet: the whole is told a moment later.
+    let whole = |a: &&ActionRecord| incident.intent().is_none_or(|i| i.kind != ActionKind::Freeze || a.kind == i.kind);
+    let acted = acted.filter(whole).map(|a| (a.kind, why.as_str()));
     tell(ctx, work, &incident, acted, (progress, entered || other_refusal)).await;
     written.map(drop)
 }

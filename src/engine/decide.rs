@@ -9,8 +9,8 @@ use super::decision::{Action, Decision, IncidentStep, Outcome, Progress, Refusal
 use super::evidence::{self, Weighed};
 use super::facts::Snapshot;
 use super::finding::Finding;
-use super::freeze::{self, Step};
 use super::guard;
+use super::hold;
 use super::judge;
 use super::lifecycle::{self, Stage};
 use super::memory::{CurrentRevision, Intent, OpenIncident, RevisionRef};
@@ -21,8 +21,6 @@ use super::words::{RefusalReason, Severity, State};
 /// A roll-back that has not brought the baseline to full strength after this long did not help. Seconds; the
 /// Deployment's own progress deadline counts where it is longer.
 const RECOVERY_SECONDS: i64 = 600;
-/// How long a freeze may take to come into force against another writer before a person is told instead.
-const FREEZE_SECONDS: i64 = 60;
 
 /// Everything that one look at a workload yields before it is decided what follows.
 pub struct Look<'a> {
@@ -57,9 +55,9 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
         Stage::Judging(incident) => judge::judge(&mut look, incident),
         Stage::Suspended(incident) => judge::suspended(&mut look, incident),
         Stage::Recovering(incident, intent) => recovering(&look, incident, intent),
-        Stage::Freezing(incident, intent) => freezing(&look, incident, intent),
-        Stage::Frozen(incident, intent) => frozen(&look, incident, intent),
-        Stage::Retaken(incident) => retaken(&look, incident),
+        Stage::Freezing(incident, intent) => hold::freezing(&look, incident, intent),
+        Stage::Frozen(incident, intent) => hold::frozen(&look, incident, intent),
+        Stage::Retaken(incident) => retaken(&look, incident, taken_back(incident)),
         Stage::Superseded(incident) => superseded(&look, incident),
     };
     conclude(look, draft)
@@ -101,7 +99,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
 }
 
 /// Is the baseline back at full strength, and for long enough?
-fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
+pub fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     let s = look.s;
     let since = incident.acted.or_else(|| look.rollout.map(|r| r.since)).unwrap_or(look.now);
     if s.workload.replicas <= 0 {
@@ -119,17 +117,21 @@ fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
         }
         Health::Settling { until } => watching(incident, intent, until),
         Health::NotReady => {
-            let patience = s.workload.progress_deadline_seconds.map_or(0, i64::from).max(RECOVERY_SECONDS);
-            let limit = after(since, patience);
+            let limit = after(since, patience(s));
             // A watch that lags still shows the failing revision as the newest.
             let of_target = |f: &&Finding| f.revision == intent.target.hash && f.sufficient;
             let failing = look.weighed.findings.iter().find(of_target);
-            if failing.is_some() || limit <= look.now || incident.ineffective {
+            if failing.is_some() || limit <= look.now || incident.is_ineffective() {
                 return ineffective(incident, intent, failing);
             }
             watching(incident, intent, limit)
         }
     }
+}
+
+/// How long the baseline may take to reach full strength. Seconds.
+pub fn patience(s: &Snapshot) -> i64 {
+    s.workload.progress_deadline_seconds.map_or(0, i64::from).max(RECOVERY_SECONDS)
 }
 
 /// The baseline's health, counted only when it is all there is.
@@ -144,7 +146,7 @@ fn strength(look: &Look, intent: &Intent) -> Health {
     }
 }
 
-fn watching(incident: &OpenIncident, intent: &Intent, next: Timestamp) -> Draft {
+pub fn watching(incident: &OpenIncident, intent: &Intent, next: Timestamp) -> Draft {
     Draft {
         state: State::Stabilising,
         why: format!("went back to {}; waiting until it has run at full strength long enough", intent.target.name),
@@ -163,7 +165,7 @@ fn ineffective(incident: &OpenIncident, intent: &Intent, failing: Option<&Findin
     given_up(incident, intent, &format!("going back to {} did not help: {what}", intent.target.name))
 }
 
-fn given_up(incident: &OpenIncident, intent: &Intent, because: &str) -> Draft {
+pub fn given_up(incident: &OpenIncident, intent: &Intent, because: &str) -> Draft {
     Draft {
         state: State::Held,
         why: format!("{because}; Backstay never goes on to older revisions, a person is needed"),
@@ -173,76 +175,13 @@ fn given_up(incident: &OpenIncident, intent: &Intent, because: &str) -> Draft {
     }
 }
 
-/// A freeze that was begun is brought into force, or given up when another writer keeps undoing it.
-fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
-    let begun = look.rollout.map_or(incident.opened, |r| r.since.max(incident.opened));
-    if after(begun, FREEZE_SECONDS) <= look.now {
-        let because = format!(
-            "the freeze on {} is not in force after {FREEZE_SECONDS} s; somebody else keeps writing the Deployment",
-            intent.target.name
-        );
-        return given_up(incident, intent, &because);
-    }
-    let mut draft = watching(incident, intent, after(begun, FREEZE_SECONDS));
-    match freeze::step(look.s, intent, false) {
-        Step::Wait | Step::Done => draft,
-        Step::PutBack | Step::PauseAndScale | Step::Scale => {
-            go_on(look, intent, &mut draft);
-            draft
-        }
-    }
-}
-
-fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
-    let s = look.s;
-    if s.workload.resume_asked.as_ref() == Some(&incident.name) {
-        return resume(incident, "a person asked to resume", Outcome::Superseded);
-    }
-    let mut draft = Draft {
-        state: State::Held,
-        why: format!(
-            "frozen on {}: the template is left as it is and starts nothing until a new one arrives or a person resumes",
-            intent.target.name
-        ),
-        incident: record(incident, Severity::Critical, Progress::Frozen),
-        baseline: Some(intent.target.clone()),
-        ..Draft::default()
-    };
-    if freeze::step(s, intent, true) == Step::Scale {
-        go_on(look, intent, &mut draft);
-    }
-    if let Health::NotReady = strength_of_frozen(look, intent) {
-        draft.state = State::Stabilising;
-        let available = s.revisions.iter().find(|r| r.uid == intent.target.uid).map_or(0, |r| r.available);
-        draft.why = format!("{}; {available} of {} replicas are available", draft.why, s.workload.replicas);
-        draft.incident = record(incident, Severity::Critical, Progress::Recovering);
-    }
-    draft
-}
-
-fn strength_of_frozen(look: &Look, intent: &Intent) -> Health {
-    let target = look.s.revisions.iter().find(|r| r.uid == intent.target.uid);
-    match target {
-        Some(r) if r.available >= look.s.workload.replicas => baseline::health(look.s, r, look.now),
-        _ => Health::NotReady,
-    }
-}
-
-fn go_on(look: &Look, intent: &Intent, draft: &mut Draft) {
-    match guard::check_continue(look.s, intent, look.now) {
-        Ok(permit) => draft.action = Some(Action::Freeze(permit)),
-        Err(refusal) => draft.refusal = Some(refusal),
-    }
-}
-
 /// Another writer put the failing template back. Fighting over it would make things worse; a person is told.
-fn retaken(look: &Look, incident: &OpenIncident) -> Draft {
+pub fn retaken(look: &Look, incident: &OpenIncident, because: String) -> Draft {
     if let Some(r) = look.rollout.filter(|r| r.complete)
         && let Health::Stable { .. } = baseline::health(look.s, r.newest, look.now)
     {
         return close(incident, State::Healthy, Outcome::Superseded, "it was shipped again and now works".to_owned());
     }
-    let because = format!("another writer put the template of {} back after Backstay had acted", incident.failing.name);
     Draft {
         state: State::Held,
         why: format!("{because}; it is not fought over"),
@@ -250,6 +189,10 @@ fn retaken(look: &Look, incident: &OpenIncident) -> Draft {
         incident: record(incident, Severity::Critical, Progress::Retaken),
         ..Draft::default()
     }
+}
+
+fn taken_back(incident: &OpenIncident) -> String {
+    format!("another writer put the template of {} back after Backstay had acted", incident.failing.name)
 }
 
 /// Somebody shipped a new template: it starts clean, and what Backstay held still is let go.

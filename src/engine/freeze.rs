@@ -1,14 +1,21 @@
 //! The steps of a freeze. Which is next is told from the objects, so a freeze that was cut off goes on where it was.
+//!
+//! The owner of the template may take it back at any moment. What follows from that is bounded: a freeze is begun
+//! `MAX_ATTEMPTS` times at most, and then a person is told.
 
 use serde::Serialize;
 
 use super::facts::{RevisionFacts, Snapshot};
 use super::memory::Intent;
 
+/// How often one freeze is begun. Once is enough unless the owner takes the template back within the moment that the
+/// controller needs to scale the baseline up.
+pub const MAX_ATTEMPTS: u32 = 2;
+
 /// The next write of a freeze.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Step {
-    /// The rollout had completed: the baseline's template goes back first, so that the controller starts its pods.
+    /// Nothing of the baseline runs: its template goes back first, so that the controller starts its pods.
     PutBack,
     /// The baseline has pods: pause, then scale the failing revision to zero.
     PauseAndScale,
@@ -21,17 +28,41 @@ pub enum Step {
 }
 
 /// What a freeze does next.
+///
+/// While a Deployment is paused its controller scales only the one active ReplicaSet, or the newest where none is, and
+/// scales the others to zero where the newest is complete (`scale` in pkg/controller/deployment/sync.go). So a pause
+/// without the baseline running would bring the failing revision to full strength for good.
 pub fn step(s: &Snapshot, intent: &Intent, held: bool) -> Step {
     let find = |uid: &str| s.revisions.iter().find(|r| &*r.uid == uid).map(AsRef::as_ref);
-    let failing_runs = find(&intent.failing.uid).is_some_and(|r: &RevisionFacts| r.desired > 0);
-    let baseline_runs = find(&intent.target.uid).is_some_and(|r: &RevisionFacts| r.replicas > 0 && r.desired > 0);
-    match (held, baseline_runs) {
-        (true, _) if failing_runs => Step::Scale,
+    let wanted = |r: &RevisionFacts| r.desired > 0;
+    let failing_runs = find(&intent.failing.uid).is_some_and(wanted);
+    let baseline = find(&intent.target.uid);
+    match (held, baseline.filter(|r| wanted(r))) {
+        (true, Some(_)) if failing_runs => Step::Scale,
+        // The controller took the baseline's pods away before it saw the pause, or somebody scaled to zero and back.
+        (true, None) if failing_runs => Step::PutBack,
         (true, _) => Step::Done,
-        (false, true) => Step::PauseAndScale,
-        (false, false) => {
-            let put_back = find(&intent.target.uid).is_some_and(|r| r.template.digest == s.workload.template_digest);
-            if put_back { Step::Wait } else { Step::PutBack }
-        }
+        (false, Some(baseline)) => with_baseline(s, baseline),
+        (false, None) if baseline.is_some_and(|r| is_template_of(s, r)) => Step::Wait,
+        (false, None) => Step::PutBack,
     }
+}
+
+/// A first pod proves that the API server takes the baseline's pods. Where the owner has taken the template back
+/// already, there is no time to wait for it: the controller is about to scale the baseline down again.
+fn with_baseline(s: &Snapshot, baseline: &RevisionFacts) -> Step {
+    let refused = baseline.replica_failure.as_ref().is_some_and(|f| f.status);
+    let taken_back = !is_template_of(s, baseline);
+    if baseline.replicas > 0 || (taken_back && !refused) { Step::PauseAndScale } else { Step::Wait }
+}
+
+fn is_template_of(s: &Snapshot, revision: &RevisionFacts) -> bool {
+    revision.template.digest == s.workload.template_digest
+}
+
+/// Which attempt it is to put the template back now, given what was last intended. An intent is recorded before it is
+/// carried out, and may not have been: a single write since then that left the failing template in place was not ours.
+pub fn next_attempt(s: &Snapshot, before: &Intent) -> u32 {
+    let may_be_done = s.workload.generation > before.generation.saturating_add(1);
+    before.attempt.saturating_add(u32::from(may_be_done))
 }

@@ -3,14 +3,17 @@
 //!
 //! A `Permit` can be made here only, so an action that skipped the guards does not compile.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::baseline::Missing;
 use super::decision::{Refusal, Verdict};
 use super::evidence::judged_pods;
-use super::facts::{RevisionFacts, Snapshot};
-use super::memory::{ApprovalVerdict, Intent, OpenIncident, RevisionRef};
+use super::facts::{Name, RevisionFacts, Snapshot};
+use super::freeze;
+use super::memory::{ApprovalVerdict, INTENT_SECONDS, Intent, OpenIncident, RevisionRef};
 use super::moment::after;
 use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
 use super::rollout::{self, Rollout};
@@ -18,8 +21,6 @@ use super::words::{ActionKind, Confidence, Fault, RefusalReason};
 
 /// Data older than this is not acted on. Watches prove to be alive more often than this.
 pub const MAX_DATA_AGE_SECONDS: i64 = 60;
-/// An intent that was not carried out within this time is void.
-const INTENT_SECONDS: i64 = 30;
 
 const OPTED_OUT: &str = "the Deployment carries backstay.dev/ignore: \"true\"";
 
@@ -107,7 +108,7 @@ pub fn check_pause(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
 
 /// A freeze takes more than one write. What was permitted and begun may be completed, as long as the workload still
 /// is the one it was begun on.
-pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<Permit, Refusal> {
+pub fn check_continue(s: &Snapshot, intent: &Intent, attempt: u32, now: Timestamp) -> Result<Permit, Refusal> {
     let w = &s.workload;
     if w.deleting {
         return Err(no(RefusalReason::Deleting, "the Deployment is being deleted"));
@@ -121,7 +122,7 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
     if s.policy.mode == Mode::Observe {
         return Err(no(RefusalReason::ObserveOnly, "the policy observes only; what was begun is left as it is"));
     }
-    let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), ..intent.clone() };
+    let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), attempt, ..intent.clone() };
     Ok(Permit { intent })
 }
 
@@ -142,6 +143,9 @@ fn permit(case: &Case, guards: &[Guard], kind: ActionKind, now: Timestamp) -> Re
         failing: reference(case.rollout.newest),
         generation: case.s.workload.generation,
         deadline: after(now, INTENT_SECONDS),
+        attempt: begun_before(case)
+            .filter(|_| kind == ActionKind::Freeze)
+            .map_or(1, |i| freeze::next_attempt(case.s, i)),
     };
     Ok(Permit { intent })
 }
@@ -273,9 +277,31 @@ fn already_tried(case: &Case, _: Timestamp) -> Option<Refusal> {
     let acted = |i: &&OpenIncident| {
         &i.failing.hash == hash && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| changes_template(t.kind))
     };
+    if let Some(refusal) = put_back_in_vain(case) {
+        return Some(refusal);
+    }
     let incident = closed.or_else(|| m.open.iter().find(acted).map(|i| &i.name))?;
     let because = format!("Backstay already acted on this template in incident {incident}, and it was shipped again");
     Some(no(RefusalReason::AlreadyTried, &because))
+}
+
+/// A freeze that was begun, and of which the Deployment bears no mark: it was not carried out, or another writer
+/// replaced the whole object.
+fn begun_before<'a>(case: &Case<'a>) -> Option<&'a Intent> {
+    case.incident.and_then(|i| i.intent.as_ref()).filter(|i| i.kind == ActionKind::Freeze)
+}
+
+fn put_back_in_vain(case: &Case) -> Option<Refusal> {
+    let before = begun_before(case).filter(|i| freeze::next_attempt(case.s, i) > freeze::MAX_ATTEMPTS)?;
+    (kind(case) == ActionKind::Freeze).then(|| no(RefusalReason::AlreadyTried, &in_vain(before)))
+}
+
+/// Why a freeze is given up on.
+pub fn in_vain(intent: &Intent) -> String {
+    format!(
+        "the template of {} was to be put back {} times, and other writers were quicker each time",
+        intent.target.name, intent.attempt
+    )
 }
 
 /// What counts as an action on a template; pauses and what ends them do not.
@@ -301,21 +327,17 @@ fn cooldown(case: &Case, now: Timestamp) -> Option<Refusal> {
 fn too_many_rollbacks(case: &Case, now: Timestamp) -> Option<Refusal> {
     let g = &case.s.policy.guards;
     let ends = |at: &Timestamp| after(*at, g.window_seconds);
-    let mut recent: Vec<Timestamp> = case
-        .s
-        .memory
-        .actions
-        .iter()
-        .filter(|a| changes_template(a.kind))
-        .map(|a| a.at)
-        .filter(|at| ends(at) > now)
-        .collect();
-    recent.sort();
+    // A freeze takes a roll-back with it where the rollout was complete; that is one action, not two.
+    let mut recent: BTreeMap<&Name, Timestamp> = BTreeMap::new();
+    for action in case.s.memory.actions.iter().filter(|a| changes_template(a.kind) && ends(&a.at) > now) {
+        let at = recent.entry(&action.incident).or_insert(action.at);
+        *at = action.at.max(*at);
+    }
     let max = usize::try_from(g.max_rollbacks).unwrap_or(usize::MAX);
     (recent.len() >= max).then(|| Refusal {
         reason: RefusalReason::TooManyRollbacks,
         because: format!("{} actions within {} s; a person should look first", recent.len(), g.window_seconds),
-        next_look: recent.first().map(ends),
+        next_look: recent.values().min().map(ends),
     })
 }
 

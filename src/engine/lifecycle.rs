@@ -96,12 +96,17 @@ fn frozen<'a>(
         (false, true) if !known => Stage::Superseded(incident),
         // Once the freeze was in force, only somebody else can have ended it: with the baseline's template it has
         // become a roll-back, with the failing one it was retaken.
-        (false, true) if incident.acted.is_some() && has_moved_on(s, incident) => {
+        (false, true) if was_in_force(incident, intent) && has_moved_on(s, incident) => {
             let put_back = newest.is_some_and(|hash| hash == &intent.target.hash);
             if put_back { Stage::Recovering(incident, intent) } else { Stage::Retaken(incident) }
         }
         (false, true) => Stage::Freezing(incident, intent),
     }
+}
+
+/// The freeze was in force since it was last intended. One that the controller undid is begun again.
+fn was_in_force(incident: &OpenIncident, intent: &Intent) -> bool {
+    incident.acted.is_some_and(|at| intent.attempt == 1 || intent.made() <= at)
 }
 
 fn suspended<'a>(s: &Snapshot, incident: &'a OpenIncident, newest: Option<&Name>, held: bool) -> Stage<'a> {

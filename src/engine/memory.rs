@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::decision::Progress;
 use super::facts::Name;
+use super::moment::after;
 use super::words::ActionKind;
 
 /// The memory that guards read. It is rebuilt from objects for every decision.
@@ -89,6 +91,9 @@ pub struct ActionRecord {
     pub incident: Name,
 }
 
+/// An intent that was not carried out within this time is void. Seconds.
+pub const INTENT_SECONDS: i64 = 30;
+
 /// What was about to be done, recorded before it was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -103,6 +108,34 @@ pub struct Intent {
     pub generation: i64,
     /// After this the intent is void and everything is judged anew.
     pub deadline: Timestamp,
+    /// How often the freeze was begun, this time included: another writer may undo it before it is in force.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    #[schemars(range(min = 1, max = 100))]
+    pub attempt: u32,
+}
+
+fn first() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_first(attempt: &u32) -> bool {
+    *attempt == 1
+}
+
+impl Intent {
+    /// When it was made.
+    pub fn made(&self) -> Timestamp {
+        after(self.deadline, -INTENT_SECONDS)
+    }
+
+    /// This is a later step of what `before` set out to do.
+    pub fn goes_on_with(&self, before: &Self) -> bool {
+        self.kind == before.kind
+            && self.target.uid == before.target.uid
+            && self.attempt == before.attempt
+            && self.generation > before.generation
+    }
 }
 
 /// A ReplicaSet, by everything it can be recognised by.
@@ -130,8 +163,15 @@ pub struct OpenIncident {
     /// When the action was seen to be carried out.
     pub acted: Option<Timestamp>,
     pub approval: Option<Approval>,
+    /// What people were told of it last.
+    pub progress: Option<Progress>,
+}
+
+impl OpenIncident {
     /// The action did not help; a person has been told.
-    pub ineffective: bool,
+    pub fn is_ineffective(&self) -> bool {
+        self.progress == Some(Progress::Ineffective)
+    }
 }
 
 /// What a person said about an incident.

@@ -15,6 +15,7 @@ pub mod finding;
 pub mod freeze;
 pub mod glance;
 pub mod guard;
+pub mod hold;
 pub mod judge;
 pub mod knowledge;
 pub mod lifecycle;

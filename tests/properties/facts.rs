@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use backstay::api::policy::Terms;
+use backstay::engine::decision::Progress;
 use backstay::engine::facts::{
     ConditionFacts, ContainerFacts, ContainerState, ContainerTemplate, FleetFacts, History, Name, NodeFacts,
     NodesFacts, PodFacts, RevisionFacts, Snapshot, TemplateFacts, Termination, WaitingSpell, WorkloadFacts,
@@ -281,6 +282,7 @@ fn open(n: i64, small: usize) -> OpenIncident {
         failing: reference(small),
         generation: n % 9,
         deadline: at(30),
+        attempt: 1 + n.unsigned_abs() as u32 % 3,
     };
     OpenIncident {
         name: name(&format!("web-v{small}-b02de416-1")),
@@ -290,7 +292,7 @@ fn open(n: i64, small: usize) -> OpenIncident {
         intent: (n % 5 != 0).then_some(intent),
         acted: (n % 7 < 3).then(|| at(n % 500)),
         approval: None,
-        ineffective: n % 11 == 0,
+        progress: [None, Some(Progress::Ineffective), Some(Progress::Retaken)][(n.unsigned_abs() % 11).min(2) as usize],
     }
 }
 

@@ -6,6 +6,7 @@ use backstay::engine::decide::decide;
 use backstay::engine::decision::{Action, Decision};
 use jiff::SignedDuration;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use crate::facts::changes_template;
 use crate::script::{MemoryLines, PodLine, Revision, Script, Step};
@@ -20,7 +21,8 @@ pub struct Event {
     pods: Option<(u8, u8)>,
 }
 
-const STATES: [&str; 9] = [
+const STATES: [&str; 10] = [
+    "0 ready",
     "2 ready",
     "4 ready",
     "2 starting",
@@ -169,6 +171,99 @@ pub fn twice((policy, events): &(u8, Vec<Event>)) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// A moment in the fight over a template.
+#[derive(Clone, Debug)]
+pub struct Round {
+    after: u32,
+    owner: Owner,
+    /// What has become of the baseline's and of the failing revision's pods.
+    pods: (usize, usize),
+    /// The operator dies before it records what it did.
+    forget: bool,
+}
+
+/// What the owner of the template does.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Nothing,
+    PutsBack,
+    /// It ends the pause as well.
+    Resumes,
+    /// It replaces the whole object, and our marks with it.
+    Replaces,
+}
+
+const BASELINES: [&str; 4] = ["", "1 creating", "3 ready", "4 ready"];
+const FAILINGS: [&str; 4] = ["", "4 crashed 2", "4 ready", "1 crashed 3"];
+
+/// Whether the rollout was complete when it failed, and what follows.
+pub fn fight() -> impl Strategy<Value = (bool, Vec<Round>)> {
+    let owner = prop_oneof![
+        1 => Just(Owner::Nothing),
+        3 => Just(Owner::PutsBack),
+        1 => Just(Owner::Resumes),
+        1 => Just(Owner::Replaces)
+    ];
+    let after = prop_oneof![4 => 0_u32..3, 1 => 0_u32..100];
+    let round = (after, owner, (0..BASELINES.len(), 0..FAILINGS.len()), prop::bool::weighted(0.1));
+    let round = round.prop_map(|(after, owner, pods, forget)| Round { after, owner, pods, forget });
+    (any::<bool>(), prop::collection::vec(round, 1..40))
+}
+
+/// Pods of the baseline and of the failing revision.
+fn both(baseline: &str, failing: &str) -> BTreeMap<String, Vec<PodLine>> {
+    let line = |are: &str| match are {
+        "" => vec![],
+        are => vec![PodLine { are: are.to_owned(), ..PodLine::default() }],
+    };
+    BTreeMap::from([("v1".to_owned(), line(baseline)), ("v2".to_owned(), line(failing))])
+}
+
+impl Round {
+    fn step(&self) -> Step {
+        let (baseline, failing) = self.pods;
+        let annotations = match self.owner {
+            Owner::Nothing | Owner::PutsBack => None,
+            Owner::Resumes => Some(json!({"backstay.dev/paused-for": null})),
+            Owner::Replaces => Some(json!({"backstay.dev/paused-for": null, "backstay.dev/incident": null})),
+        };
+        let change = |annotations| json!({"spec": {"paused": false}, "metadata": {"annotations": annotations}});
+        Step {
+            after: Some(format!("{}s", self.after)),
+            ship: (!matches!(self.owner, Owner::Nothing)).then(|| "v2".to_owned()),
+            pods: both(BASELINES[baseline], FAILINGS[failing]),
+            deployment: annotations.map_or(Value::Null, change),
+            apply: true,
+            forget: self.forget,
+            ..Step::default()
+        }
+    }
+}
+
+/// However the owner of a template and the controller act, a freeze puts the template back twice at most. It pauses once
+/// for each of these and once more, and each time that what it did is forgotten.
+pub fn fights_are_bounded((complete, rounds): &(bool, Vec<Round>)) -> Result<(), TestCaseError> {
+    let mut world = world(2);
+    let (mut put_back, mut paused, mut forgot) = (0, 0, 0);
+    let pods = if *complete { both("", "4 crashed 2") } else { both("3 ready", "2 crashed 2") };
+    let begin = Step { ship: Some("v2".to_owned()), pods, apply: true, ..Step::default() };
+    for step in std::iter::once(begin).chain(rounds.iter().map(Round::step)) {
+        if step.deployment != Value::Null && world.deployment["spec"]["paused"] == true {
+            // The spec changes with what follows.
+            world.raise_generation();
+        }
+        world.happen(&step);
+        let snapshot = world.snapshot();
+        let was_paused = world.deployment["spec"]["paused"] == true;
+        let decision = decide(&snapshot, world.now);
+        put_back += u32::from(world.follow(&snapshot, &decision, &step) == Some("RolledBack"));
+        paused += u32::from(!was_paused && world.deployment["spec"]["paused"] == true);
+        forgot += u32::from(step.forget);
+    }
+    prop_assert!(put_back <= 2 && paused <= 3 + forgot, "put back {} times, paused {} times", put_back, paused);
+    Ok(())
+}
+
 /// At most one action per template; right after an action there is none; cooldown and budget hold.
 pub fn once((policy, events): &(u8, Vec<Event>)) -> Result<(), TestCaseError> {
     let mut world = world(*policy);
@@ -180,7 +275,9 @@ pub fn once((policy, events): &(u8, Vec<Event>)) -> Result<(), TestCaseError> {
             prop_assert!(acts(&again).is_none() || goes_on, "acts twice: {}", again.why);
         }
     }
+    // A freeze may put the template back first: one incident, one action.
     let mut actions: Vec<_> = world.memory.actions.iter().filter(|a| changes_template(a.kind)).collect();
+    actions.dedup_by(|a, b| a.incident == b.incident);
     let cooldown = if matches!(policy, 3 | 4) { 0 } else { 300 };
     for pair in actions.windows(2) {
         prop_assert!(pair[1].at.duration_since(pair[0].at).as_secs() >= cooldown);

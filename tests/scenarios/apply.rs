@@ -2,7 +2,7 @@
 
 use backstay::cluster::patch::{self, Live};
 use backstay::controller::health::{self, Due};
-use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
+use backstay::engine::decision::{Action, Decision, IncidentStep};
 use backstay::engine::facts::Snapshot;
 use backstay::engine::freeze::{self, Step};
 use backstay::engine::memory::{ActionRecord, Intent, OpenIncident};
@@ -16,7 +16,7 @@ impl World {
     pub fn remember(&mut self, decision: &Decision) {
         self.memory.ledger.clone_from(&decision.ledger);
         self.memory.current.clone_from(&decision.current);
-        let IncidentStep::Record { name, failing, episode, .. } = &decision.incident else { return };
+        let IncidentStep::Record { name, failing, episode, progress, .. } = &decision.incident else { return };
         if !self.memory.open.iter().any(|i| &i.name == name) {
             self.memory.episodes.retain(|(hash, _)| hash != &failing.hash);
             self.memory.episodes.push((failing.hash.clone(), *episode));
@@ -28,7 +28,7 @@ impl World {
                 intent: None,
                 acted: None,
                 approval: None,
-                ineffective: false,
+                progress: None,
             });
         }
         let Some(incident) = self.memory.open.iter_mut().find(|i| &i.name == name) else { return };
@@ -37,10 +37,12 @@ impl World {
             if incident.intent.as_ref().is_some_and(|i| i.kind != intent.kind) {
                 incident.acted = None;
             }
-            incident.intent = Some(intent.clone());
+            let under_way = incident.intent.as_ref().is_some_and(|before| intent.goes_on_with(before));
+            if !under_way || decision.verdict.is_some() {
+                incident.intent = Some(intent.clone());
+            }
         }
-        incident.ineffective |=
-            matches!(decision.incident, IncidentStep::Record { progress: Progress::Ineffective, .. });
+        incident.progress = Some(*progress);
     }
 
     pub fn close(&mut self, decision: &Decision) {
@@ -104,7 +106,10 @@ impl World {
         let step = freeze::step(s, intent, held);
         let (said, done) = match (intent.kind, step) {
             (ActionKind::RollBack, _) => (self.roll_back(live, intent, name), true),
-            (ActionKind::Freeze, Step::PutBack) => (self.roll_back(live, intent, name), false),
+            (ActionKind::Freeze, Step::PutBack) => {
+                self.act(ActionKind::RollBack, intent, name);
+                (self.roll_back(live, intent, name), false)
+            }
             (ActionKind::Freeze, Step::PauseAndScale) => {
                 self.write(&patch::pause(live, name));
                 (self.scale_to_zero(intent), true)
@@ -125,13 +130,19 @@ impl World {
     fn acted(&mut self, intent: &Intent, name: &str) {
         let now = self.now;
         if let Some(incident) = self.memory.open.iter_mut().find(|i| &*i.name == name) {
-            incident.acted.get_or_insert(now);
+            let again = incident.intent.as_ref().filter(|i| i.attempt > 1).map(Intent::made);
+            incident.acted = incident.acted.filter(|at| again.is_none_or(|made| made <= *at)).or(Some(now));
         }
-        let known = self.memory.actions.iter().any(|a| a.kind == intent.kind && &*a.incident == name);
+        self.act(intent.kind, intent, name);
+    }
+
+    /// One action of a kind is known of one incident.
+    fn act(&mut self, kind: ActionKind, intent: &Intent, name: &str) {
+        let known = self.memory.actions.iter().any(|a| a.kind == kind && &*a.incident == name);
         if !known {
             self.memory.actions.push(ActionRecord {
-                at: now,
-                kind: intent.kind,
+                at: self.now,
+                kind,
                 from: intent.failing.hash.clone(),
                 to: intent.target.hash.clone(),
                 incident: name.into(),

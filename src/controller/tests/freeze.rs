@@ -103,3 +103,72 @@ async fn a_freeze_ends_once_whatever_happens_to_the_write() {
         assert_eq!(rig.events(), ["Frozen", told], "{strike:?}");
     }
 }
+
+/// The failing revision alone runs: its rollout had completed before it failed.
+fn completed(server: &mut Server) {
+    owned(server);
+    runs(server, BASELINE, 0);
+    runs(server, FAILING, 2);
+    for pod in ["web-59-a", "web-59-b"] {
+        server.remove(&format!("/api/v1/namespaces/shop/pods/{pod}"));
+    }
+    server.edit(WEB, |web| {
+        web["status"]["replicas"] = json!(2);
+        web["status"]["updatedReplicas"] = json!(2);
+        web["status"]["conditions"][1]["reason"] = json!("NewReplicaSetAvailable");
+    });
+}
+
+/// The Deployment controller scales a ReplicaSet.
+fn runs(server: &mut Server, set: &str, replicas: i32) {
+    server.edit(set, |set| {
+        set["spec"]["replicas"] = json!(replicas);
+        set["status"] = json!({"replicas": replicas});
+    });
+}
+
+/// The owner puts its template back, and the Deployment controller sees it.
+fn is_retaken(server: &mut Server) {
+    server.edit(WEB, |web| web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:2"));
+    server.edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_is_taken_back_at_once_is_put_back_twice() {
+    let rig = Rig::changed(completed).await;
+    for _ in 0..6 {
+        assert!(rig.settles().await.is_empty());
+        is_retaken(&mut rig.server());
+    }
+    assert_eq!(actions(&rig.calls()).len(), 2);
+    let status = rig.incident().status.unwrap();
+    assert_eq!(status.progress, Some(Progress::Retaken), "{status:?}");
+    let kinds: Vec<_> = status.actions.iter().map(|a| a.kind).collect();
+    assert_eq!(kinds, [ActionKind::RollBack, ActionKind::RollBack]);
+    assert_eq!(rig.events(), ["Retaken"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_freeze_that_the_controller_undoes_is_begun_once_more() {
+    let rig = Rig::changed(completed).await;
+    for attempt in 1..=2 {
+        assert!(rig.settles().await.is_empty());
+        assert_eq!(rig.incident().intent().unwrap().attempt, attempt);
+        runs(&mut rig.server(), BASELINE, 1);
+        assert!(rig.settles().await.is_empty());
+        assert_eq!(rig.server().get(WEB).unwrap()["spec"]["paused"], json!(true));
+        assert_eq!(rig.server().get(FAILING).unwrap()["spec"]["replicas"], json!(0));
+        let mut server = rig.server();
+        is_retaken(&mut server);
+        runs(&mut server, BASELINE, 0);
+        runs(&mut server, FAILING, 2);
+    }
+    for _ in 0..3 {
+        assert!(rig.settles().await.is_empty());
+    }
+    assert_eq!(actions(&rig.calls()).len(), 4);
+    let status = rig.incident().status.unwrap();
+    assert_eq!(status.progress, Some(Progress::Ineffective), "{status:?}");
+    let kinds: Vec<_> = status.actions.iter().map(|a| a.kind).collect();
+    assert_eq!(kinds, [ActionKind::RollBack, ActionKind::Freeze, ActionKind::RollBack, ActionKind::Freeze]);
+}

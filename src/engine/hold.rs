@@ -1,0 +1,141 @@
+//! A freeze that was begun: bringing it into force, keeping it, and giving it up when another writer will not have it.
+
+use jiff::Timestamp;
+
+use super::baseline::{self, Health};
+use super::decide::{Draft, Look, given_up, patience, record, recovering, resume, retaken, watching};
+use super::decision::{Action, IncidentStep, Outcome, Progress};
+use super::facts::RevisionFacts;
+use super::finding::Finding;
+use super::freeze::{self, Step};
+use super::guard;
+use super::memory::{Intent, OpenIncident};
+use super::moment::after;
+use super::words::{Severity, State};
+
+/// How long a freeze may take to come into force before a person is told instead. Seconds.
+const FREEZE_SECONDS: i64 = 60;
+
+/// A freeze that was begun is brought into force, or given up when another writer keeps undoing it.
+pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
+    if let Some(told @ (Progress::Retaken | Progress::Ineffective)) = incident.progress {
+        return left_alone(look, incident, intent, told);
+    }
+    let step = freeze::step(look.s, intent, false);
+    let attempt = if step == Step::PutBack { freeze::next_attempt(look.s, intent) } else { intent.attempt };
+    let limit = after(intent.made(), FREEZE_SECONDS);
+    let draft = watching(incident, intent, limit);
+    match step {
+        Step::PutBack if attempt > freeze::MAX_ATTEMPTS => retaken(look, incident, guard::in_vain(intent)),
+        // The baseline has pods, so nothing keeps the freeze from coming into force, however late it is.
+        Step::PauseAndScale | Step::Scale => go_on(look, intent, attempt, draft),
+        Step::PutBack | Step::Wait | Step::Done if limit <= look.now => {
+            given_up(incident, intent, &not_in_force(intent))
+        }
+        Step::PutBack => go_on(look, intent, attempt, Draft { why: once_more(intent), ..draft }),
+        Step::Wait | Step::Done => draft,
+    }
+}
+
+fn once_more(intent: &Intent) -> String {
+    format!(
+        "{} was shipped again before the freeze was in force; putting {} back",
+        intent.failing.name, intent.target.name
+    )
+}
+
+fn not_in_force(intent: &Intent) -> String {
+    format!("the freeze on {} is not in force after {FREEZE_SECONDS} s", intent.target.name)
+}
+
+/// What was given up is not taken up again: a person was told, and may be at it.
+fn left_alone(look: &Look, incident: &OpenIncident, intent: &Intent, told: Progress) -> Draft {
+    let put_back = look.rollout.is_some_and(|r| r.newest.hash == intent.target.hash);
+    let draft = match told {
+        _ if put_back => recovering(look, incident, intent),
+        Progress::Retaken => retaken(look, incident, guard::in_vain(intent)),
+        _ => given_up(incident, intent, &not_in_force(intent)),
+    };
+    match draft.incident {
+        IncidentStep::Record { .. } => Draft { incident: record(incident, Severity::Critical, told), ..draft },
+        IncidentStep::Close { .. } | IncidentStep::None => draft,
+    }
+}
+
+pub fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
+    let s = look.s;
+    if s.workload.resume_asked.as_ref() == Some(&incident.name) {
+        return resume(incident, "a person asked to resume", Outcome::Superseded);
+    }
+    let step = freeze::step(s, intent, true);
+    if step == Step::PutBack {
+        return undone(look, incident, intent);
+    }
+    let draft = Draft {
+        state: State::Held,
+        why: format!(
+            "frozen on {}: the template is left as it is and starts nothing until a new one arrives or a person resumes",
+            intent.target.name
+        ),
+        incident: record(incident, Severity::Critical, Progress::Frozen),
+        baseline: Some(intent.target.clone()),
+        ..Draft::default()
+    };
+    let draft = strengthened(look, incident, intent, draft);
+    if step == Step::Scale { go_on(look, intent, intent.attempt, draft) } else { draft }
+}
+
+/// Under the freeze the controller runs the failing revision instead of the baseline. To begin anew is another attempt.
+fn undone(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
+    let because = format!(
+        "the freeze on {} does not hold: the controller runs {} in its place",
+        intent.target.name, intent.failing.name
+    );
+    let attempt = intent.attempt.saturating_add(1);
+    if attempt > freeze::MAX_ATTEMPTS {
+        return given_up(incident, intent, &because);
+    }
+    let draft = Draft {
+        state: State::Stabilising,
+        why: format!("{because}; putting the template of {} back", intent.target.name),
+        incident: record(incident, Severity::Critical, Progress::Recovering),
+        baseline: Some(intent.target.clone()),
+        ..Draft::default()
+    };
+    go_on(look, intent, attempt, draft)
+}
+
+/// The same where the baseline is not at full strength: it is on its way there, or it does not get there.
+fn strengthened(look: &Look, incident: &OpenIncident, intent: &Intent, draft: Draft) -> Draft {
+    let s = look.s;
+    let target = s.revisions.iter().find(|r| r.uid == intent.target.uid).map(AsRef::as_ref);
+    let strong = |r: &&RevisionFacts| r.available >= s.workload.replicas;
+    let health = target.filter(strong).map_or(Health::NotReady, |r| baseline::health(s, r, look.now));
+    if s.workload.replicas <= 0 || !matches!(health, Health::NotReady) {
+        return draft;
+    }
+    let available = target.map_or(0, |r| r.available);
+    let why = format!("{}; {available} of {} replicas are available", draft.why, s.workload.replicas);
+    let failing = |f: &Finding| f.revision == intent.target.hash && f.sufficient;
+    let limit = target.and_then(|r| short_since(look, r)).map(|since| after(since.max(intent.made()), patience(s)));
+    if look.weighed.findings.iter().any(failing) || limit.is_some_and(|at| at <= look.now) {
+        return Draft { why, incident: record(incident, Severity::Critical, Progress::Ineffective), ..draft };
+    }
+    let incident = record(incident, Severity::Critical, Progress::Recovering);
+    Draft { state: State::Stabilising, why, incident, next_check: limit, ..draft }
+}
+
+/// Since when the revision has lacked a ready pod.
+fn short_since(look: &Look, revision: &RevisionFacts) -> Option<Timestamp> {
+    let pods = look.s.pods.iter().filter(|p| p.revision == revision.uid && !p.deleting && !p.finished && !p.ready);
+    let unready = pods.map(|p| p.ready_since.unwrap_or(p.created));
+    let refused = revision.replica_failure.as_ref().filter(|f| f.status).map(|f| f.since);
+    unready.chain(refused).min()
+}
+
+fn go_on(look: &Look, intent: &Intent, attempt: u32, draft: Draft) -> Draft {
+    match guard::check_continue(look.s, intent, attempt, look.now) {
+        Ok(permit) => Draft { action: Some(Action::Freeze(permit)), ..draft },
+        Err(refusal) => Draft { refusal: Some(refusal), ..draft },
+    }
+}
