@@ -19,7 +19,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let known = look.scene.known_ready_seconds().unwrap_or(0);
     let grace_seconds = GRACE_SECONDS.max(known.saturating_mul(GRACE_FACTOR));
     let said = reading(Class::InitStuck, Cause::InitHanging, Sureness::Timed);
-    let onset = since.min(look.scene.now);
+    let onset = look.since_node(since).min(look.scene.now);
     let detail = Detail::Plain("the init container runs and does not end, so nothing after it starts");
     Some(Symptom { grace_seconds, ..look.on_container(container, said, onset, detail) })
 }

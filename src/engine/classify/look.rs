@@ -25,6 +25,8 @@ pub(super) struct Scene<'a> {
     pub stable_since: Timestamp,
     /// A node that the workload runs on is not ready.
     pub node_lost: bool,
+    /// When a node that the workload runs on last came or went.
+    nodes_since: Timestamp,
 }
 
 impl<'a> Scene<'a> {
@@ -36,7 +38,8 @@ impl<'a> Scene<'a> {
         let node_lost = s.nodes.own.iter().any(|node| !node.ready);
         let stable = SignedDuration::from_secs(s.policy.rollout.stable_seconds);
         let stable_since = now.checked_sub(stable).unwrap_or(Timestamp::MIN);
-        Self { s, now, newest, rollout_start, stable_since, node_lost }
+        let nodes_since = s.nodes.own.iter().filter_map(|node| node.ready_since).max().unwrap_or(Timestamp::MIN);
+        Self { s, now, newest, rollout_start, stable_since, node_lost, nodes_since }
     }
 
     pub(super) fn look<'p>(&'p self, pod: &'a PodFacts) -> Look<'p, 'a> {
@@ -73,6 +76,17 @@ impl<'a> Look<'_, 'a> {
     /// When the pod began to exist for the kubelet, or else for the API server.
     pub(super) fn pod_start(&self) -> Timestamp {
         self.pod.started.unwrap_or(self.pod.created)
+    }
+
+    /// The time, or the moment at which the pod's node was ready again, whichever is later. Nobody tells what became of a
+    /// pod while its node was gone, and the node lifecycle controller takes its readiness away meanwhile; for a moment
+    /// after the node's own return its pods still look as they were left.
+    pub(super) fn since_node(&self, at: Timestamp) -> Timestamp {
+        if self.scene.nodes_since <= at {
+            return at;
+        }
+        let own = self.scene.s.nodes.own.iter().filter(|node| self.pod.node.as_ref() == Some(&node.name));
+        own.filter_map(|node| node.ready_since).fold(at, Timestamp::max)
     }
 
     /// The spell of failed attempts that this container is in.

@@ -16,7 +16,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         return None;
     }
     let said = reading(Class::PodSetup, Cause::Unknown, Sureness::Timed);
-    let onset = look.pod_start().min(look.scene.now);
+    let onset = look.since_node(look.pod_start()).min(look.scene.now);
     let detail = Detail::Plain("PodReadyToStartContainers is False: volumes, sandbox or network are not there");
     Some(Symptom { grace_seconds: GRACE_SECONDS, ..look.on_pod(said, onset, detail) })
 }

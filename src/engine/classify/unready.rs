@@ -48,6 +48,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     } else {
         after_start(look, container, template, since)
     };
+    let wait = Wait { onset: look.since_node(wait.onset), ..wait };
     let said = reading(Class::Unready, by_probe(template), Sureness::Timed);
     let seconds = look.scene.elapsed(wait.onset);
     let detail = Detail::NotReady { seconds, grace: wait.grace, was_ready: wait.was_ready };
@@ -58,7 +59,10 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
 /// Readiness that comes and goes; it shows even while the pod is ready.
 pub(super) fn flapping<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let now = look.scene.now;
-    let recent = |at: &&Timestamp| **at <= now && look.scene.elapsed(**at) <= FLAPPING_SECONDS;
+    let recent = |at: &&Timestamp| {
+        let of_the_pod = look.since_node(**at) == **at;
+        **at <= now && look.scene.elapsed(**at) <= FLAPPING_SECONDS && of_the_pod
+    };
     let losses = look.pod.history.losses.iter().filter(recent);
     let count = u32::try_from(losses.clone().count()).unwrap_or(u32::MAX);
     let first = losses.min()?;
@@ -75,7 +79,7 @@ fn gate<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     if look.pod.ready_reason.as_deref() != Some("ReadinessGatesNotReady") {
         return None;
     }
-    let onset = look.pod.ready_since.unwrap_or_else(|| look.pod_start()).min(look.scene.now);
+    let onset = look.since_node(look.pod.ready_since.unwrap_or_else(|| look.pod_start())).min(look.scene.now);
     let grace = undeclared_start(look);
     let seconds = look.scene.elapsed(onset);
     let detail = Detail::NotReady { seconds, grace, was_ready: !look.pod.history.losses.is_empty() };
