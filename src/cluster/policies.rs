@@ -174,3 +174,7 @@ fn selector(selector: &LabelSelector) -> Result<Selector, String> {
     }
     Selector::try_from(selector.clone()).map_err(|e| format!("the selector is not valid: {e}"))
 }
+
+#[cfg(test)]
+#[path = "policies_tests.rs"]
+mod tests;
