@@ -73,7 +73,9 @@ impl Operator {
         let answer = self.get("/metrics").context("reading /metrics")?;
         let of = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '{']));
         let values = answer.lines().filter(|line| of(line)).filter_map(|line| line.rsplit_once(' ')?.1.parse().ok());
-        Ok(values.fold(0.0, |sum, value: f64| sum + value))
+        let values: Vec<f64> = values.collect();
+        ensure!(!values.is_empty(), "there is no metric {name}");
+        Ok(values.iter().sum())
     }
 
     /// Ends it as a kubelet does, so that it gives its lease back.

@@ -64,7 +64,7 @@ impl Bench {
         let pods = load::pods_of(&self.client, &self.scale.more).await?;
         let load = Load::start(&self.client, pods, 100);
         sleep(Duration::from_secs(3)).await;
-        let looks = "backstay_reconciles_total";
+        let looks = "backstay_reconcile_total";
         let before = operator.metric(looks)?;
         let cores = operator.cores(self.scale.quiet).await?;
         let looked = operator.metric(looks)? - before;
@@ -73,6 +73,7 @@ impl Bench {
         self.report.put("updates_100_looks", looked);
         say(&format!("{cores:.4} cores at {:.1} updates per second, {looked} looks", load.rate()));
         ensure!(load.rate() > 50.0, "only {:.1} updates per second got through", load.rate());
+        ensure!(looked > 0.0, "no update made the operator look at a workload");
         Ok(())
     }
 
@@ -126,7 +127,7 @@ impl Bench {
     fn restart_apiserver(&self) -> anyhow::Result<()> {
         let script = std::env::var("BENCH_CLUSTER").context("BENCH_CLUSTER")?;
         let mut command = std::process::Command::new(script);
-        command.arg("restart-apiserver").arg("--state").arg(&self.state);
+        command.args(["restart-apiserver", "--signal", "KILL", "--state"]).arg(&self.state);
         let status = command.status().context("restarting the API server")?;
         ensure!(status.success(), "the API server did not come back");
         Ok(())

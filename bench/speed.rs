@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use kube::Client;
 use serde_json::json;
 
-use crate::audit::{Log, Mark, OPERATOR};
+use crate::audit::{Entry, Log, Mark, OPERATOR};
 use crate::fill::{self, Batch};
 use crate::incidents::{self, Boards, Times};
 use crate::operator::Operator;
@@ -214,9 +214,11 @@ impl Bench {
 
     pub fn put_lists(&mut self, figure: &str, since: Mark) -> anyhow::Result<()> {
         let entries = self.log.since(since, &[OPERATOR])?;
-        let lists = entries.iter().filter(|e| e.verb == "list").count();
-        say(&format!("{figure}: {lists}"));
-        self.report.put_value(figure, json!(lists));
+        let lists: Vec<_> = entries.iter().filter(|e| e.verb == "list").collect();
+        say(&format!("{figure}: {}", lists.len()));
+        self.report.put_value(figure, json!(lists.len()));
+        let said = |e: &&Entry| format!("{} {}", e.request_received_timestamp, e.object_ref.resource);
+        self.report.put_value(&format!("{figure}_seen"), json!(lists.iter().map(said).collect::<Vec<_>>()));
         Ok(())
     }
 }

@@ -31,7 +31,7 @@ use crate::cluster::streams::{Scope, Streams};
 use crate::cluster::watches::Watches;
 use crate::config::RunArgs;
 use crate::metrics::Metrics;
-use crate::server::{self, Health, Server};
+use crate::server::{self, Gate, Health, Server};
 use crate::telemetry::traces::Traces;
 
 #[derive(Debug, Error)]
@@ -68,6 +68,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let metrics = Arc::new(Metrics::new());
     let health = Health::default();
+    let stores = health.gate("stores", "nothing listed yet");
     let server = Server::bind(args.listen, server::routes(health.clone(), metrics.clone())).await?;
     if let Ok(address) = server.address() {
         tracing::info!(%address, "listening");
@@ -85,7 +86,7 @@ pub async fn run(
     services.run("server", server.run(ended(released.clone())));
     services.run("lease", lease.run(ended(released)));
     let mut working = tokio::spawn(async move {
-        wait_for_stores(&ctx, &health, ending.clone()).await;
+        wait_for_stores(&ctx, &stores, ending.clone()).await;
         tokio::select! {
             () = lead(&ctx, leadership) => {}
             () = work(ctx.clone(), woken, concurrency, health, ending) => {}
@@ -167,8 +168,7 @@ async fn ended(mut shutdown: watch::Receiver<bool>) {
 }
 
 /// Nothing is decided before everything that is needed has been listed once.
-async fn wait_for_stores(ctx: &Context, health: &Health, shutdown: watch::Receiver<bool>) {
-    let gate = health.gate("stores", "nothing listed yet");
+async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch::Receiver<bool>) {
     let mut told = false;
     while !*shutdown.borrow() {
         let missing = ctx.missing();

@@ -51,9 +51,12 @@ impl Health {
         late.map(|(name, beat)| format!("{name}: silent for {} s", silent(beat).as_secs())).collect()
     }
 
-    /// One line per closed gate.
+    /// One line per closed gate. Before there is any, nothing has been prepared that could be ready.
     pub fn closed_gates(&self) -> Vec<String> {
         let inner = self.lock();
+        if inner.gates.is_empty() {
+            return vec!["starting".to_owned()];
+        }
         let closed = inner.gates.iter().filter_map(|(name, missing)| Some((name, missing.as_ref()?)));
         closed.map(|(name, missing)| format!("{name}: {missing}")).collect()
     }

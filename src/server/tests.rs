@@ -69,6 +69,8 @@ async fn a_loop_that_ended_stops_beating() {
 async fn readyz_says_everything_that_is_missing() {
     let health = Health::default();
     let router = routes(health.clone(), Arc::default());
+    let (status, _, body) = ask(&router, "/readyz").await;
+    assert_eq!((status, &*body), (StatusCode::SERVICE_UNAVAILABLE, "starting\n"), "nobody has said what is needed");
     let pods = health.gate("store Pod", "not synced");
     let crds = health.gate("kind Incident", "not served by the API server");
     let (status, _, body) = ask(&router, "/readyz").await;
