@@ -10,13 +10,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod, ServiceAccount};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::core::DynamicObject;
-use kube::{Api, Client, Config, Resource};
+use kube::{Api, Client, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::board::Board;
-use crate::{fill, floor};
+use crate::{fill, floor, kubeconfig};
 
 pub const AGENT: &str = "bench-harness";
 pub const GOOD: &str = "localhost:5000/testapp:v1";
@@ -32,7 +32,7 @@ pub const STABLE_SECONDS: i64 = 2;
 
 /// A client whose requests are told apart in the audit log by its user agent.
 pub async fn client(agent: &'static str) -> anyhow::Result<Client> {
-    let mut config = Config::infer().await.context("reading KUBECONFIG")?;
+    let mut config = kubeconfig::of_test_cluster(&crate::path("KUBECONFIG")?).await?;
     config.headers.retain(|(name, _)| name != USER_AGENT);
     config.headers.push((USER_AGENT, HeaderValue::from_static(agent)));
     Client::try_from(config).context("making a client")

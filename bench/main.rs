@@ -13,6 +13,8 @@ mod decide;
 mod fill;
 mod floor;
 mod incidents;
+#[path = "../tests/e2e/support/kubeconfig.rs"]
+mod kubeconfig;
 mod load;
 mod operator;
 mod report;

@@ -7,12 +7,15 @@ use std::process::{Command, Output, Stdio};
 
 use rstest::rstest;
 
+#[path = "e2e/support/kubeconfig.rs"]
+mod kubeconfig;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn kubeconfig(name: &str, text: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kubeconfig-{name}"));
+fn scratch(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&path, text).unwrap();
     path
 }
@@ -30,7 +33,7 @@ fn end_to_end(kubeconfig: &Path) -> Output {
 #[case("none", "apiVersion: v1\nkind: Config\n")]
 #[case("empty", "current-context: \"\"\n")]
 fn a_cluster_that_is_not_plainly_for_tests_is_refused_before_anything_is_done(#[case] name: &str, #[case] text: &str) {
-    let output = end_to_end(&kubeconfig(name, text));
+    let output = end_to_end(&scratch(&format!("kubeconfig-{name}"), text));
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("is not plainly a test cluster (kind-… or backstay-test-…)"), "{said}");
@@ -43,6 +46,55 @@ fn a_kubeconfig_that_is_not_there_is_named() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("there is no file /nonexistent/config"), "{said}");
+}
+
+/// A complete kubeconfig whose current context has this name, beside a context for tests.
+fn complete(context: &str) -> String {
+    let entry = |name: &str| format!("- {{name: {name}, context: {{cluster: here, user: me}}}}\n");
+    let server =
+        "clusters:\n- {name: here, cluster: {server: 'https://127.0.0.1:1'}}\nusers:\n- {name: me, user: {}}\n";
+    let contexts: String = ["kind-kind", context].iter().map(|name| entry(name)).collect();
+    format!("apiVersion: v1\nkind: Config\ncurrent-context: {context}\n{server}contexts:\n{contexts}")
+}
+
+/// The tests with simulated nodes delete Backstay's definitions, and the bench fills its cluster.
+#[rstest]
+#[case("production", false)]
+#[case("backstay", false)]
+#[case("my-kind-cluster", false)]
+#[case("backstay-test-faults", true)]
+#[case("kind-kind", true)]
+#[tokio::test]
+async fn the_test_programs_themselves_refuse_it_too(#[case] context: &str, #[case] taken: bool) {
+    let path = scratch(&format!("complete-{context}"), &complete(context));
+    match kubeconfig::of_test_cluster(&path).await {
+        Ok(config) => assert!(taken, "{context}: {}", config.cluster_url),
+        Err(error) => {
+            assert!(!taken, "{context}: {error:#}");
+            assert!(error.to_string().contains("is not plainly a test cluster"), "{error:#}");
+        }
+    }
+}
+
+/// No other way into a cluster, which the check above would not see.
+#[test]
+fn a_cluster_is_chosen_in_one_place_only() {
+    let outside = ["tests/e2e", "tests/faults", "bench"].map(|folder| files(&root().join(folder)));
+    let mut seen = 0;
+    for path in outside.into_iter().flatten().filter(|path| path.extension().is_some_and(|e| e == "rs")) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let chooses = ["Config::infer", "try_default", "Kubeconfig::", "from_kubeconfig"];
+        let found: Vec<_> = chooses.into_iter().filter(|call| text.contains(call)).collect();
+        let own = path.ends_with("support/kubeconfig.rs");
+        seen += usize::from(own);
+        assert!(own || found.is_empty(), "{}: {found:?}", path.display());
+    }
+    assert_eq!(seen, 1);
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 /// What `.ci/count.sh` makes of a step's output.
@@ -62,8 +114,7 @@ fn a_kubeconfig_that_is_not_there_is_named() {
 #[case("suite", 0, "", "0 1")]
 #[case("suite", 0, "     Running tests/a.rs (target/a)\n", "0 1")]
 fn results_are_counted(#[case] kind: &str, #[case] code: u8, #[case] log: &str, #[case] counted: &str) {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("count-{kind}-{code}-{}", log.len()));
-    std::fs::write(&path, log).unwrap();
+    let path = scratch(&format!("count-{kind}-{code}-{}", log.len()), log);
     let script = "set -euo pipefail; source .ci/count.sh; count \"$1\" \"$2\" \"$3\"";
     let mut command = Command::new("bash");
     command.args(["-c", script, "count", kind, &code.to_string(), path.to_str().unwrap()]).current_dir(root());

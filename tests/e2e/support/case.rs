@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,6 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use kube::api::{
     ApiResource, DeleteParams, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams, PostParams,
 };
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::watcher;
 use kube::{Api, Client, Config, Resource, ResourceExt};
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::app::{App, policy};
 use super::audit::{Asked, Audit, Write};
+use super::kubeconfig;
 use super::wait::{self, Object, PATIENCE, show};
 
 /// The operator's account, as the API server knows it.
@@ -320,11 +321,7 @@ pub async fn client_as(user: &str) -> Client {
 async fn config() -> Config {
     let path = std::env::var_os("BACKSTAY_TEST_KUBECONFIG").or_else(|| std::env::var_os("KUBECONFIG"));
     let path = path.expect("KUBECONFIG is set; tests/e2e/run sets it");
-    let kubeconfig = Kubeconfig::read_from(path).expect("the kubeconfig can be read");
-    let context = kubeconfig.current_context.clone().unwrap_or_default();
-    let plainly = context.starts_with("kind-") || context.starts_with("backstay-test-");
-    assert!(plainly, "context {context:?} is not plainly a test cluster: kind-… or backstay-test-…");
-    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.expect("the kubeconfig is complete")
+    kubeconfig::of_test_cluster(Path::new(&path)).await.unwrap_or_else(|error| panic!("{error:#}"))
 }
 
 /// Different in every run and every call.

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod case;
 pub mod expect;
 pub mod helm;
+mod kubeconfig;
 mod refuse;
 pub mod wait;
 

@@ -1,10 +1,11 @@
 //! The simulated cluster under test, and what can be done to it.
 
-use std::path::PathBuf;
+use std::path::Path;
 
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tokio::process::Command;
+
+use super::kubeconfig;
 
 /// A client as a person's `kubectl` has it, which never repeats a request by itself.
 pub async fn client() -> Client {
@@ -13,8 +14,7 @@ pub async fn client() -> Client {
 
 pub async fn config() -> Config {
     let path = std::env::var_os("KUBECONFIG").expect("KUBECONFIG, which tests/faults/run sets");
-    let kubeconfig = Kubeconfig::read_from(PathBuf::from(path)).expect("the kubeconfig can be read");
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let mut config = kubeconfig::of_test_cluster(Path::new(&path)).await.unwrap_or_else(|error| panic!("{error:#}"));
     config.default_retry = false;
     config
 }
