@@ -97,6 +97,51 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
+/// Docker gets what `.dockerignore` lets in, and a file that is missing there may change the program without a word.
+#[test]
+fn docker_builds_from_every_file_that_cargo_reads() {
+    let text = std::fs::read_to_string(root().join(".dockerignore")).unwrap();
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(lines.next(), Some("*"), "all is left out but what follows");
+    let let_in: Vec<&str> = lines.map(|line| line.strip_prefix('!').expect("only exceptions follow")).collect();
+    // What cargo and the compiler take from the folder by name, and the compiler's list of what the library is made of.
+    let by_name = [".cargo/config.toml", "Cargo.lock", "build.rs", "rust-toolchain.toml"].map(PathBuf::from);
+    let by_name = by_name.into_iter().filter(|path| root().join(path).exists());
+    let missing: Vec<_> = by_name
+        .chain(sources_of_the_library())
+        .filter(|path| !let_in.iter().any(|folder| path.starts_with(folder)))
+        .collect();
+    assert!(missing.is_empty(), "docker build does not get {missing:?}");
+    // Whether the manifest is complete with that only cargo knows. A program that does not exist costs no compiling: cargo
+    // finds that out when it has read everything.
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("docker");
+    let _ = std::fs::remove_dir_all(&copy);
+    std::fs::create_dir_all(&copy).unwrap();
+    let copied = Command::new("cp").arg("-a").args(&let_in).arg(&copy).current_dir(root()).status().unwrap();
+    assert!(copied.success());
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["build", "--offline", "--locked", "--bin", "no-such-program"]).current_dir(&copy);
+    let said = command.output().unwrap().stderr;
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("no bin target named `no-such-program`"), "{said}");
+}
+
+/// Of the build that these tests are made with, relative to the project's folder.
+fn sources_of_the_library() -> Vec<PathBuf> {
+    let built = Path::new(env!("CARGO_BIN_EXE_backstay")).with_file_name("deps");
+    let lists = files(&built).into_iter().filter(|path| path.extension().is_some_and(|e| e == "d"));
+    let lists = lists.filter_map(|path| {
+        let text = std::fs::read_to_string(&path).ok()?;
+        let written = path.metadata().ok()?.modified().ok()?;
+        text.contains("/libbackstay-").then_some((written, text))
+    });
+    let (_, newest) = lists.max().expect("cargo writes what a library is made of beside it");
+    let rule = newest.lines().find(|line| line.contains("/libbackstay-")).unwrap();
+    let sources: Vec<PathBuf> = rule.split_whitespace().skip(1).map(PathBuf::from).collect();
+    assert!(sources.len() > 50, "{sources:?}");
+    sources
+}
+
 /// What `.ci/count.sh` makes of a step's output.
 #[rstest]
 #[case("check", 0, "", "1 0")]
