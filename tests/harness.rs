@@ -142,6 +142,52 @@ fn sources_of_the_library() -> Vec<PathBuf> {
     sources
 }
 
+/// The highest version of Go that a module of the test cluster asks for.
+fn go_wanted() -> Vec<u32> {
+    let modules =
+        files(&root().join("tests/cluster")).into_iter().filter(|path| path.extension().is_some_and(|e| e == "mod"));
+    let texts = modules.map(|path| std::fs::read_to_string(path).unwrap());
+    let versions = texts.filter_map(|text| {
+        let version = text.lines().find_map(|line| line.strip_prefix("go "))?;
+        Some(version.split('.').map(|part| part.parse().unwrap()).collect())
+    });
+    versions.max().expect("modules that ask for a version")
+}
+
+fn version(parts: &[u32]) -> String {
+    parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(".")
+}
+
+/// The build must not fail on a Go that the doctor has found good, since it lets Go fetch no newer one.
+#[test]
+fn the_doctor_asks_for_the_go_that_every_module_of_the_test_cluster_can_be_built_with() {
+    let wanted = go_wanted();
+    let [rest @ .., patch] = &*wanted else { panic!("no version") };
+    let before = [rest, &[patch.checked_sub(1).unwrap_or_default()]].concat();
+    let newer = [rest, &[patch + 1]].concat();
+    for (is, good) in [(&before, *patch == 0), (&wanted, true), (&newer, true)] {
+        let said = doctor_on_go(&version(is));
+        let refusal = format!("missing: Go {} or newer, this is {}", version(&wanted), version(is));
+        assert_eq!(!said.contains(&refusal), good, "Go {}: {said}", version(is));
+    }
+    for document in ["CONTRIBUTING.md", "tests/cluster/README.md"] {
+        let text = std::fs::read_to_string(root().join(document)).unwrap();
+        assert!(text.contains(&format!("Go {} or newer", version(&wanted))), "{document}");
+    }
+}
+
+fn doctor_on_go(version: &str) -> String {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("go-{version}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let go = folder.join("go");
+    std::fs::write(&go, format!("#!/bin/sh\necho go{version}\n")).unwrap();
+    std::fs::set_permissions(&go, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path =
+        std::env::join_paths([folder].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())));
+    let output = Command::new(root().join(".ci/doctor")).env("PATH", path.unwrap()).output().expect("the script runs");
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 /// What `.ci/count.sh` makes of a step's output.
 #[rstest]
 #[case("check", 0, "", "1 0")]
