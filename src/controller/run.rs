@@ -128,6 +128,7 @@ fn start(
         watch_seconds: args.watch_timeout_seconds,
         ..Scope::default()
     };
+    let namespace = super::storm::home(namespace, &scope.namespaces);
     let mut watches = Watches::default();
     let streams = Streams::new(&scope, &mut watches);
     let own_streams = own_streams::OwnStreams::new(&scope, &mut watches);

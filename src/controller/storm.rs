@@ -61,6 +61,15 @@ pub async fn watch(ctx: &Context, nodes: (u32, u32), now: Timestamp) {
     pen.rest = written.is_err().then(|| Instant::now() + REST);
 }
 
+/// Where the record goes: into the installation's own namespace, unless single namespaces are watched and this is none
+/// of them. There the record could be neither written nor seen again.
+pub fn home(own: String, watched: &[String]) -> String {
+    match watched.first() {
+        Some(first) if !watched.contains(&own) => first.clone(),
+        _ => own,
+    }
+}
+
 /// Takes over the storm that another process, or this one before a restart, had recorded.
 pub fn adopt(ctx: &Context) {
     let storms = ctx.own.incidents.all().into_iter().filter(|i| is_storm(i) && i.is_open());

@@ -114,7 +114,10 @@ fn observe_mode_grants_no_write_to_workloads() {
         let rendered = render(&["mode=observe", &format!("rbac.scope={scope}")]);
         let mut all = granted(&rendered, "ClusterRoleBinding", None);
         all.extend(granted(&rendered, "RoleBinding", Some(NAMESPACE)));
-        let mut expected = rights(&[RECORDS, READ, CLUSTER_READ]);
+        let mut expected = rights(&[RECORDS, READ]);
+        if scope == "cluster" {
+            expected.extend(rights(&[CLUSTER_READ]));
+        }
         expected.extend(lease_rights());
         assert_eq!(all, expected, "scope {scope}");
         assert_eq!(writes_to_others(&all), Vec::<&Right>::new(), "scope {scope}");
@@ -138,10 +141,10 @@ fn the_right_to_act_stands_in_a_role_of_its_own() {
 }
 
 #[test]
-fn namespaced_scope_keeps_one_cluster_role_that_only_reads() {
+fn namespaced_scope_grants_nothing_outside_the_namespaces() {
     let rendered = render(&["rbac.scope=namespaced", "rbac.namespaces={shop,billing}"]);
-    assert_eq!(names(&rendered.of_kind("ClusterRole")), ["backstay-system-backstay-cluster-read"]);
-    assert_eq!(granted(&rendered, "ClusterRoleBinding", None), rights(&[CLUSTER_READ]));
+    assert_eq!(names(&rendered.of_kind("ClusterRole")), Vec::<String>::new());
+    assert_eq!(names(&rendered.of_kind("ClusterRoleBinding")), Vec::<String>::new());
     for namespace in ["shop", "billing"] {
         assert_eq!(granted(&rendered, "RoleBinding", Some(namespace)), rights(&[RECORDS, READ, ACT]), "{namespace}");
     }

@@ -2,7 +2,7 @@
 
 use backstay::api::{Incident, WorkloadHealth, keys};
 use backstay::engine::decision::Progress;
-use backstay::engine::words::{RefusalReason, State};
+use backstay::engine::words::{Cause, Class, RefusalReason, State};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::ResourceExt;
@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::refuses_environment::hash;
 use crate::support::audit::Asked;
 use crate::support::helm::{self, NAMESPACE};
-use crate::support::{App, Case, case};
+use crate::support::{App, Case, Story, case};
 
 #[tokio::test]
 #[ignore = "tests/e2e/run comes here last, since it takes the operator away"]
@@ -22,6 +22,7 @@ async fn nothing_stays_frozen_unseen_when_backstay_only_observes_or_goes() {
         still_seen(&t, &incident).await;
         refused_while_frozen(&t).await;
         uninstalled(&t, &incident).await;
+        installed_for_one_namespace().await;
         definitions_can_go_too().await;
     })
     .await;
@@ -67,8 +68,12 @@ async fn observes(t: &Case) {
 fn is_own(asked: &Asked) -> bool {
     let resource = asked.resource.as_str();
     resource.ends_with(".backstay.dev")
-        || ["events.events.k8s.io", "leases.coordination.k8s.io", "selfsubjectaccessreviews.authorization.k8s.io"]
-            .contains(&resource)
+        || ["events.events.k8s.io", "leases.coordination.k8s.io"].contains(&resource)
+        || is_question(asked)
+}
+
+fn is_question(asked: &Asked) -> bool {
+    asked.resource == "selfsubjectaccessreviews.authorization.k8s.io"
 }
 
 /// The freeze that an observing operator may not end is told in the workload's health and by `backstay frozen`.
@@ -122,15 +127,42 @@ async fn uninstalled(t: &Case, incident: &Incident) {
     assert!(kept.is_ok(), "definitions and incidents are kept: {kept:?}");
 }
 
+/// With rights in one namespace and none outside, Backstay does its work there, and asks for nothing else.
+async fn installed_for_one_namespace() {
+    case::run("one-namespace", async |t| {
+        let begin = Timestamp::now();
+        let image = std::env::var("BACKSTAY_TEST_IMAGE").expect("tests/e2e/run names the image");
+        let (repository, tag) = image.rsplit_once(':').expect("a tag");
+        let (repository, tag) = (format!("image.repository={repository}"), format!("image.tag={tag}"));
+        let place = format!("rbac.namespaces={{{}}}", t.namespace);
+        let arguments = ["install", "backstay", &helm::chart(), "--set", &repository, "--set-string", &tag];
+        let scope = ["--set", "rbac.scope=namespaced", "--set", &place, "--set", "crds.keep=false"];
+        let wait = ["--wait", "--timeout", "3m"];
+        let (succeeded, said) = helm::run(&[&arguments[..], &scope[..], &wait[..]].concat()).await;
+        assert!(succeeded, "installing for one namespace, over kept definitions: {said}");
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        t.ship(&App::new().image("localhost:5000/testapp:no-such-tag")).await;
+        t.rolled_back(&baseline, Story { class: Class::ImagePullBackOff, causes: &[Cause::ImageNotFound] }).await;
+        let (succeeded, said) = helm::run(&["test", "backstay", "--logs", "--timeout", "2m"]).await;
+        assert!(succeeded, "helm test: {said}");
+        for right in [
+            format!("may patch deployments.apps in namespace {}", t.namespace),
+            "may not patch deployments.apps in all namespaces".to_owned(),
+            "may not patch clusterincidentpolicies/status.backstay.dev".to_owned(),
+        ] {
+            assert!(said.contains(&format!("ok      {right}\n")), "{right}: {said}");
+        }
+        let asked = t.operator_asked().await;
+        let asked = asked.iter().filter(|a| a.at >= begin);
+        let elsewhere = |a: &&Asked| a.namespace != t.namespace && a.namespace != NAMESPACE && !is_question(a);
+        let wrong: Vec<String> = asked.filter(|a| a.code == 403 || elsewhere(a)).map(Asked::line).collect();
+        assert!(wrong.is_empty(), "refused, or asked outside of the namespace: {wrong:#?}");
+    })
+    .await;
+}
+
 /// `crds.keep: false` is for those who want nothing to stay.
 async fn definitions_can_go_too() {
-    let image = std::env::var("BACKSTAY_TEST_IMAGE").expect("tests/e2e/run names the image");
-    let (repository, tag) = image.rsplit_once(':').expect("a tag");
-    let (repository, tag) = (format!("image.repository={repository}"), format!("image.tag={tag}"));
-    let arguments = ["install", "backstay", &helm::chart(), "--set", &repository, "--set-string", &tag];
-    let keep = ["--set", "crds.keep=false", "--wait", "--timeout", "3m"];
-    let (succeeded, said) = helm::run(&[&arguments[..], &keep[..]].concat()).await;
-    assert!(succeeded, "installing over kept definitions: {said}");
     let (_, notes) = helm::run(&["get", "notes", "backstay"]).await;
     assert!(notes.contains("uninstalling deletes every policy and incident"), "the notes warn: {notes}");
     let (succeeded, said) = helm::run(&["uninstall", "backstay", "--wait", "--timeout", "2m"]).await;

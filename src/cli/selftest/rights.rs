@@ -48,12 +48,10 @@ const STATUS: &[&str] = &["patch"];
 /// Group, resource, subresource and verbs.
 type Entry = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
-const OUTSIDE: [Entry; 4] = [
-    ("", "nodes", "", WATCH),
-    ("", "namespaces", "", WATCH),
-    (OURS, "clusterincidentpolicies", "", WATCH),
-    (OURS, "clusterincidentpolicies", "status", STATUS),
-];
+/// What has no namespace. An installation for single namespaces watches none of it.
+const OUTSIDE: [Entry; 3] =
+    [("", "nodes", "", WATCH), ("", "namespaces", "", WATCH), (OURS, "clusterincidentpolicies", "", WATCH)];
+const OUTSIDE_STATUS: Entry = (OURS, "clusterincidentpolicies", "status", STATUS);
 const INSIDE: [Entry; 10] = [
     ("apps", "deployments", "", READ),
     ("apps", "replicasets", "", READ),
@@ -82,7 +80,11 @@ pub fn wanted(mode: Mode, namespaces: &[String], lease_namespace: &str, lease: &
         [] => vec![None],
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
     };
-    let mut all: Vec<Right> = OUTSIDE.iter().map(|entry| right(true, entry, None)).collect();
+    let everywhere = namespaces.is_empty();
+    let mut all = Vec::new();
+    if everywhere {
+        all.extend(OUTSIDE.iter().chain([&OUTSIDE_STATUS]).map(|entry| right(true, entry, None)));
+    }
     for place in &places {
         all.extend(INSIDE.iter().map(|entry| right(true, entry, *place)));
     }
@@ -93,9 +95,9 @@ pub fn wanted(mode: Mode, namespaces: &[String], lease_namespace: &str, lease: &
     for place in &places {
         all.extend(ACT.iter().map(|entry| right(mode == Mode::Enforce, entry, *place)));
     }
-    if !namespaces.is_empty() {
-        // Rights for single namespaces are not rights for all.
-        all.extend(ACT.iter().map(|entry| right(false, entry, None)));
+    if !everywhere {
+        // Rights for single namespaces are not rights for all. What everybody may read in this cluster is not our matter.
+        all.extend(ACT.iter().chain([&OUTSIDE_STATUS]).map(|entry| right(false, entry, None)));
     }
     all.extend(NEVER.iter().map(|entry| right(false, entry, None)));
     all.push(right(false, &("", "secrets", "", READ), place));

@@ -101,3 +101,13 @@ async fn a_restart_takes_the_storm_over_and_clears_away_older_ones() {
     assert_eq!(open.len(), 1);
     assert_eq!(open[0].metadata.name.as_deref(), name.as_deref());
 }
+
+/// A record outside of the watched namespaces could be neither written nor seen.
+#[rstest]
+#[case(&[], "backstay")]
+#[case(&["backstay", "apps"], "backstay")]
+#[case(&["apps", "shop"], "apps")]
+fn the_record_is_where_it_can_be_written(#[case] watched: &[&str], #[case] home: &str) {
+    let watched: Vec<String> = watched.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(storm::home("backstay".to_owned(), &watched), home);
+}

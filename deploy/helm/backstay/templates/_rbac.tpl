@@ -8,7 +8,7 @@
   verbs: [list, watch]
 {{- end }}
 
-{{/* The same for what has no namespace. */}}
+{{/* What has no namespace. Watched with the cluster scope only. */}}
 {{- define "backstay.rules.clusterRead" -}}
 - apiGroups: [""]
   resources: [nodes, namespaces]
