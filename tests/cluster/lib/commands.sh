@@ -7,6 +7,7 @@ run_command() {
   case $command in
     up) command_up ;;
     down) with_lock command_down ;;
+    left) command_left ;;
     status) known_cluster && command_status ;;
     kubeconfig) known_cluster && echo "$state/kubeconfig" ;;
     state) echo "$state" ;;
@@ -105,6 +106,24 @@ command_down() {
   stop_everything
   find "$state" -mindepth 1 -maxdepth 1 ! -name log ! -name audit.log -exec rm -rf {} +
   say "cluster $name is down; logs in $state/log"
+}
+
+# command_left prints what is still there of a cluster that was stopped, by every kind of trace, and fails if anything is.
+command_left() {
+  local left
+  left=$(
+    marked_processes | sed 's/^/process /'
+    # The pattern comes in by a pipe: as an argument it would find itself.
+    grep -lzF -f <(printf '%s/\n' "$state") /proc/[0-9]*/cmdline 2>/dev/null | sed 's/^/process by command line /'
+    awk -v state="$state/" 'index($5, state) == 1 { print "mount " $5 }' /proc/self/mountinfo
+    find /sys/fs/cgroup -maxdepth 2 -type d -name "$(cgroup_name)" 2>/dev/null | sed 's/^/control group /'
+    # A search that found nothing is no failure.
+    true
+  )
+  [[ -z $left ]] && return 0
+  say "left of cluster $name:"
+  printf '%s\n' "$left" >&2
+  return 1
 }
 
 command_status() {
