@@ -37,8 +37,8 @@ unit: ## Unit, scenario, property and chart tests; needs no cluster and no root
 	@.ci/helm
 	$(CARGO) test --locked
 
-e2e: ## End-to-end tests on the real node; needs root
-	@.ci/doctor root
+e2e: ## End-to-end tests on the real node; needs root, or BACKSTAY_TEST_KUBECONFIG=FILE of a test cluster
+	@.ci/doctor $(if $(BACKSTAY_TEST_KUBECONFIG),,root)
 	tests/e2e/run
 
 faults: ## Crashes, storms and lost nodes on simulated nodes

@@ -14,7 +14,7 @@ use crate::support::{App, Case, Story, case};
 
 #[tokio::test]
 async fn t01_an_image_tag_that_does_not_exist_is_rolled_back() {
-    case::run("bad-tag", async |t| {
+    case::run_with_registry("bad-tag", async |t| {
         let baseline = t.healthy(json!({}), &App::new()).await;
         t.ship(&App::new().image("localhost:5000/testapp:no-such-tag")).await;
         t.rolled_back(&baseline, Story { class: Class::ImagePullBackOff, causes: &[Cause::ImageNotFound] }).await;
@@ -24,7 +24,7 @@ async fn t01_an_image_tag_that_does_not_exist_is_rolled_back() {
 
 #[tokio::test]
 async fn t01_the_replicas_that_an_autoscaler_chose_stay_through_a_roll_back() {
-    case::run("autoscaled", async |t| {
+    case::run_with_registry("autoscaled", async |t| {
         // The manifest leaves the number to the autoscaler, which asks for three at least.
         let app = || App::new().spec(json!({"replicas": null}));
         t.apply(json!({
@@ -57,7 +57,7 @@ async fn autoscaler(t: &Case) -> Option<HorizontalPodAutoscalerSpec> {
 
 #[tokio::test]
 async fn t01_a_cluster_policy_governs_the_namespaces_that_it_selects() {
-    case::run("cluster-policy", async |t| {
+    case::run_with_registry("cluster-policy", async |t| {
         let mut spec = policy(json!({}))["spec"].clone();
         spec["namespaceSelector"] = json!({"matchLabels": {"kubernetes.io/metadata.name": t.namespace}});
         let object = serde_json::from_value(json!({"metadata": {"name": t.namespace}, "spec": spec})).unwrap();

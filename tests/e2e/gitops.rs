@@ -110,7 +110,7 @@ fn contains(live: &Value, wanted: &Value) -> bool {
 
 #[tokio::test]
 async fn t15_flux_a_rollout_in_progress_is_frozen_without_a_fight() {
-    case::run("flux-progress", async |t| in_progress(&t, Tool::Flux).await).await;
+    case::run_with_registry("flux-progress", async |t| in_progress(&t, Tool::Flux).await).await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn t15_flux_a_completed_rollout_is_frozen_without_a_fight() {
 
 #[tokio::test]
 async fn t15_argo_cd_a_rollout_in_progress_is_frozen_without_a_fight() {
-    case::run("argo-progress", async |t| in_progress(&t, Tool::ArgoCd).await).await;
+    case::run_with_registry("argo-progress", async |t| in_progress(&t, Tool::ArgoCd).await).await;
 }
 
 #[tokio::test]

@@ -69,17 +69,18 @@ async fn t19_a_full_node_is_not_the_fault_of_a_revision_that_asks_for_no_more() 
 
 #[tokio::test]
 async fn t20_a_registry_that_limits_pulls_is_not_the_fault_of_the_revision() {
-    case::run("registry-limits", async |t| registry(&t, "localhost:5000/ratelimited/testapp:v1").await).await;
+    case::run_with_registry("registry-limits", async |t| registry(&t, "localhost:5000/ratelimited/testapp:v1").await)
+        .await;
 }
 
 #[tokio::test]
 async fn t20_a_registry_that_does_not_answer_is_not_the_fault_of_the_revision() {
-    case::run("registry-cut", async |t| registry(&t, "localhost:5000/reset/testapp:v1").await).await;
+    case::run_with_registry("registry-cut", async |t| registry(&t, "localhost:5000/reset/testapp:v1").await).await;
 }
 
 #[tokio::test]
 async fn t20_a_registry_that_is_down_and_that_the_change_brought_in_is_the_fault_of_the_revision() {
-    case::run("registry-new", async |t| {
+    case::run_with_registry("registry-new", async |t| {
         let baseline = t.healthy(json!({}), &App::new()).await;
         t.ship(&App::new().image("localhost:5999/testapp:v1")).await;
         let story = Story { class: Class::ImagePullBackOff, causes: &[Cause::RegistryUnreachable] };

@@ -31,9 +31,14 @@ async fn nothing_stays_frozen_unseen_when_backstay_only_observes_or_goes() {
 /// A workload that Argo CD owns, whose rollout is frozen.
 async fn frozen(t: &Case) -> Incident {
     t.healthy(json!({}), &owned()).await;
-    t.ship(&owned().image("localhost:5000/testapp:no-such-tag")).await;
+    t.ship(&broken(owned())).await;
     t.incident("a freeze in force", |i| (i.status.as_ref()?.progress == Some(Progress::Frozen)).then(|| i.clone()))
         .await
+}
+
+/// Fails in a moment in every cluster, also one without a registry.
+fn broken(app: App) -> App {
+    app.container(json!({"command": ["/not-in-the-image"]}))
 }
 
 fn owned() -> App {
@@ -141,8 +146,8 @@ async fn installed_for_one_namespace() {
         let (succeeded, said) = helm::run(&[&arguments[..], &scope[..], &wait[..]].concat()).await;
         assert!(succeeded, "installing for one namespace, over kept definitions: {said}");
         let baseline = t.healthy(json!({}), &App::new()).await;
-        t.ship(&App::new().image("localhost:5000/testapp:no-such-tag")).await;
-        t.rolled_back(&baseline, Story { class: Class::ImagePullBackOff, causes: &[Cause::ImageNotFound] }).await;
+        t.ship(&broken(App::new())).await;
+        t.rolled_back(&baseline, Story { class: Class::ContainerStart, causes: &[Cause::CommandNotFound] }).await;
         let (succeeded, said) = helm::run(&["test", "backstay", "--logs", "--timeout", "2m"]).await;
         assert!(succeeded, "helm test: {said}");
         for right in [
