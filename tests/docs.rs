@@ -162,6 +162,17 @@ fn every_dependency_has_a_reason() {
 }
 
 #[test]
+fn every_dependency_has_one_row() {
+    let record = read("docs/adr/0001-dependencies.md");
+    let rows = record.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+    let mut names: Vec<&str> = rows.flat_map(|cell| cell.split(", ").map(|name| name.trim_matches('`'))).collect();
+    assert!(names.len() > 30, "{names:?}");
+    names.sort_unstable();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let records = std::fs::read_dir(root.join("docs/adr")).unwrap().map(|entry| entry.unwrap().path());

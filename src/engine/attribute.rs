@@ -267,7 +267,11 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
     }
     let sick = case.s.nodes.own.iter().filter(|n| !n.ready || !n.pressure.is_empty()).count();
     if sick == 0 && !case.s.nodes.own.is_empty() {
-        reject(Fault::Platform, format!("all {} nodes with pods of the workload are ready", case.s.nodes.own.len()));
+        let ready = match case.s.nodes.own.len() {
+            1 => "the one node with pods of the workload is ready".to_owned(),
+            several => format!("all {several} nodes with pods of the workload are ready"),
+        };
+        reject(Fault::Platform, ready);
     }
     if case.finding.class != Class::CreateRefused {
         reject(Fault::Namespace, "the API server creates the revision's pods".to_owned());
