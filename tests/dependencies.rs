@@ -19,9 +19,9 @@ fn deny() -> String {
 
 /// The quoted strings of a list in `deny.toml`.
 fn list(text: &str, name: &str) -> Vec<String> {
-    let start = text.find(&format!("\n{name} = [")).unwrap_or_else(|| panic!("deny.toml has no {name}"));
-    let body = &text[start..];
-    let body = &body[body.find('[').unwrap() + 1..body.find("\n]").or_else(|| body.find(']')).unwrap()];
+    let parts = text.split_once(&format!("\n{name} = ["));
+    let (_, body) = parts.unwrap_or_else(|| panic!("deny.toml has no {name}"));
+    let (body, _) = body.split_once("\n]").or_else(|| body.split_once(']')).unwrap();
     body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 

@@ -22,10 +22,9 @@ fn read(path: &str) -> String {
 /// The part of `docs/operations.md` under this heading, up to the next one of its level.
 fn section(heading: &str) -> String {
     let text = read("docs/operations.md");
-    let start = text.find(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no section {heading}"));
-    let body = &text[start + 1..];
-    let end = body.find("\n## ").unwrap_or(body.len());
-    body[..end].to_owned()
+    let parts = text.split_once(&format!("\n## {heading}\n"));
+    let (_, body) = parts.unwrap_or_else(|| panic!("no section {heading}"));
+    body.split("\n## ").next().unwrap_or_default().to_owned()
 }
 
 fn headings(text: &str) -> Vec<String> {

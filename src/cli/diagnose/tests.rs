@@ -123,7 +123,7 @@ fn one_failing_pod_of_many_is_failing_though_backstay_waits_for_more() {
     let (head, pod) = copies.rsplit_once("---\n").unwrap();
     let healthy = |n: usize| {
         let start = copies.find("---\napiVersion: v1\nkind: Pod").unwrap();
-        let pod = copies[start..].split("---\n").nth(1).unwrap();
+        let pod = copies.get(start..).unwrap().split("---\n").nth(1).unwrap();
         pod.replace("web-59-a", &format!("web-6d-{n}")).replace("web-59", "web-6d").replace("r-1", "r-2")
     };
     let pods: Vec<String> = (0..8).map(healthy).chain([pod.to_owned()]).collect();
