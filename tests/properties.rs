@@ -154,6 +154,11 @@ proptest! {
     }
 
     #[test]
+    fn actions_are_kept_apart(releases in timelines::releases()) {
+        timelines::kept_apart(&releases)?;
+    }
+
+    #[test]
     fn a_template_is_acted_on_once(steps in timelines::steps()) {
         timelines::once(&steps)?;
     }

@@ -21,7 +21,7 @@ pub struct Event {
     pods: Option<(u8, u8)>,
 }
 
-const STATES: [&str; 10] = [
+const STATES: [&str; 13] = [
     "0 ready",
     "2 ready",
     "4 ready",
@@ -32,6 +32,9 @@ const STATES: [&str; 10] = [
     "2 crashed 3",
     "2 unready",
     "2 creating",
+    "2 waiting CreateContainerConfigError",
+    "2 waiting ErrImagePull",
+    "2 waiting ImagePullBackOff",
 ];
 
 pub fn steps() -> impl Strategy<Value = (u8, Vec<Event>)> {
@@ -55,9 +58,15 @@ pub fn failing_rollout() -> impl Strategy<Value = (u8, Vec<Event>)> {
     (prop_oneof![0_u8..6, Just(6)], events)
 }
 
+const MOST_REVISIONS: u8 = 8;
+
 fn world(policy: u8) -> World {
-    let revision = |tag: &str| Revision { tag: Some(tag.to_owned()), ..Revision::default() };
-    let healthy = Revision { healthy: Some("23h".to_owned()), ..revision("1.0") };
+    let revision = |n: u8| Revision {
+        tag: Some(format!("{n}.0")),
+        container: json!({"env": [{"name": "MODE", "value": format!("prod-{n}")}]}),
+        healthy: (n == 1).then(|| "23h".to_owned()),
+        ..Revision::default()
+    };
     let terms = [
         "{}",
         "{rollout: {onSuspicion: Pause}}",
@@ -72,15 +81,22 @@ fn world(policy: u8) -> World {
         replicas: 4,
         deployment: serde_json::Value::Null,
         policy: serde_saphyr::from_str(terms[usize::from(policy)]).unwrap(),
-        revisions: BTreeMap::from([
-            ("v1".to_owned(), healthy),
-            ("v2".to_owned(), revision("2.0")),
-            ("v3".to_owned(), revision("3.0")),
-        ]),
+        revisions: (1..=MOST_REVISIONS).map(|n| (format!("v{n}"), revision(n))).collect(),
         runs: "v1".to_owned(),
         memory: MemoryLines::default(),
         steps: Vec::new(),
     })
+}
+
+/// Pods in one of the states; what a container waits for comes after the word.
+fn line(state: &str) -> PodLine {
+    let mut words = state.splitn(3, ' ');
+    let (count, word, rest) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or_default());
+    if word != "waiting" {
+        return PodLine { are: state.to_owned(), ..PodLine::default() };
+    }
+    let message = (rest == "CreateContainerConfigError").then(|| "configmap \"web-flags\" not found".to_owned());
+    PodLine { are: format!("{count} {word}"), reason: Some(rest.to_owned()), message, ..PodLine::default() }
 }
 
 /// The step of a scenario that says the same. A new template comes with pods of its own, or nothing could fail.
@@ -91,7 +107,7 @@ fn step(world: &World, event: &Event, apply: bool) -> Step {
         let exists = world.sets.contains_key(&name) || event.ship == Some(revision);
         let starts = event.ship == Some(revision) && world.deployment["spec"]["paused"] == true;
         if exists && !starts {
-            pods.insert(name, vec![PodLine { are: STATES[usize::from(state)].to_owned(), ..PodLine::default() }]);
+            pods.insert(name, vec![line(STATES[usize::from(state)])]);
         }
     }
     let ship = event.ship.map(|n| format!("v{n}"));
@@ -287,5 +303,31 @@ pub fn once((policy, events): &(u8, Vec<Event>)) -> Result<(), TestCaseError> {
     actions.dedup_by(|a, b| a.from == b.from);
     prop_assert_eq!(actions.len(), all, "a template was acted on twice");
     prop_assert!(*policy != 5 || all == 0, "acts while observing");
+    Ok(())
+}
+
+/// How long after each other bad releases come, each a new template.
+pub fn releases() -> impl Strategy<Value = (u8, Vec<u32>)> {
+    (0_u8..5, prop::collection::vec(prop_oneof![0_u32..300, 280_u32..1200], 2..usize::from(MOST_REVISIONS)))
+}
+
+/// Bad releases one after the other: the cooldown is kept, and no more is done within the window than the policy allows.
+pub fn kept_apart((policy, gaps): &(u8, Vec<u32>)) -> Result<(), TestCaseError> {
+    let mut world = world(*policy);
+    for (revision, gap) in (2..).zip(gaps) {
+        let crashed = STATES.iter().position(|state| *state == "2 crashed 2").unwrap() as u8;
+        let ship = Event { after: *gap, ship: Some(revision), pods: Some((revision, crashed)) };
+        look(&mut world, &ship, true);
+        // What came before is closed first.
+        for _ in 0..2 {
+            look(&mut world, &Event { after: 1, ship: None, pods: None }, true);
+        }
+    }
+    let mut acted: Vec<_> = world.memory.actions.iter().filter(|a| changes_template(a.kind)).collect();
+    acted.dedup_by(|a, b| a.incident == b.incident);
+    let seconds = |n: usize| acted.windows(n).map(|w| w[n - 1].at.duration_since(w[0].at).as_secs()).min();
+    let cooldown = if matches!(policy, 3 | 4) { 0 } else { 300 };
+    prop_assert!(seconds(2).is_none_or(|apart| apart >= cooldown), "{:?} apart", seconds(2));
+    prop_assert!(seconds(4).is_none_or(|apart| apart >= 3600), "four within {:?}", seconds(4));
     Ok(())
 }
