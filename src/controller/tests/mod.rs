@@ -6,6 +6,7 @@ mod loops;
 mod meanwhile;
 mod memory;
 mod policies;
+mod retention;
 mod rig;
 mod server;
 mod stale;
