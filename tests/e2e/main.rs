@@ -14,6 +14,7 @@ mod refuses_environment;
 mod refuses_people;
 mod refuses_policies;
 mod refuses_workload;
+mod restarted;
 mod revisions;
 mod rights;
 mod support;

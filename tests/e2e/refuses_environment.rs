@@ -8,6 +8,7 @@ use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::support::case::complete;
+use crate::support::registry::Registry;
 use crate::support::{App, Case, Story, case};
 
 #[tokio::test]
@@ -22,8 +23,12 @@ async fn t17_a_slow_but_good_start_is_waited_for() {
         })
         .await;
         let said = t.explained().await;
-        let why = ["Progressing: ", "Suspect: "].iter().any(|state| said.contains(state));
-        assert!(why && said.contains("No"), "a person is told that it waits: {said}");
+        let lines: Vec<&str> = said.lines().map(str::trim).collect();
+        let state = ["Progressing: ", "Suspect: "].iter().any(|state| lines[1].starts_with(state));
+        assert!(state, "what it waits for comes right after the name: {said}");
+        let asked = lines.iter().position(|line| *line == "WOULD IT ACT NOW?").expect("the question");
+        assert_eq!(lines[asked + 1], "No: there is nothing to act on.", "{said}");
+        assert!(lines[asked + 2].starts_with("It looks again "), "it says when it looks again: {said}");
         t.settle(&slow).await;
         assert!(t.incidents().await.is_empty(), "no incident for a slow start");
         t.untouched().await;
@@ -76,6 +81,25 @@ async fn t20_a_registry_that_limits_pulls_is_not_the_fault_of_the_revision() {
 #[tokio::test]
 async fn t20_a_registry_that_does_not_answer_is_not_the_fault_of_the_revision() {
     case::run_with_registry("registry-cut", async |t| registry(&t, "localhost:5000/reset/testapp:v1").await).await;
+}
+
+#[tokio::test]
+async fn t20_a_known_registry_that_refuses_connections_is_not_the_fault_of_the_revision() {
+    case::run("registry-down", async |t| {
+        let registry = Registry::start().await;
+        t.healthy(json!({}), &App::new().image(&registry.image("v1"))).await;
+        let image = registry.image("v2");
+        registry.end().await;
+        t.ship(&App::new().image(&image)).await;
+        let incident = t.refused(&hash(&t.revision_with(&image).await), RefusalReason::FaultNotRevision).await;
+        let verdict = incident.status.as_ref().unwrap().verdict.clone().unwrap();
+        assert_eq!(verdict.fault, Fault::Platform, "{verdict:?}");
+        let lead = &incident.spec.opened.findings[0];
+        assert_eq!((lead.class, lead.cause), (Class::ImagePullBackOff, Cause::RegistryUnreachable), "{lead:?}");
+        assert!(lead.evidence.iter().any(|e| e.text.contains("connection refused")), "refused, not cut: {lead:?}");
+        t.untouched().await;
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -3,12 +3,15 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use backstay::api::IncidentPolicy;
-use kube::Api;
+use backstay::api::{ClusterIncidentPolicy, Incident, IncidentPolicy};
+use jiff::Timestamp;
+use kube::Resource;
+use kube::api::{Patch, PatchParams, PostParams};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::app::policy;
+use crate::support::app::{merge, policy};
+use crate::support::case;
 use crate::support::case::client;
 
 #[rstest]
@@ -50,18 +53,96 @@ async fn t31_a_policy_that_makes_no_sense_is_refused_when_it_is_applied(#[case] 
     let object = policy(terms);
     let (sound, said) = linted(&object);
     assert!(!sound && said.contains(named), "policy lint says {said:?} of {object}");
-    let refusal = created(object).await.expect_err("refused by the API server");
+    let refusal = created::<IncidentPolicy>(object).await.expect_err("refused by the API server");
     assert!(refusal.contains(named), "{refusal}");
 }
 
-/// What the table takes its samples from is itself accepted.
+#[rstest]
+#[case::no_namespaces(json!({"namespaceSelector": null}), "namespaceSelector")]
+#[case::empty_namespaces(json!({"namespaceSelector": {}}), "an empty selector would match everything")]
+#[case::namespaces_in_nothing(in_namespaces(json!({"operator": "In"})), "need values")]
+#[case::empty_selector(json!({"selector": {"matchLabels": null}}), "an empty selector would match everything")]
+#[case::same_name(json!({"rules": [{"name": "a"}, {"name": "a"}]}), "every rule needs a name of its own")]
+#[case::built_in_name(rule(json!({"name": "builtin-crash"})), "builtin-")]
+#[tokio::test]
+async fn t31_so_is_one_for_the_whole_cluster(#[case] terms: Value, #[case] named: &str) {
+    let object = cluster_policy(terms);
+    let (sound, said) = linted(&object);
+    assert!(!sound && said.contains(named), "policy lint says {said:?} of {object}");
+    let refusal = created::<ClusterIncidentPolicy>(object).await.expect_err("refused by the API server");
+    assert!(refusal.contains(named), "{refusal}");
+}
+
+/// What the tables take their samples from is itself accepted.
 #[tokio::test]
 async fn t31_a_policy_that_makes_sense_is_accepted() {
     for terms in [json!({}), selects(json!({"operator": "In", "values": ["a"]})), rule(json!({}))] {
-        let object = policy(terms);
+        let object = policy(terms.clone());
         assert!(linted(&object).0, "policy lint refuses {object}");
-        created(object).await.expect("accepted");
+        created::<IncidentPolicy>(object).await.expect("accepted");
+        let object = cluster_policy(terms);
+        assert!(linted(&object).0, "policy lint refuses {object}");
+        created::<ClusterIncidentPolicy>(object).await.expect("accepted");
     }
+}
+
+#[tokio::test]
+async fn what_was_seen_when_an_incident_was_opened_is_never_changed() {
+    case::run("immutable", async |t| {
+        let api = t.api::<Incident>();
+        api.create(&PostParams::default(), &incident()).await.expect("creating an incident");
+        let change = async |patch: Value| {
+            let trial = PatchParams { dry_run: true, ..PatchParams::default() };
+            api.patch("web-1", &trial, &Patch::Merge(patch)).await.map_err(|e| e.to_string())
+        };
+        let opened = "what was seen when the incident was opened never changes";
+        for (patch, named) in [
+            (json!({"opened": {"why": "something else"}}), opened),
+            (json!({"opened": {"intent": null}}), opened),
+            (json!({"opened": {"episode": 2}}), opened),
+            (json!({"workload": {"name": "api"}}), "the workload of an incident never changes"),
+            (json!({"workload": {"uid": "d-2"}}), "the workload of an incident never changes"),
+        ] {
+            let refusal = change(json!({"spec": patch})).await.expect_err("refused by the API server");
+            assert!(refusal.contains(named), "{patch}: {refusal}");
+        }
+        let noted =
+            change(json!({"spec": {"notes": ["a disk was full"]}})).await.expect("people may add what they know");
+        assert_eq!(noted.spec.notes, ["a disk was full"]);
+    })
+    .await;
+}
+
+/// An incident as Backstay opens it, of a workload that no test has.
+fn incident() -> Incident {
+    let failing = json!({"name": "web-6d", "uid": "r-2", "hash": "6d"});
+    let target = json!({"name": "web-59", "uid": "r-1", "hash": "59"});
+    let now = Timestamp::now();
+    serde_json::from_value(json!({
+        "apiVersion": "backstay.dev/v1alpha1", "kind": "Incident", "metadata": {"name": "web-1"},
+        "spec": {
+            "workload": {"kind": "Deployment", "name": "web", "uid": "d-1"},
+            "opened": {
+                "at": now, "policy": "IncidentPolicy/web", "severity": "Critical", "failing": failing, "episode": 1,
+                "why": "it crashes",
+                "intent": {"kind": "RollBack", "target": target, "failing": failing, "generation": 2, "deadline": now},
+            },
+        },
+    }))
+    .expect("an incident")
+}
+
+/// The same terms for workloads in namespaces with a label.
+fn cluster_policy(terms: Value) -> Value {
+    let mut object =
+        policy(json!({"namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]}}));
+    object["kind"] = json!("ClusterIncidentPolicy");
+    merge(&mut object["spec"], terms);
+    object
+}
+
+fn in_namespaces(expression: Value) -> Value {
+    json!({"namespaceSelector": selects(expression)["selector"]})
 }
 
 /// Whether `backstay policy lint` has nothing against it, and what it says.
@@ -87,10 +168,11 @@ fn rule(part: Value) -> Value {
 }
 
 /// Asks the API server as `kubectl apply` does, with unknown fields refused; nothing is kept.
-async fn created(mut object: Value) -> Result<(), String> {
+async fn created<K: Resource<DynamicType = ()>>(mut object: Value) -> Result<(), String> {
     object["metadata"] = json!({"generateName": "nonsense-"});
     let client = client().await;
-    let url = Api::<IncidentPolicy>::namespaced(client.clone(), "default").resource_url().to_owned();
+    let namespaced = object["kind"] == "IncidentPolicy";
+    let url = K::url_path(&(), namespaced.then_some("default"));
     let body = serde_json::to_vec(&object).unwrap();
     let path = format!("{url}?dryRun=All&fieldValidation=Strict");
     let request = http::Request::post(path).header("Content-Type", "application/json").body(body).unwrap();

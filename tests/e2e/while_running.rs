@@ -1,13 +1,15 @@
 //! Revisions that start, and fail only then.
 
+use backstay::api::Incident;
 use backstay::engine::words::{Cause, Class};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 
-use crate::support::{App, Story, case, wait};
+use crate::support::{App, Case, Story, case, wait};
 
 /// `progressDeadlineSeconds` of the flapping workload.
 const DEADLINE: i64 = 30;
@@ -37,8 +39,61 @@ async fn t03_a_revision_that_fails_after_the_rollout_had_succeeded_is_rolled_bac
         let incident = t.rolled_back(&baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
         let failing = &incident.spec.opened.failing;
         assert_eq!(revision.metadata.name.as_deref(), Some(&*failing.name), "the revision that had succeeded");
+        kubectl_tells(&t, &incident).await;
     })
     .await;
+}
+
+/// People read the story with kubectl, and scripts wait with it.
+async fn kubectl_tells(t: &Case, incident: &Incident) {
+    let said = async |arguments: &[&str]| {
+        let (succeeded, said) = t.kubectl(arguments).await;
+        assert!(succeeded, "kubectl {arguments:?}: {said}");
+        said
+    };
+    let name = incident.name_any();
+    let story = said(&["describe", "deployment", "web"]).await;
+    let (_, events) = story.split_once("\nEvents:").expect("describe shows Events");
+    let at = |reason: &str| {
+        let told = |line: &&str| line.split_whitespace().nth(1) == Some(reason) && line.contains("backstay");
+        let lines: Vec<&str> = events.lines().filter(told).collect();
+        assert_eq!(lines.len(), 1, "{reason} is told once: {story}");
+    };
+    at("RolledBack");
+    at("Recovered");
+    let waited = said(&["wait", "--for=condition=Recovered", &format!("incident/{name}"), "--timeout=60s"]).await;
+    assert!(waited.contains("condition met"), "{waited}");
+    for (asked, columns, row) in [
+        (
+            "inc",
+            &["NAME", "WORKLOAD", "SEVERITY", "FAILURE", "FAULT", "PROGRESS", "OUTCOME", "REFUSAL", "AGE"][..],
+            &[&*name, "web", "Revision", "Recovered"][..],
+        ),
+        ("wlh", &["NAME", "STATE", "BASELINE", "INCIDENT", "REFUSAL", "POLICY", "AGE"], &["web", "IncidentPolicy/web"]),
+        ("incpol", &["NAME", "MODE", "READY", "REASON", "WORKLOADS", "AGE"], &["web", "Enforce", "True", "1"]),
+    ] {
+        let table = said(&["get", asked]).await;
+        let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(lines.next().as_deref(), Some(columns), "{table}");
+        let cells = lines.next().expect("a row");
+        assert!(row.iter().all(|cell| cells.contains(cell)), "{row:?} in {table}");
+    }
+    let all = said(&["get", "backstay", "-o", "name"]).await;
+    for kind in ["incidentpolicy", "workloadhealth", "incident"] {
+        assert!(all.contains(&format!("{kind}.backstay.dev/")), "{kind} is in the category: {all}");
+    }
+    let explained = said(&["explain", "incidentpolicy.spec.guards"]).await;
+    let words = explained.split_whitespace().collect::<Vec<_>>().join(" ");
+    for sentence in [
+        "What must agree before anything is done.",
+        "cooldownSeconds <integer>",
+        "No second action on the same workload within this time. Seconds.",
+        "Which actions need a person's approval.",
+        "enum: Never, ForRollBack, Always",
+    ] {
+        assert!(words.contains(sentence), "{sentence:?} in {explained}");
+    }
+    assert!(!explained.contains("<no description>") && !explained.contains("[`"), "{explained}");
 }
 
 #[tokio::test]

@@ -50,6 +50,8 @@ start_registry() {
     --tls-listen 127.0.0.1:5443 --tls-cert "$state/pki/api.crt" --tls-key "$state/pki/api.key"
   registry_host localhost:5000 http
   registry_host localhost:5443 https
+  # A test may start one here, and end it.
+  registry_host localhost:5001 http
   # Nothing listens here: the registry that is down.
   registry_host localhost:5999 http
 }

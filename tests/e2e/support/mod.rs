@@ -7,6 +7,7 @@ pub mod expect;
 pub mod helm;
 mod kubeconfig;
 mod refuse;
+pub mod registry;
 pub mod wait;
 
 pub use app::App;

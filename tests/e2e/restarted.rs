@@ -1,0 +1,33 @@
+//! The API server goes away in the middle of an incident. `tests/e2e/run` comes here after it has looked back on what the
+//! other tests asked for: an API server that has just begun refuses what it would grant a moment later.
+
+use std::path::Path;
+
+use backstay::engine::words::{Cause, Class};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::support::{App, Story, case};
+
+#[tokio::test]
+#[ignore = "tests/e2e/run comes here after the other tests"]
+async fn t30_the_api_server_is_killed_with_the_incident_open() {
+    let Ok(cluster) = std::env::var("BACKSTAY_CLUSTER_NAME") else {
+        eprintln!("e2e: not a cluster of tests/cluster, so its API server is left alone");
+        return;
+    };
+    case::run("apiserver-killed", async |t| {
+        let baseline = t.healthy(json!({}), &App::new()).await;
+        t.ship(&App::new().env("APP_EXIT_AT_START", 3)).await;
+        t.incident("an incident", |_| Some(())).await;
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cluster/cluster");
+        let mut restart = Command::new(script);
+        restart.args(["restart-apiserver", "--name", &cluster, "--signal", "KILL"]);
+        let done = restart.output().await.expect("tests/cluster/cluster runs");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let causes = &[Cause::ApplicationError, Cause::Unknown];
+        t.rolled_back(&baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
+        assert_eq!(t.incidents().await.len(), 1, "there is one incident");
+    })
+    .await;
+}
