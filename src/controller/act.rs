@@ -103,7 +103,7 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
     let (incident, fresh) = tokio::join!(ensure(ctx, work), reading);
     let incident = incident?;
     // Both may have changed while this look waited for answers. A freeze under way is completed, storm or not.
-    let brake = ctx.fleet.storm().filter(|_| work.decision.verdict.is_some());
+    let brake = ctx.fleet.brake().filter(|_| work.decision.verdict.is_some());
     if let Some(storm) = &brake {
         tracing::info!(storm = &**storm, "not acting: a storm began meanwhile");
     }

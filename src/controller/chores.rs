@@ -92,7 +92,7 @@ fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
         frozen.iter().filter(|h| h.status.as_ref().is_some_and(|s| is_frozen(&s.conditions))).count(),
     );
     m.set_objects_in_backoff(ctx.tracker.in_backoff());
-    m.set_storm_active(ctx.fleet.storm().is_some());
+    m.set_storm_active(ctx.fleet.brake().is_some());
     for age in ctx.watches.ages() {
         let Some(resource) = WatchedResource::of_plural(&age.resource) else { continue };
         m.watch_seen_ago(resource, Duration::from_secs(age.seconds));

@@ -16,6 +16,8 @@ use crate::engine::words::ActionKind;
 struct Inner {
     watched: BTreeMap<WorkloadKey, Report>,
     storm: Option<Name>,
+    /// A person lets single workloads be acted on all the same.
+    overridden: bool,
 }
 
 /// How one workload does.
@@ -77,7 +79,7 @@ impl Fleet {
                 watched: count(inner.watched.len()),
                 newly_failing: count(newly),
                 neighbours,
-                storm: inner.storm.clone(),
+                storm: inner.brake(),
             }
         })
     }
@@ -98,8 +100,23 @@ impl Fleet {
         })
     }
 
+    /// The storm that has not passed, whether or not its brake holds.
     pub fn storm(&self) -> Option<Name> {
         self.with(|inner| inner.storm.clone())
+    }
+
+    /// The storm that forbids actions.
+    pub fn brake(&self) -> Option<Name> {
+        self.with(|inner| inner.brake())
+    }
+
+    /// Heeds a person's word on the storm; tells whether that changes anything.
+    pub fn set_overridden(&self, overridden: bool) -> bool {
+        self.with(|inner| {
+            let news = inner.storm.is_some() && inner.overridden != overridden;
+            inner.overridden = overridden;
+            news
+        })
     }
 
     /// Engages the brake unless it is engaged already; tells whether it did. Looks run side by side, and one storm has
@@ -107,14 +124,18 @@ impl Fleet {
     pub fn engage(&self, name: impl FnOnce() -> Name) -> bool {
         self.with(|inner| {
             let free = inner.storm.is_none();
+            inner.overridden &= !free;
             inner.storm.get_or_insert_with(name);
             free
         })
     }
 
-    /// Takes over the brake as it was recorded, or releases it.
+    /// Takes over the brake as it was recorded, or releases it. A person's word is about one storm.
     pub fn set_storm(&self, storm: Option<Name>) {
-        self.with(|inner| inner.storm = storm);
+        self.with(|inner| {
+            inner.storm = storm;
+            inner.overridden = false;
+        });
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Inner) -> T) -> T {
@@ -123,6 +144,10 @@ impl Fleet {
 }
 
 impl Inner {
+    fn brake(&self) -> Option<Name> {
+        self.storm.clone().filter(|_| !self.overridden)
+    }
+
     /// When workloads began to fail, those that were brought back included.
     fn onsets(&self) -> impl Iterator<Item = Timestamp> {
         self.watched.values().filter_map(|r| r.evident_since.max(r.last_failed))

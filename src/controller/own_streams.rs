@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::task::JoinSet;
 
 use super::context::Context;
+use super::storm;
 use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth};
 use crate::cluster::gather;
 use crate::cluster::own::NamespaceMeta;
@@ -142,7 +143,9 @@ fn incident_changed(ctx: &Context, change: &Change<Incident>) {
     let spec = |i: &Option<Arc<Incident>>| i.as_ref().map(|i| i.metadata.generation);
     let (before, after) = (spec(&change.before), spec(&change.after));
     let Some(incident) = change.after.as_ref().or(change.before.as_ref()) else { return };
-    if before != after {
+    if before.is_some() && before != after && storm::is_storm(incident) {
+        storm::wake_failing(ctx);
+    } else if before != after {
         let (namespace, name) = gather::workload_of(incident);
         let _ = ctx.wake.send(WorkloadKey::new(&namespace, &name));
     }

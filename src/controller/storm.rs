@@ -19,9 +19,15 @@ use crate::cluster::events::About;
 use crate::engine::decision::{Outcome, Progress};
 use crate::engine::facts::Name;
 use crate::engine::memory::RevisionRef;
-use crate::engine::storm::Weather;
+use crate::engine::storm::{Weather, overridden_by};
 use crate::engine::words::{RefusalReason, Severity};
 
+/// The brake engaged, or engaged again.
+const STORM: &str = "Storm";
+/// A person let go of it.
+const OVERRIDDEN: &str = "Overridden";
+/// Entries of the timeline, so that the end still fits in.
+const MAX_WORDS: usize = 60;
 /// Workloads listed in the parent incident.
 const MAX_AFFECTED: usize = 100;
 
@@ -45,6 +51,7 @@ pub async fn watch(ctx: &Context, nodes: (u32, u32), now: Timestamp) {
         wake_failing(ctx);
     }
     let Some(name) = ctx.fleet.storm() else { return };
+    heed(ctx, &name);
     let Ok(mut pen) = ctx.storm_pen.try_lock() else { return };
     let over = ctx.fleet.storm().as_ref() != Some(&name);
     if over || pen.rest.is_some_and(|until| Instant::now() < until) {
@@ -67,6 +74,17 @@ pub fn home(own: String, watched: &[String]) -> String {
     match watched.first() {
         Some(first) if !watched.contains(&own) => first.clone(),
         _ => own,
+    }
+}
+
+/// A person may let single workloads be acted on although the storm has not passed, and take that back.
+fn heed(ctx: &Context, name: &str) {
+    let incident = known(ctx, name);
+    let by = incident.as_ref().and_then(|i| overridden_by(i.spec.approval.as_ref(), name));
+    if ctx.fleet.set_overridden(by.is_some()) {
+        tracing::warn!(incident = name, by, "a person's word on the storm changed");
+        ctx.metrics.set_storm_active(by.is_none());
+        wake_failing(ctx);
     }
 }
 
@@ -107,20 +125,42 @@ async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) ->
     Ok(())
 }
 
-/// Adds workloads that joined since.
+/// Adds workloads that joined since, and what a person said.
 async fn follow(ctx: &Context, incident: &Incident, before: IncidentStatus, now: Timestamp) -> Result<(), Error> {
+    let said = word(incident, &before, now);
     let mut affected = before.affected.clone();
     affected.extend(affected_now(ctx).into_iter().filter(|a| !before.affected.contains(a)));
     affected.truncate(MAX_AFFECTED);
     // Many workloads join within moments; waiting until their number has grown by a quarter bounds the writes.
     let grown = affected.len() > before.affected.len() + before.affected.len() / 4;
-    if !grown {
+    if !grown && said.is_none() {
         return Ok(());
     }
     let mut status = IncidentStatus { affected, ..before };
+    if let Some(said) = said {
+        status.why = Some(said.text.clone());
+        status.timeline.push(said);
+    }
     conditions(&mut status, incident, now);
     write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
     Ok(())
+}
+
+/// A person's word that the record does not tell of yet. The timeline is bounded; who goes back and forth for longer than
+/// that is heeded all the same.
+fn word(incident: &Incident, before: &IncidentStatus, now: Timestamp) -> Option<TimelineEntry> {
+    let by = overridden_by(incident.spec.approval.as_ref(), &incident.name_any());
+    let told = before.timeline.iter().rev().find(|e| e.what == OVERRIDDEN || e.what == STORM);
+    let overridden = told.is_some_and(|e| e.what == OVERRIDDEN);
+    if by.is_some() == overridden || before.timeline.len() >= MAX_WORDS {
+        return None;
+    }
+    Some(match by {
+        Some(by) => {
+            entry(now, OVERRIDDEN, &format!("{by} lets workloads be judged one by one although it has not passed"))
+        }
+        None => entry(now, STORM, "the word was taken back; nothing is done automatically until it has passed"),
+    })
 }
 
 /// The brake holds until the record says that the storm is over.
@@ -157,7 +197,8 @@ fn known(ctx: &Context, name: &str) -> Option<Arc<Incident>> {
     ctx.own.incidents.get(&ctx.namespace, name)
 }
 
-fn wake_failing(ctx: &Context) {
+/// What fails is looked at again: the brake may have let go, or hold.
+pub fn wake_failing(ctx: &Context) {
     for key in ctx.fleet.failing() {
         // The receiver lives as long as the process; a send that fails means that it is ending.
         let _ = ctx.wake.send(key);
@@ -198,7 +239,7 @@ fn status(ctx: &Context, incident: &Incident, why: &str, now: Timestamp) -> Inci
         progress: Some(Progress::Held),
         why: Some(why.to_owned()),
         affected: affected_now(ctx),
-        timeline: vec![entry(now, "Storm", why)],
+        timeline: vec![entry(now, STORM, why)],
         ..IncidentStatus::default()
     };
     conditions(&mut status, incident, now);

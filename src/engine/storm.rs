@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::memory::{Approval, ApprovalVerdict};
 use super::moment::after;
 
 /// When the brake engages.
@@ -69,6 +70,19 @@ pub fn look(limits: &Limits, watched: u32, failing_since: &[Timestamp], nodes: (
     }
 }
 
+/// What a person's word on a storm is about, as an approval names it.
+pub fn key(storm: &str) -> String {
+    format!("Storm/{storm}")
+}
+
+/// The person who lets single workloads be acted on although the storm has not passed. A word on another storm does not
+/// count.
+pub fn overridden_by<'a>(approval: Option<&'a Approval>, storm: &str) -> Option<&'a str> {
+    let approval = approval.filter(|a| a.verdict == ApprovalVerdict::Approve)?;
+    let meant = approval.decision.as_ref().is_none_or(|decision| *decision == key(storm));
+    meant.then_some(approval.by.as_str())
+}
+
 fn share(total: u32, percent: u32) -> u32 {
     u32::try_from(u64::from(total) * u64::from(percent) / 100).unwrap_or(u32::MAX)
 }
@@ -102,6 +116,19 @@ mod tests {
         let weather = look(&Limits::default(), 20, &failing(4), (3, 0), at(302));
         assert!(!weather.storm);
         assert_eq!(weather.next_look, Some(at(303)));
+    }
+
+    #[test]
+    fn only_an_approval_of_this_storm_overrides_it() {
+        let word = |verdict, decision: Option<&str>| {
+            let approval = Approval { verdict, by: "ada".to_owned(), decision: decision.map(str::to_owned) };
+            overridden_by(Some(&approval), "storm-1").map(str::to_owned)
+        };
+        assert_eq!(word(ApprovalVerdict::Approve, None).as_deref(), Some("ada"));
+        assert_eq!(word(ApprovalVerdict::Approve, Some("Storm/storm-1")).as_deref(), Some("ada"));
+        assert_eq!(word(ApprovalVerdict::Approve, Some("Storm/storm-2")), None);
+        assert_eq!(word(ApprovalVerdict::Deny, None), None);
+        assert_eq!(overridden_by(None, "storm-1"), None);
     }
 
     #[test]

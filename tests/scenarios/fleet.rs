@@ -19,17 +19,21 @@ pub struct Fleet {
     fleet: fleet::Fleet,
     /// Since when other workloads fail.
     failing: BTreeMap<WorkloadKey, Timestamp>,
+    overridden: bool,
 }
 
 impl Fleet {
     pub fn new(now: Timestamp) -> Self {
-        let mut fleet = Self { fleet: fleet::Fleet::new(Limits::default()), failing: BTreeMap::new() };
+        let mut fleet =
+            Self { fleet: fleet::Fleet::new(Limits::default()), failing: BTreeMap::new(), overridden: false };
         fleet.others(&FleetLine::default(), now);
         fleet
     }
 
     /// How the other workloads do. One that fails already goes on as it began.
     pub fn others(&mut self, line: &FleetLine, now: Timestamp) {
+        self.overridden = line.overridden;
+        self.fleet.set_overridden(line.overridden);
         let elsewhere = line.watched.max(20) - NEIGHBOURS - 1;
         for (namespace, all, failing) in [("shop", NEIGHBOURS, line.neighbours), ("elsewhere", elsewhere, line.failing)]
         {
@@ -61,6 +65,7 @@ impl Fleet {
             return decision;
         }
         self.fleet.set_storm(storm.then(|| Name::from("storm-1")));
+        self.fleet.set_overridden(self.overridden);
         snapshot.fleet = self.facts(now);
         decide(snapshot, now)
     }

@@ -134,6 +134,8 @@ pub struct FleetLine {
     pub failing: usize,
     /// How many others of the namespace fail.
     pub neighbours: usize,
+    /// A person's word on the storm lets workloads be judged one by one.
+    pub overridden: bool,
 }
 
 /// Some pods of a revision that are alike. As a string, `are` alone.

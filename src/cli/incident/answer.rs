@@ -30,7 +30,7 @@ pub async fn decide(args: &AnswerArgs, verdict: ApprovalVerdict) -> anyhow::Resu
         ApprovalVerdict::Approve => "approved",
         ApprovalVerdict::Deny => "denied",
     };
-    let what = describe(&incident, &key);
+    let what = describe(&incident, &key, verdict);
     print(&format!("incident/{} {said} by {}: {what}\n", args.target.name, person(&by)))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -51,7 +51,7 @@ pub async fn acknowledge(args: &NameArgs) -> anyhow::Result<ExitCode> {
 pub fn decision(incident: &Incident, meant: Option<&str>) -> Result<String, Failed> {
     let name = incident.name_any();
     let doing = format!("answering incident {name}");
-    let Some(key) = words::awaited(incident) else {
+    let Some(key) = words::awaited(incident).or_else(|| words::open_storm(incident)) else {
         let stage = words::stage(incident);
         let why = match words::refusal(incident) {
             Some(refusal) => format!("it does not wait for an approval: {stage}, {}", refusal.reason),
@@ -68,7 +68,14 @@ pub fn decision(incident: &Incident, meant: Option<&str>) -> Result<String, Fail
     }
 }
 
-fn describe(incident: &Incident, key: &str) -> String {
+fn describe(incident: &Incident, key: &str, verdict: ApprovalVerdict) -> String {
+    if words::is_storm(incident) {
+        let what = match verdict {
+            ApprovalVerdict::Approve => "workloads are judged one by one although the storm has not passed",
+            ApprovalVerdict::Deny => "nothing is done automatically until the storm has passed",
+        };
+        return what.to_owned();
+    }
     let failing = &incident.spec.opened.failing.name;
     let kind = key.split('/').next().unwrap_or_default();
     match words::baseline(incident) {

@@ -5,6 +5,7 @@ use kube::ResourceExt;
 use super::words;
 use crate::api::{Incident, keys};
 use crate::engine::decision::Progress;
+use crate::engine::storm::overridden_by;
 use crate::engine::words::RefusalReason;
 
 /// Steps that are shown.
@@ -28,6 +29,15 @@ pub fn next_steps(incident: &Incident, program: &str) -> Vec<(String, String)> {
     if words::is_storm(incident) {
         add("See which nodes are in trouble", "kubectl get nodes".to_owned());
         add("See what went wrong last", "kubectl get events -A --field-selector type=Warning".to_owned());
+        if incident.is_open() {
+            let overridden = overridden_by(incident.spec.approval.as_ref(), &name).is_some();
+            let (verb, what) = if overridden {
+                ("deny", "Let nothing be done automatically again")
+            } else {
+                ("approve", "Let Backstay act on single workloads although the storm has not passed")
+            };
+            add(what, format!("{program} incident {verb} {name} -n {namespace}"));
+        }
     } else {
         about_workload(incident, (&name, &namespace, program), &mut add);
     }

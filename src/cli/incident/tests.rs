@@ -92,6 +92,21 @@ fn what_does_not_wait_is_not_answered() {
     assert!(answer::decision(&held, None).unwrap_err().to_string().ends_with("approval: Held, Cooldown"));
 }
 
+#[test]
+fn a_storm_is_answered_until_it_has_passed() {
+    let storm = incident(STORM);
+    let key = "Storm/storm-1772359200";
+    assert_eq!(answer::decision(&storm, None).unwrap(), key);
+    assert!(answer::decision(&storm, Some("Storm/storm-1")).is_err());
+    let said =
+        STORM.replace("  opened:", &format!("  approval: {{verdict: Approve, by: ada, decision: {key}}}\n  opened:"));
+    let screen = shown(&said, 100);
+    assert!(screen.contains(&format!("ada approved {key}")) && screen.contains("incident deny storm-"), "{screen}");
+    assert_eq!(answer::decision(&incident(&said), None).unwrap(), key, "it can be taken back");
+    let over = incident(&STORM.replace("progress: Held", "outcome: Cleared"));
+    assert!(answer::decision(&over, None).unwrap_err().to_string().ends_with("approval: Cleared"));
+}
+
 #[rstest]
 #[case("web-1", Ok("web-1"))]
 #[case("incident/web-1", Ok("web-1"))]

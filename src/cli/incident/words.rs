@@ -7,6 +7,7 @@ use crate::engine::decision::{Progress, Refusal, Verdict};
 use crate::engine::finding::Finding;
 use crate::engine::guard::decision_key;
 use crate::engine::memory::RevisionRef;
+use crate::engine::storm;
 use crate::engine::words::{ActionKind, RefusalReason};
 
 /// The parent incident of a storm, which is about many workloads.
@@ -84,6 +85,12 @@ pub fn awaited(incident: &Incident) -> Option<String> {
     let failing = &incident.spec.opened.failing;
     let keys = [ActionKind::RollBack, ActionKind::Freeze].map(|kind| decision_key(kind, &failing.hash, &target.hash));
     keys.into_iter().find(|key| refusal.because.contains(key.as_str()))
+}
+
+/// The key of a storm that has not passed; a person may have a word on it at any time.
+pub fn open_storm(incident: &Incident) -> Option<String> {
+    let open = is_storm(incident) && incident.is_open();
+    open.then(|| storm::key(&incident.metadata.name.clone().unwrap_or_default()))
 }
 
 /// Open ones first, then the newest, then by name.

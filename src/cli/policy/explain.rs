@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::super::FAILING;
 use super::super::failure::Failed;
@@ -19,10 +20,11 @@ use crate::cluster::policies::{Choice, Policies};
 use crate::cluster::store::WorkloadKey;
 use crate::config::Mode;
 use crate::controller::fleet::{Fleet, Report};
+use crate::controller::storm::is_storm;
 use crate::engine::decide::decide;
 use crate::engine::decision::Decision;
 use crate::engine::facts::{FleetFacts, Name, Snapshot};
-use crate::engine::storm::Limits;
+use crate::engine::storm::{Limits, overridden_by};
 use crate::engine::words::State;
 
 #[derive(Args, Debug)]
@@ -93,9 +95,8 @@ pub fn explain<'a>(sight: &'a Sight, key: &WorkloadKey, mode: Mode) -> Option<Ex
 
 /// The open storm, if the brake is on.
 fn storm(sight: &Sight) -> Option<Name> {
-    let incidents = sight.own.incidents.all();
-    let open = incidents.iter().find(|i| i.is_open() && crate::controller::storm::is_storm(i))?;
-    open.metadata.name.as_deref().map(Name::from)
+    let mut open = sight.own.incidents.all().into_iter().filter(|i| i.is_open() && is_storm(i));
+    open.find(|i| overridden_by(i.spec.approval.as_ref(), &i.name_any()).is_none()).map(|i| Name::from(i.name_any()))
 }
 
 fn exists(cluster: &Cluster, sight: &Sight, key: &WorkloadKey) -> Result<(), Failed> {

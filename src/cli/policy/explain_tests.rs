@@ -97,6 +97,17 @@ fn an_open_storm_anywhere_holds_everything() {
 }
 
 #[test]
+fn an_overridden_storm_holds_nothing() {
+    let sight = sight(CRASHING);
+    let mut storm: crate::api::Incident =
+        serde_saphyr::from_str(include_str!("../incident/testdata/storm.yaml")).unwrap();
+    let approval = serde_json::json!({"verdict": "Approve", "by": "ada"});
+    storm.spec.approval = Some(serde_json::from_value(approval).unwrap());
+    shelve(&sight.own.incidents, [Readable(Ok(storm))]);
+    assert!(explain(&sight, &key(), Mode::Enforce).unwrap().decision.action.is_some());
+}
+
+#[test]
 fn without_a_policy_there_is_nothing_to_explain() {
     let sight = sight(
         &CRASHING.replace("labels: {app: web, team: shop}", "labels: {app: other}").replace("key: app", "key: absent"),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Method;
 use jiff::Timestamp;
 use rstest::rstest;
+use serde_json::json;
 
 use super::rig::{Rig, actions, writes};
 use super::server::Strike;
@@ -110,4 +111,58 @@ async fn a_restart_takes_the_storm_over_and_clears_away_older_ones() {
 fn the_record_is_where_it_can_be_written(#[case] watched: &[&str], #[case] home: &str) {
     let watched: Vec<String> = watched.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(storm::home("backstay".to_owned(), &watched), home);
+}
+
+/// A person writes into the storm's incident.
+fn says(rig: &Rig, verdict: &str) {
+    let name = rig.ctx.fleet.storm().expect("a storm");
+    let approval = json!({"verdict": verdict, "by": "ada", "decision": format!("Storm/{name}")});
+    rig.server().edit(&format!("{INCIDENTS}/{name}"), |storm| storm["spec"]["approval"] = approval);
+    rig.sees_own();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_may_let_workloads_be_judged_one_by_one_although_the_storm_has_not_passed() {
+    let rig = Rig::new().await;
+    rig.others_fail();
+    rig.settles().await;
+    assert!(actions(&rig.calls()).is_empty(), "the brake holds");
+    says(&rig, "Approve");
+    rig.settles().await;
+    assert_eq!(actions(&rig.calls()).len(), 1, "the next look acts");
+    assert!(rig.ctx.fleet.storm().is_some() && rig.ctx.fleet.brake().is_none());
+    watch(&rig).await;
+    watch(&rig).await;
+    let status = storms(&rig).remove(0).status.unwrap();
+    let told: Vec<&str> = status.timeline.iter().map(|entry| &*entry.what).collect();
+    assert_eq!(told, ["Storm", "Overridden"], "told once, by name: {status:?}");
+    assert!(status.timeline[1].text.starts_with("ada ") && status.outcome.is_none(), "{status:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_word_outlasts_a_restart_ends_with_the_storm_and_can_be_taken_back() {
+    let rig = Rig::new().await;
+    rig.others_fail();
+    watch(&rig).await;
+    says(&rig, "Approve");
+    let rig = rig.restarted().await;
+    rig.sees();
+    storm::adopt(&rig.ctx);
+    rig.others_fail();
+    watch(&rig).await;
+    assert!(rig.ctx.fleet.brake().is_none(), "what was said is in the object");
+    says(&rig, "Deny");
+    rig.settles().await;
+    assert!(rig.ctx.fleet.brake().is_some());
+    assert!(actions(&rig.calls()).is_empty(), "the brake holds again");
+    let status = storms(&rig).remove(0).status.unwrap();
+    let told: Vec<&str> = status.timeline.iter().map(|entry| &*entry.what).collect();
+    assert_eq!(told, ["Storm", "Overridden", "Storm"], "{status:?}");
+    says(&rig, "Approve");
+    watch(&rig).await;
+    let later = |seconds| Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+    storm::watch(&rig.ctx, (3, 0), later(360)).await;
+    assert_eq!(rig.ctx.fleet.storm(), None, "it passes as any other");
+    storm::watch(&rig.ctx, (3, 0), later(10)).await;
+    assert!(rig.ctx.fleet.brake().is_some(), "the word was on the storm before");
 }

@@ -81,12 +81,18 @@ impl Place {
 
     /// Creates an IncidentPolicy for `app: NAME`, with times that a test can wait for.
     pub async fn govern(&self) {
+        self.govern_by(json!([])).await;
+    }
+
+    /// The same with rules of its own.
+    pub async fn govern_by(&self, rules: Value) {
         let policy = json!({
             "apiVersion": "backstay.dev/v1alpha1", "kind": "IncidentPolicy", "metadata": {"name": "all"},
             "spec": {
                 "selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
                 "rollout": {"stableSeconds": 2},
                 "guards": {"cooldownSeconds": 0},
+                "rules": rules,
             },
         });
         let policy = serde_json::from_value(policy).unwrap();
@@ -95,19 +101,14 @@ impl Place {
 
     /// Ships a Deployment whose pods play `behaviour`.
     pub async fn ship(&self, name: &str, behaviour: &str) -> Deployment {
-        let deployment = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": {"app": name}},
-            "spec": {
-                "replicas": 2,
-                "selector": {"matchLabels": {"app": name}},
-                "template": {
-                    "metadata": {"labels": {"app": name}, "annotations": {BEHAVIOUR: behaviour}},
-                    "spec": {"containers": [{"name": "web", "image": format!("localhost:5000/{name}:{behaviour}")}]},
-                },
-            },
-        });
+        self.ship_object(&deployment(name, behaviour)).await
+    }
+
+    /// Ships a Deployment whole, as `kubectl apply` does.
+    pub async fn ship_object(&self, deployment: &Value) -> Deployment {
+        let name = text(deployment, "/metadata/name");
         let params = PatchParams::apply("kubectl").force();
-        self.api().patch(name, &params, &Patch::Apply(&deployment)).await.expect("shipping a Deployment")
+        self.api().patch(name, &params, &Patch::Apply(deployment)).await.expect("shipping a Deployment")
     }
 
     /// Ships many at once.
@@ -219,6 +220,21 @@ impl Place {
         }
         eprintln!("--- the operator's writes:{}", lines(&self.operator_writes().await));
     }
+}
+
+/// A Deployment whose pods play `behaviour`.
+pub fn deployment(name: &str, behaviour: &str) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}, "annotations": {BEHAVIOUR: behaviour}},
+                "spec": {"containers": [{"name": "web", "image": format!("localhost:5000/{name}:{behaviour}")}]},
+            },
+        },
+    })
 }
 
 /// Different in every run and every call.
