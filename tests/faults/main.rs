@@ -8,6 +8,7 @@ mod alone;
 mod definitions;
 /// One cluster, one namespace each, side by side.
 mod together {
+    mod frozen;
     mod killed;
     mod leaders;
 }

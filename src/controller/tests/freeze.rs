@@ -23,6 +23,18 @@ fn is_frozen(rig: &Rig) {
     assert_eq!(server.get(BASELINE).unwrap()["spec"]["replicas"], json!(2));
 }
 
+/// The Deployment controller follows the template that was put back, as far as one replica.
+fn starts_baseline(server: &mut Server) {
+    runs(server, BASELINE, 1);
+    server.edit(BASELINE, |set| set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("3"));
+    server.edit(WEB, |web| {
+        web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("3");
+        web["status"]["observedGeneration"] = web["metadata"]["generation"].clone();
+        web["status"]["replicas"] = json!(3);
+        web["status"]["updatedReplicas"] = json!(1);
+    });
+}
+
 /// A new template arrives, with its ReplicaSet.
 fn ships(server: &mut Server) {
     let mut set = server.get(BASELINE).unwrap().clone();
@@ -78,6 +90,76 @@ async fn a_freeze_is_completed_whatever_happens_to_its_writes(#[case] path: &str
             let blocked = status.timeline.iter().filter(|entry| entry.what == "ActionBlocked").count();
             assert_eq!(blocked, 1, "that it was blocked is told once");
         }
+    }
+}
+
+/// Three writes: the baseline's template, then, when that has a replica, the pause and the scale.
+#[rstest]
+#[case::putting_back("/deployments/web", 1)]
+#[case::pausing("/deployments/web", 2)]
+#[case::scaling("/replicasets/web-6d/scale", 1)]
+#[tokio::test(start_paused = true)]
+async fn a_freeze_of_a_completed_rollout_is_completed_too(#[case] path: &str, #[case] nth: usize) {
+    for strike in STRIKES {
+        let rig = Rig::changed(completed).await;
+        rig.server().strike(Method::PATCH, path, nth, strike);
+        let mut errors = rig.settles().await;
+        rig.settles().await;
+        let put_back = rig.calls();
+        assert_eq!(actions(&put_back).len(), 1, "the template is put back once: {strike:?}");
+        assert_eq!(rig.server().get(WEB).unwrap()["spec"]["paused"], json!(null), "not paused before a pod can start");
+        assert_eq!(rig.server().get(FAILING).unwrap()["spec"]["replicas"], json!(2));
+        assert!(rig.events().is_empty(), "nothing is frozen yet");
+        starts_baseline(&mut rig.server());
+        errors.extend(rig.settles().await);
+        rig.settles().await;
+        assert_eq!(errors.len(), 1, "{strike:?}: {errors:?}");
+        let server = rig.server();
+        let web = server.get(WEB).unwrap();
+        assert_eq!(web["spec"]["paused"], json!(true));
+        assert_eq!(web["spec"]["template"]["spec"]["containers"][0]["image"], json!("web:1"));
+        assert_eq!(server.get(FAILING).unwrap()["spec"]["replicas"], json!(0));
+        drop(server);
+        assert_eq!(actions(&rig.calls()).len(), 1, "paused once: {strike:?}");
+        let status = rig.incident().status.unwrap();
+        let kinds: Vec<_> = status.actions.iter().map(|a| a.kind).collect();
+        assert_eq!(kinds, [ActionKind::RollBack, ActionKind::Freeze], "{strike:?}: {status:?}");
+        assert_eq!(rig.events(), ["Frozen"], "{strike:?}");
+        let blocked = status.timeline.iter().filter(|entry| entry.what == "ActionBlocked").count();
+        assert_eq!(blocked, 1, "that it was blocked is told once: {:?}", status.timeline);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ends_in_the_middle_of_such_a_freeze_is_followed_by_the_next() {
+    for after in 1..=3 {
+        let mut rig = Rig::changed(completed).await;
+        rig.settles().await;
+        if after == 1 {
+            rig = rig.restarted().await;
+        }
+        rig.settles().await;
+        starts_baseline(&mut rig.server());
+        if after == 2 {
+            rig = rig.restarted().await;
+        }
+        if after == 3 {
+            // The pause is carried out, and the process ends before anything else is.
+            rig.server().strike(Method::PATCH, "/replicasets/web-6d/scale", 1, Strike::Break);
+            rig.sees();
+            rig.look().await.expect_err("the scale failed");
+            rig = rig.restarted().await;
+        }
+        rig.settles().await;
+        rig.settles().await;
+        let server = rig.server();
+        let web = server.get(WEB).unwrap();
+        assert_eq!((&web["spec"]["paused"], &web["metadata"]["generation"]), (&json!(true), &json!(4)), "{after}");
+        assert_eq!(server.get(FAILING).unwrap()["spec"]["replicas"], json!(0), "{after}");
+        drop(server);
+        let kinds: Vec<_> = rig.incident().status.unwrap().actions.iter().map(|a| a.kind).collect();
+        assert_eq!(kinds, [ActionKind::RollBack, ActionKind::Freeze], "{after}");
+        assert_eq!(rig.events(), ["Frozen"], "{after}");
     }
 }
 
