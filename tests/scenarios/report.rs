@@ -1,5 +1,7 @@
 //! What a scenario's snapshot shows, and what holds for every decision whatever the scenario.
 
+use std::collections::BTreeSet;
+
 use backstay::engine::decide::decide;
 use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
 use backstay::engine::facts::Snapshot;
@@ -10,6 +12,9 @@ use serde::Serialize;
 /// Every step but the last in short, and the last decision whole.
 #[derive(Default, Serialize)]
 pub struct Report {
+    /// The classes and refusals of all steps.
+    #[serde(skip)]
+    pub words: BTreeSet<&'static str>,
     steps: Vec<StepReport>,
     decision: Option<Decision>,
 }
@@ -27,6 +32,8 @@ struct StepReport {
 
 impl Report {
     pub fn add(&mut self, at: Timestamp, says: String, decision: Decision, applied: Option<&'static str>) {
+        self.words.extend(decision.findings.iter().map(|finding| <&'static str>::from(finding.class)));
+        self.words.extend(decision.refusal.iter().map(|refusal| <&'static str>::from(refusal.reason)));
         self.steps.push(StepReport { at, says, why: decision.why.clone(), applied, next_check: decision.next_check });
         self.decision = Some(decision);
     }
