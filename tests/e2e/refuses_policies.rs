@@ -59,18 +59,20 @@ async fn t31_a_policy_that_makes_no_sense_is_refused_when_it_is_applied(#[case] 
 
 #[rstest]
 #[case::no_namespaces(json!({"namespaceSelector": null}), "namespaceSelector")]
-#[case::empty_namespaces(json!({"namespaceSelector": {}}), "an empty selector would match everything")]
+#[case::empty_namespaces(json!({"namespaceSelector": {"matchExpressions": null}}), "an empty selector would match everything")]
 #[case::namespaces_in_nothing(in_namespaces(json!({"operator": "In"})), "need values")]
 #[case::empty_selector(json!({"selector": {"matchLabels": null}}), "an empty selector would match everything")]
-#[case::same_name(json!({"rules": [{"name": "a"}, {"name": "a"}]}), "every rule needs a name of its own")]
+#[case::same_name(json!({"rules": [{"name": "a"}, {"name": "a"}]}), "an earlier rule is called a|every rule needs a name of its own")]
 #[case::built_in_name(rule(json!({"name": "builtin-crash"})), "builtin-")]
 #[tokio::test]
 async fn t31_so_is_one_for_the_whole_cluster(#[case] terms: Value, #[case] named: &str) {
+    // Where the two have words of their own, those of the API server come second.
+    let (hint, message) = named.split_once('|').unwrap_or((named, named));
     let object = cluster_policy(terms);
     let (sound, said) = linted(&object);
-    assert!(!sound && said.contains(named), "policy lint says {said:?} of {object}");
+    assert!(!sound && said.contains(hint), "policy lint says {said:?} of {object}");
     let refusal = created::<ClusterIncidentPolicy>(object).await.expect_err("refused by the API server");
-    assert!(refusal.contains(named), "{refusal}");
+    assert!(refusal.contains(message), "{refusal}");
 }
 
 /// What the tables take their samples from is itself accepted.
