@@ -92,6 +92,8 @@ async fn holds_once(place: &Place, incident: &Incident) {
     assert_eq!(told, ["template", "pause", "scale"], "but saw:{}", lines(&writes));
     assert_eq!(place.incidents().await.len(), 1, "there is one incident");
     let kinds: Vec<ActionKind> = incident.status.as_ref().unwrap().actions.iter().map(|a| a.kind).collect();
-    assert_eq!(kinds, [ActionKind::RollBack, ActionKind::Freeze], "both halves are told: {}", show(incident));
+    // Of a template that was put back by a process that could not tell only the freeze that follows is told.
+    let both = [ActionKind::RollBack, ActionKind::Freeze];
+    assert!(kinds == both || kinds == both[1..], "the incident tells of the freeze, once: {}", show(incident));
     assert!(place.events("Frozen").await.len() <= 1, "one Event at most");
 }
