@@ -75,7 +75,9 @@ async fn holds_once(place: &Place, incident: &Incident) {
     place
         .until::<Deployment, _>("web", "the baseline at full strength, paused", |d| {
             let status = d.status.as_ref()?;
-            let runs = status.available_replicas >= Some(2) && status.replicas == Some(2);
+            let runs = status.available_replicas >= Some(2)
+                && status.replicas == Some(2)
+                && status.updated_replicas == Some(2);
             (d.spec.paused == Some(true) && runs).then_some(())
         })
         .await;
@@ -89,7 +91,9 @@ async fn holds_once(place: &Place, incident: &Incident) {
             _ => "scale",
         })
         .collect();
-    assert_eq!(told, ["template", "pause", "scale"], "but saw:{}", lines(&writes));
+    // Before the pause the Deployment's own controller may have scaled already.
+    let all = ["template", "pause", "scale"];
+    assert!(told == all || told == all[..2], "each write once, but saw:{}", lines(&writes));
     assert_eq!(place.incidents().await.len(), 1, "there is one incident");
     let kinds: Vec<ActionKind> = incident.status.as_ref().unwrap().actions.iter().map(|a| a.kind).collect();
     // Of a template that was put back by a process that could not tell only the freeze that follows is told.
