@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::case::complete;
 use crate::support::registry::Registry;
-use crate::support::{App, Case, Story, case};
+use crate::support::{App, Case, Story, case, registry};
 
 #[tokio::test]
 async fn t17_a_slow_but_good_start_is_waited_for() {
@@ -87,8 +87,8 @@ async fn t20_a_registry_that_does_not_answer_is_not_the_fault_of_the_revision() 
 async fn t20_a_known_registry_that_refuses_connections_is_not_the_fault_of_the_revision() {
     case::run("registry-down", async |t| {
         let registry = Registry::start().await;
-        t.healthy(json!({}), &App::new().image(&registry.image("v1"))).await;
-        let image = registry.image("v2");
+        t.healthy(json!({}), &App::new().image(&registry::image("v1"))).await;
+        let image = registry::image("v2");
         registry.end().await;
         t.ship(&App::new().image(&image)).await;
         let incident = t.refused(&hash(&t.revision_with(&image).await), RefusalReason::FaultNotRevision).await;

@@ -22,19 +22,14 @@ impl Registry {
         assert!(first.contains("listening on"), "{first}");
         // Whoever writes to a pipe that nobody empties stands still.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        let registry = Self(process);
-        registry.fill().await;
-        registry
+        Self::fill().await;
+        Self(process)
     }
 
-    pub fn image(&self, tag: &str) -> String {
-        format!("{ADDRESS}/testapp:{tag}")
-    }
-
-    async fn fill(&self) {
+    async fn fill() {
         let tar = Path::new(env!("CARGO_TARGET_TMPDIR")).join("registry-down.tar");
         let (tar, binary) = (tar.display().to_string(), program("testapp").display().to_string());
-        let image = self.image("v1");
+        let image = image("v1");
         for arguments in [&["--binary", &binary, "--name", &image, "--out", &tar][..], &["--push", &tar]] {
             let done = Command::new(program("image")).args(arguments).output().await.expect("the program image runs");
             assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
@@ -45,6 +40,11 @@ impl Registry {
     pub async fn end(mut self) {
         self.0.kill().await.expect("the registry ends");
     }
+}
+
+/// What an image in it is called.
+pub fn image(tag: &str) -> String {
+    format!("{ADDRESS}/testapp:{tag}")
 }
 
 /// One of the programs that `tests/cluster/build` makes.
