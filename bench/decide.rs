@@ -95,6 +95,7 @@ fn snapshot(shape: &Shape) -> anyhow::Result<Snapshot> {
         policy: compile("IncidentPolicy/shop".to_owned(), Some(1), &Default::default(), Mode::Enforce).into(),
         memory: Memory { ledger: vec![healthy], ..Memory::default() },
         fleet: FleetFacts { watched: 1000, ..FleetFacts::default() },
+        surroundings: None,
         data_age_seconds: 1,
     })
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 
 use crate::cluster::lease;
 use crate::engine::{policy, storm};
@@ -73,6 +73,9 @@ pub struct RunArgs {
     pub lease: LeaseArgs,
 
     #[command(flatten)]
+    pub around: AroundArgs,
+
+    #[command(flatten)]
     pub incidents: IncidentArgs,
 
     #[command(flatten)]
@@ -136,6 +139,37 @@ impl LeaseArgs {
             timing: lease::Timing::default(),
         }
     }
+}
+
+// How far to look beyond Deployments, ReplicaSets and Pods. Not a doc comment, as for the storm brake below.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+#[command(next_help_heading = "What lies around a workload")]
+pub struct AroundArgs {
+    /// Look at what lies around a failing workload: Services and routes, quotas, Jobs, and whether what its templates name
+    /// is there
+    #[arg(
+        long,
+        env = "BACKSTAY_SURROUNDINGS",
+        action = ArgAction::Set,
+        default_value_t = true,
+        value_name = "true|false"
+    )]
+    pub surroundings: bool,
+
+    /// Look at Secrets of this namespace too, at their metadata alone; repeat the flag for several
+    #[arg(
+        long = "secret-namespace",
+        env = "BACKSTAY_SECRET_NAMESPACE",
+        value_delimiter = ',',
+        value_parser = parse_dns_label,
+        value_name = "NAMESPACE"
+    )]
+    pub secret_namespaces: Vec<String>,
+
+    /// Ask the API server, by a dry run, whether it would take a pod of the baseline before going back to it. Needs the
+    /// right to create pods
+    #[arg(long, env = "BACKSTAY_TRY_BASELINE")]
+    pub try_baseline: bool,
 }
 
 #[derive(Args, Clone, Debug, PartialEq, Eq)]

@@ -29,6 +29,8 @@ fn nothing_is_required_and_the_defaults_are_those_of_the_documentation() {
     assert_eq!(args.namespaces(), None);
     assert_eq!(args.listen, "0.0.0.0:8080".parse().unwrap());
     assert_eq!((args.concurrency, args.watch_timeout()), (8, Duration::from_secs(45)));
+    let around = AroundArgs { surroundings: true, secret_namespaces: Vec::new(), try_baseline: false };
+    assert_eq!(args.around, around);
     assert_eq!(args.incidents, IncidentArgs { incident_retention_days: 30, incidents_per_workload: 20 });
     let storm = StormArgs { storm_workloads: 3, storm_percent: 10, storm_window_seconds: 300, storm_nodes_percent: 20 };
     assert_eq!(args.storm, storm);
@@ -46,6 +48,8 @@ fn namespaces_repeat_or_are_listed_and_count_once() {
 #[case::unknown_mode("--mode=auto")]
 #[case::path_as_namespace("--watch-namespace=../kube-system")]
 #[case::empty_namespace("--watch-namespace=")]
+#[case::path_as_secret_namespace("--secret-namespace=../kube-system")]
+#[case::perhaps("--surroundings=perhaps")]
 #[case::address_without_port("--listen=localhost")]
 #[case::no_concurrency("--concurrency=0")]
 #[case::watch_too_long("--watch-timeout-seconds=600")]

@@ -6,6 +6,9 @@
 
 #[path = "scenarios/apply.rs"]
 mod apply;
+#[allow(dead_code)]
+#[path = "scenarios/around.rs"]
+mod around;
 #[path = "properties/facts.rs"]
 mod facts;
 #[allow(dead_code)]

@@ -21,7 +21,7 @@ use super::page::one_line;
 use super::reach::{Cluster, ReachArgs};
 use super::{FAILING, print};
 use crate::api::crds;
-use crate::config::Mode;
+use crate::config::{AroundArgs, Mode};
 
 /// A leader renews every two seconds and gives up after ten (client-go's times), so this is long enough to see it.
 const RENEWAL: Duration = Duration::from_secs(15);
@@ -44,6 +44,8 @@ pub struct SelftestArgs {
     /// The namespace of the Lease. Without it, the one of the pod or the context
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
     pub lease_namespace: Option<String>,
+    #[command(flatten)]
+    pub around: AroundArgs,
     /// The pod this runs in, for the first line
     #[arg(long, env = "POD_NAME", hide = true)]
     pub pod: Option<String>,
@@ -82,7 +84,8 @@ pub async fn run(args: &SelftestArgs) -> anyhow::Result<ExitCode> {
     };
     tell(kinds(&cluster).await?)?;
     tell(vec![lease(&cluster, &args.lease_name).await])?;
-    let wanted = rights::wanted(args.mode, &args.watch_namespaces, &cluster.namespace, &args.lease_name);
+    let wanted =
+        rights::wanted(args.mode, &args.around, &args.watch_namespaces, (&cluster.namespace, &args.lease_name));
     // In order, so that the lines of two runs can be compared.
     let reviews = stream::iter(wanted.iter().map(|right| review(&cluster, right))).buffered(REVIEWS);
     tell(reviews.collect().await)?;

@@ -2,6 +2,7 @@
 //! decided becomes writes.
 
 pub mod apply;
+pub mod around;
 pub mod cases;
 pub mod chain;
 pub mod client;

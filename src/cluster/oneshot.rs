@@ -66,7 +66,17 @@ impl Sight {
     pub fn snapshot(&self, key: &WorkloadKey, policy: Arc<Policy>, fleet: FleetFacts) -> Option<Snapshot> {
         let (workload, revisions, pods, nodes) = self.stores.workload(key)?;
         let memory = gather::memory(&self.own, &workload, &Seen::default());
-        Some(Snapshot { workload, revisions, pods, nodes, policy, memory, fleet, data_age_seconds: 0 })
+        Some(Snapshot {
+            workload,
+            revisions,
+            pods,
+            nodes,
+            policy,
+            memory,
+            fleet,
+            surroundings: None,
+            data_age_seconds: 0,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::fleet::Fleet;
+use super::inquiry::Inquiries;
 use super::storm::Pen;
 use super::tracker::Tracker;
 use crate::api::Incident;
@@ -30,6 +31,7 @@ pub struct Context {
     pub policies: Policies,
     pub fleet: Fleet,
     pub tracker: Tracker,
+    pub inquiries: Inquiries,
     /// The client of all writes; it does not retry by itself.
     pub client: Client,
     pub events: Events,

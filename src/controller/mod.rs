@@ -5,6 +5,7 @@ pub mod chores;
 pub mod context;
 pub mod fleet;
 pub mod health;
+mod inquiry;
 pub mod own_streams;
 pub mod parts;
 pub mod policy_status;

@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use super::context::Context;
 use super::fleet::Fleet;
+use super::inquiry::Inquiries;
 use super::parts::{Ended, Parts};
 use super::tracker::Tracker;
 use super::{chores, own_streams, workload};
@@ -145,6 +146,11 @@ fn start(
         policies: Policies::new(own, args.mode),
         fleet: Fleet::new((&args.storm).into()),
         tracker: Tracker::default(),
+        inquiries: Inquiries::new(
+            writer.clone(),
+            wake.clone(),
+            (args.around.clone(), args.watch_namespaces.is_empty()),
+        ),
         events: Events::new(writer.clone(), args.lease.identity()),
         client: writer,
         metrics,
@@ -288,6 +294,7 @@ fn requests(
         } else {
             ctx.fleet.forget(&key);
             ctx.tracker.forget(&key);
+            ctx.inquiries.forget(&key);
             writer.apply_watcher_event(&Event::Delete(object));
         }
         Some((request, (ctx, woken, writer)))

@@ -10,7 +10,7 @@ use super::context::Context;
 use super::fleet::Report;
 use super::health::{self, Due};
 use super::tracker::Said;
-use super::{storm, story, write};
+use super::{inquiry, storm, story, write};
 use crate::cluster::apply::Error;
 use crate::cluster::gather::{self, Seen};
 use crate::cluster::policies;
@@ -98,16 +98,19 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
     let Some((workload, revisions, pods, nodes)) = ctx.stores.workload(key) else {
         ctx.fleet.forget(key);
         ctx.tracker.forget(key);
+        ctx.inquiries.forget(key);
         return None;
     };
     let memory = gather::memory(&ctx.own, &workload, &ctx.tracker.seen(key));
     let Some(policy) = policy_for(ctx, key, &memory) else {
         ctx.fleet.forget(key);
+        ctx.inquiries.forget(key);
         return None;
     };
     let fleet = ctx.fleet.facts(key, now);
+    let surroundings = ctx.inquiries.known(key);
     let data_age_seconds = ctx.data_age_seconds();
-    Some(Snapshot { workload, revisions, pods, nodes, policy, memory, fleet, data_age_seconds })
+    Some(Snapshot { workload, revisions, pods, nodes, policy, memory, fleet, surroundings, data_age_seconds })
 }
 
 /// The policy that governs it. Without one an open incident is still followed to its end, by looking on.
@@ -120,16 +123,26 @@ fn policy_for(ctx: &Context, key: &WorkloadKey, memory: &Memory) -> Option<Arc<P
     open.then(|| Arc::new(policies::compile("none".to_owned(), None, &Default::default(), Mode::Observe)))
 }
 
-/// Decides, and once more if the decision itself brought the storm brake on or off.
+/// Decides, and once more if the decision itself brought the storm brake on or off, or if it must not stand before what
+/// lies around the workload is known.
 async fn judge(ctx: &Context, key: &WorkloadKey, s: Snapshot, now: Timestamp, trace: &Look) -> (Snapshot, Decision) {
     let decision = trace.step("decide", || decide(&s, now));
     ctx.fleet.report(key, Report::of(&s, &decision));
     storm::watch(ctx, (s.nodes.total, s.nodes.not_ready), now).await;
     let fleet = ctx.fleet.facts(key, now);
-    if fleet.storm == s.fleet.storm {
+    let (s, decision) = if fleet.storm == s.fleet.storm {
+        (s, decision)
+    } else {
+        let s = Snapshot { fleet, ..s };
+        let decision = trace.step("decide", || decide(&s, now));
+        (s, decision)
+    };
+    ctx.inquiries.follow(key, &s, &decision, now);
+    if !inquiry::is_worth_waiting(&s, &decision) {
         return (s, decision);
     }
-    let s = Snapshot { fleet, ..s };
+    let surroundings = ctx.inquiries.wait(key).await.or_else(|| s.surroundings.clone());
+    let s = Snapshot { surroundings, ..s };
     let decision = trace.step("decide", || decide(&s, now));
     (s, decision)
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::change;
+use super::configuration;
 use super::decision::Verdict;
 use super::evidence::judged_pods;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
@@ -49,6 +50,7 @@ pub fn attribute(
     let case = Case { s, rollout, finding, findings, control, changed };
     let explained = not_the_revisions_doing(&case)
         .or_else(|| nodes_explain_it(&case))
+        .or_else(|| configuration_explains_it(&case))
         .or_else(|| control_group_fails_too(&case))
         .or_else(|| control_group_failed_before(&case))
         .or_else(|| nothing_changed(&case))
@@ -120,6 +122,11 @@ fn is_about_running(class: Class) -> bool {
 fn shows(finding: &Finding, pod: &PodFacts) -> bool {
     let all_named = usize::try_from(finding.failing_pods).is_ok_and(|n| n <= finding.pods.len());
     finding.pods.contains(&pod.name) || (!all_named && !pod.ready)
+}
+
+fn configuration_explains_it(case: &Case) -> Option<Verdict> {
+    let Case { s, rollout, finding, findings, control, changed } = case;
+    configuration::explains(&configuration::Case { s, rollout, finding, findings, control: *control, changed })
 }
 
 /// Pods of the baseline fail at the same time: what they share with the new ones is at fault. A few of many do not

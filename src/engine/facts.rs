@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::memory::Memory;
 use super::message::Message;
 use super::policy::Policy;
+use super::surroundings::Surroundings;
 use super::words::{Aspect, ContainerKind, GitOps};
 
 /// A short shared string: names and hashes repeat over many objects and are interned by the stores.
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     pub memory: Memory,
     pub fleet: FleetFacts,
+    /// What was read live around the workload; `None` until that is there.
+    pub surroundings: Option<Arc<Surroundings>>,
     /// Seconds since the slowest of the needed watches last proved to be alive.
     pub data_age_seconds: i64,
 }
@@ -209,6 +212,13 @@ pub struct ContainerFacts {
     pub state: ContainerState,
     /// `lastState.terminated`.
     pub last: Option<Box<Termination>>,
+}
+
+impl ContainerFacts {
+    /// It runs, or has run before.
+    pub fn has_run(&self) -> bool {
+        self.last.is_some() || matches!(self.state, ContainerState::Running { .. } | ContainerState::Terminated(_))
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -12,11 +12,14 @@ use super::baseline::Missing;
 use super::decision::{Refusal, Verdict};
 use super::evidence::judged_pods;
 use super::facts::{Name, RevisionFacts, Snapshot};
+use super::finding::Finding;
 use super::freeze;
+use super::hazard;
 use super::memory::{ApprovalVerdict, INTENT_SECONDS, Intent, OpenIncident, RevisionRef};
 use super::moment::after;
 use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
 use super::rollout::{self, Rollout};
+use super::surroundings;
 use super::words::{ActionKind, Confidence, Fault, RefusalReason};
 
 /// Data older than this is not acted on. Watches prove to be alive more often than this.
@@ -41,6 +44,7 @@ pub struct Case<'a> {
     pub s: &'a Snapshot,
     pub rollout: &'a Rollout<'a>,
     pub verdict: &'a Verdict,
+    pub findings: &'a [Finding],
     /// When the failure began.
     pub onset: Timestamp,
     pub rule: &'a str,
@@ -53,7 +57,7 @@ pub struct Case<'a> {
 type Guard = fn(&Case, Timestamp) -> Option<Refusal>;
 
 /// The guards of a roll-back or freeze, in the order of their reasons.
-const GUARDS: [Guard; 19] = [
+const GUARDS: [Guard; 20] = [
     deleting,
     paused,
     scaled_to_zero,
@@ -66,6 +70,7 @@ const GUARDS: [Guard; 19] = [
     storm,
     no_baseline,
     baseline_would_not_run,
+    hazard::refuses,
     git_ops_managed,
     already_tried,
     rule_says_hold,
@@ -155,12 +160,13 @@ pub fn reference(revision: &RevisionFacts) -> RevisionRef {
     RevisionRef { name: revision.name.clone(), uid: revision.uid.clone(), hash: revision.hash.clone() }
 }
 
-/// A roll-back becomes a freeze where somebody else owns the template.
+/// A roll-back becomes a freeze where somebody else owns the template, or where it may not fit the schema.
 fn kind(case: &Case) -> ActionKind {
     let owned = case.s.workload.gitops.is_some();
     match case.wanted {
         RuleAction::Freeze => ActionKind::Freeze,
         _ if owned && case.s.policy.guards.git_ops == GitOpsPolicy::Freeze => ActionKind::Freeze,
+        _ if hazard::matters(case).is_some() => ActionKind::Freeze,
         _ => ActionKind::RollBack,
     }
 }
@@ -250,11 +256,15 @@ fn no_baseline(case: &Case, _: Timestamp) -> Option<Refusal> {
     }
 }
 
-fn baseline_would_not_run(case: &Case, _: Timestamp) -> Option<Refusal> {
+fn baseline_would_not_run(case: &Case, now: Timestamp) -> Option<Refusal> {
     let target = case.target.ok()?;
     if target.replica_failure.as_ref().is_some_and(|f| f.status) && target.replicas < target.desired {
         let because = format!("the API server refuses pods of the baseline {} too", target.hash);
         return Some(no(RefusalReason::BaselineWouldNotRun, &because));
+    }
+    if let Some(because) = surroundings::would_not_run(case.s, target) {
+        // No watch tells when somebody puts back what is missing.
+        return Some(later(RefusalReason::BaselineWouldNotRun, because, now, 300));
     }
     let pods: Vec<_> = judged_pods(case.s, &target.uid).collect();
     (!pods.is_empty() && pods.iter().all(|p| !p.ready)).then(|| {

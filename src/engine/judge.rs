@@ -9,6 +9,7 @@ use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict}
 use super::facts::Name;
 use super::finding::Finding;
 use super::guard::{self, Case, Permit};
+use super::hazard;
 use super::memory::{LedgerEntry, OpenIncident};
 use super::moment::seconds_between;
 use super::policy::{OnSuspicion, Rule, RuleAction};
@@ -96,6 +97,7 @@ fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -
         s,
         rollout,
         verdict: &verdict,
+        findings: &look.weighed.findings,
         onset: finding.onset,
         rule: &finding.rule,
         wanted: rule.map_or(RuleAction::Hold, |r| r.action),
@@ -104,7 +106,11 @@ fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -
     };
     let answer = guard::check(&case, now);
     let severity = rule.map_or(Severity::Warning, |r: &Rule| r.severity);
-    let counted = counts(finding, now);
+    let mut counted = counts(finding, now);
+    if case.wanted == RuleAction::RollBack && answer.as_ref().is_ok_and(|p| p.intent().kind == ActionKind::Freeze) {
+        let hazard = hazard::matters(&case).map(|hazard| format!("; no roll-back, since {}", hazard.because));
+        counted.push_str(&hazard.unwrap_or_default());
+    }
     let draft = match answer {
         Ok(permit) => act(look, rollout, incident, severity, permit, &counted),
         Err(refusal) => refuse(look, rollout, incident, severity, refusal, &counted),
@@ -250,6 +256,7 @@ fn suspect(look: &Look, rollout: &Rollout, finding: &Finding, incident: Option<&
         s: look.s,
         rollout,
         verdict: &verdict,
+        findings: &look.weighed.findings,
         onset: finding.onset,
         rule: &finding.rule,
         wanted: rule.map_or(RuleAction::Hold, |r| r.action),

@@ -29,6 +29,7 @@ fn the_default_values_are_those_of_the_program() {
     let by_itself = Program::try_parse_from(["run"]).unwrap().run;
     assert_eq!(from_chart.incidents, by_itself.incidents);
     assert_eq!(from_chart.storm, by_itself.storm);
+    assert_eq!(from_chart.around, by_itself.around);
     assert_eq!(from_chart.listen, by_itself.listen);
     assert_eq!(from_chart.mode, Mode::Enforce);
     assert_eq!(from_chart.telemetry.log_format, by_itself.telemetry.log_format);
@@ -41,6 +42,8 @@ fn the_program_understands_every_value() {
         "mode=observe",
         "rbac.scope=namespaced",
         "rbac.namespaces={shop,billing}",
+        "rbac.surroundings=false",
+        "rbac.secretNamespaces={shop}",
         "leaderElection.leaseName=other",
         "incidents.retentionDays=7",
         "incidents.perWorkload=5",
@@ -55,6 +58,8 @@ fn the_program_understands_every_value() {
     ]);
     assert_eq!(read.mode, Mode::Observe);
     assert_eq!(read.namespaces(), Some(vec!["billing", "shop"]));
+    assert!(!read.around.surroundings && !read.around.try_baseline);
+    assert_eq!(read.around.secret_namespaces, ["shop"]);
     assert_eq!(read.lease.lease_name, "other");
     assert_eq!((read.incidents.incident_retention_days, read.incidents.incidents_per_workload), (7, 5));
     assert_eq!((read.storm.storm_workloads, read.storm.storm_percent), (11, 12));

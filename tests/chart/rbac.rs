@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::render::{NAMESPACE, Rendered, list, names, render, text};
+use crate::render::{NAMESPACE, Rendered, list, names, refusal, render, text};
 
 /// A right: API group, resource, verb, and the name it is limited to.
 type Right = (String, String, String, Option<String>);
@@ -23,6 +23,21 @@ const READ: &[(&str, &str, &[&str])] = &[
     ("apps", "replicasets", &["get", "list", "watch"]),
     ("", "pods", &["list", "watch"]),
 ];
+const AROUND: &[(&str, &str, &[&str])] = &[
+    ("", "services", &["list"]),
+    ("", "resourcequotas", &["list"]),
+    ("", "configmaps", &["get"]),
+    ("", "serviceaccounts", &["get"]),
+    ("", "persistentvolumeclaims", &["get"]),
+    ("discovery.k8s.io", "endpointslices", &["list"]),
+    ("networking.k8s.io", "ingresses", &["list"]),
+    ("networking.k8s.io", "networkpolicies", &["list"]),
+    ("gateway.networking.k8s.io", "httproutes", &["list"]),
+    ("autoscaling", "horizontalpodautoscalers", &["list"]),
+    ("batch", "jobs", &["list"]),
+];
+/// The part of it that has no namespace.
+const CLUSTER_AROUND: &[(&str, &str, &[&str])] = &[("scheduling.k8s.io", "priorityclasses", &["get"])];
 const CLUSTER_READ: &[(&str, &str, &[&str])] = &[
     ("", "nodes", &["list", "watch"]),
     ("", "namespaces", &["list", "watch"]),
@@ -90,6 +105,10 @@ fn rule_rights(rule: &Value) -> Vec<Right> {
     all
 }
 
+fn arguments(rendered: &Rendered) -> Vec<String> {
+    list(&rendered.only("Deployment")["spec"]["template"]["spec"]["containers"][0]["args"])
+}
+
 /// The rights on anything but Backstay's own kinds and events that change it.
 fn writes_to_others(rights: &BTreeSet<Right>) -> Vec<&Right> {
     let reads = ["get", "list", "watch"];
@@ -103,7 +122,10 @@ fn writes_to_others(rights: &BTreeSet<Right>) -> Vec<&Right> {
 #[test]
 fn cluster_scope_grants_exactly_the_allow_list() {
     let rendered = render(&[]);
-    assert_eq!(granted(&rendered, "ClusterRoleBinding", None), rights(&[RECORDS, READ, CLUSTER_READ, ACT]));
+    assert_eq!(
+        granted(&rendered, "ClusterRoleBinding", None),
+        rights(&[RECORDS, READ, CLUSTER_READ, ACT, AROUND, CLUSTER_AROUND])
+    );
     assert_eq!(granted(&rendered, "RoleBinding", Some(NAMESPACE)), lease_rights());
     assert_eq!(rendered.of_kind("RoleBinding").len(), 1);
 }
@@ -114,9 +136,9 @@ fn observe_mode_grants_no_write_to_workloads() {
         let rendered = render(&["mode=observe", &format!("rbac.scope={scope}")]);
         let mut all = granted(&rendered, "ClusterRoleBinding", None);
         all.extend(granted(&rendered, "RoleBinding", Some(NAMESPACE)));
-        let mut expected = rights(&[RECORDS, READ]);
+        let mut expected = rights(&[RECORDS, READ, AROUND]);
         if scope == "cluster" {
-            expected.extend(rights(&[CLUSTER_READ]));
+            expected.extend(rights(&[CLUSTER_READ, CLUSTER_AROUND]));
         }
         expected.extend(lease_rights());
         assert_eq!(all, expected, "scope {scope}");
@@ -146,7 +168,11 @@ fn namespaced_scope_grants_nothing_outside_the_namespaces() {
     assert_eq!(names(&rendered.of_kind("ClusterRole")), Vec::<String>::new());
     assert_eq!(names(&rendered.of_kind("ClusterRoleBinding")), Vec::<String>::new());
     for namespace in ["shop", "billing"] {
-        assert_eq!(granted(&rendered, "RoleBinding", Some(namespace)), rights(&[RECORDS, READ, ACT]), "{namespace}");
+        assert_eq!(
+            granted(&rendered, "RoleBinding", Some(namespace)),
+            rights(&[RECORDS, READ, ACT, AROUND]),
+            "{namespace}"
+        );
     }
     assert_eq!(granted(&rendered, "RoleBinding", Some(NAMESPACE)), lease_rights());
     let places: BTreeSet<_> =
@@ -157,11 +183,44 @@ fn namespaced_scope_grants_nothing_outside_the_namespaces() {
 #[test]
 fn namespaced_scope_falls_back_to_the_release_namespace() {
     let rendered = render(&["rbac.scope=namespaced"]);
-    let mut expected = rights(&[RECORDS, READ, ACT]);
+    let mut expected = rights(&[RECORDS, READ, ACT, AROUND]);
     expected.extend(lease_rights());
     assert_eq!(granted(&rendered, "RoleBinding", Some(NAMESPACE)), expected);
-    let arguments = list(&rendered.only("Deployment")["spec"]["template"]["spec"]["containers"][0]["args"]);
+    let arguments = arguments(&rendered);
     assert!(arguments.contains(&format!("--watch-namespace={NAMESPACE}")), "{arguments:?}");
+}
+
+#[test]
+fn what_lies_around_is_read_only_where_that_is_wanted() {
+    let rendered = render(&["rbac.surroundings=false"]);
+    assert_eq!(granted(&rendered, "ClusterRoleBinding", None), rights(&[RECORDS, READ, CLUSTER_READ, ACT]));
+    assert!(arguments(&rendered).contains(&"--surroundings=false".to_owned()));
+    assert!(!arguments(&render(&[])).iter().any(|argument| argument.starts_with("--surroundings")));
+}
+
+#[test]
+fn secrets_are_looked_at_in_named_namespaces_only() {
+    let rendered = render(&["rbac.secretNamespaces={shop}"]);
+    let secrets = rights(&[&[("", "secrets", &["get"])]]);
+    assert_eq!(granted(&rendered, "RoleBinding", Some("shop")), secrets);
+    assert!(!granted(&rendered, "ClusterRoleBinding", None).iter().any(|(_, resource, _, _)| resource == "secrets"));
+    assert!(arguments(&rendered).contains(&"--secret-namespace=shop".to_owned()));
+}
+
+#[test]
+fn pods_are_created_in_dry_runs_only_and_only_where_that_is_wanted() {
+    let rendered = render(&["rbac.tryBaseline=true"]);
+    let create: Right = (String::new(), "pods".to_owned(), "create".to_owned(), None);
+    assert!(granted(&rendered, "ClusterRoleBinding", None).contains(&create));
+    let policies = rendered.of_kind("ValidatingAdmissionPolicy");
+    let policy = policies.iter().find(|p| p["metadata"]["name"] == "backstay-guard-pods").unwrap();
+    assert_eq!(policy["spec"]["validations"][0]["expression"], "request.?dryRun.orValue(false)");
+    assert!(arguments(&rendered).contains(&"--try-baseline".to_owned()));
+
+    let observing = render(&["rbac.tryBaseline=true", "mode=observe"]);
+    assert!(!granted(&observing, "ClusterRoleBinding", None).contains(&create));
+    let refused = refusal(&["rbac.tryBaseline=true", "admissionGuard.enabled=false"]);
+    assert!(refused.contains("admissionGuard"), "{refused}");
 }
 
 #[test]

@@ -167,6 +167,7 @@ pub fn bad_rollout() -> Snapshot {
             ..Memory::default()
         },
         fleet: FleetFacts { watched: 10, ..FleetFacts::default() },
+        surroundings: None,
         data_age_seconds: 1,
     }
 }

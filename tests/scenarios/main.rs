@@ -12,6 +12,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod apply;
+mod around;
 mod fleet;
 mod objects;
 mod pods;

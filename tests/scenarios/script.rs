@@ -9,6 +9,8 @@ use backstay::engine::words::ActionKind;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::around::{JobLine, ObjectLine};
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Script {
@@ -102,6 +104,12 @@ pub struct Step {
     /// Merged into the Deployment after its status was computed.
     pub deployment: Value,
     pub fleet: Option<FleetLine>,
+    /// What became of objects that templates name, such as `ConfigMap web-flags`; the others are there unchanged.
+    pub objects: BTreeMap<String, ObjectLine>,
+    /// Jobs that ran in the namespace.
+    pub jobs: Vec<JobLine>,
+    /// Why the API server would not take a pod of the baseline.
+    pub baseline_refused: Option<String>,
     /// Seconds since the watches proved to be alive.
     pub data_age: i64,
     /// What a person says in the newest open incident: `approve`, `deny`, or the key of a decision that is approved.

@@ -16,6 +16,7 @@ use backstay::engine::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::around::Around;
 use super::fleet::Fleet;
 use super::objects::{self, merge, set_condition};
 use super::pods::{self, Pod};
@@ -39,6 +40,7 @@ pub struct World {
     policy: Arc<Policy>,
     fleet: Fleet,
     data_age: i64,
+    around: Around,
 }
 
 /// When every scenario begins.
@@ -86,6 +88,7 @@ impl World {
             policy: Arc::new(policy(&script.policy)),
             fleet: Fleet::new(now),
             data_age: 0,
+            around: Around::default(),
         };
         world.furnish(script);
         if !script.memory.forgetful {
@@ -196,6 +199,7 @@ impl World {
             self.fleet.others(fleet, self.now);
         }
         self.data_age = step.data_age;
+        self.around.happen(step, self.now);
     }
 
     /// Puts a template into the Deployment, as `kubectl apply` would.
@@ -337,7 +341,7 @@ impl World {
                 .map(Arc::new)
                 .collect(),
         };
-        Snapshot {
+        let s = Snapshot {
             workload: workload_facts(&read(&self.deployment).unwrap(), names).unwrap(),
             revisions: (self.sets.values())
                 .map(|set| Arc::new(revision_facts(&serde_json::from_value(set.clone()).unwrap(), names).unwrap()))
@@ -347,8 +351,11 @@ impl World {
             policy: self.policy.clone(),
             memory: self.memory.clone(),
             fleet: self.fleet.facts(self.now),
+            surroundings: None,
             data_age_seconds: self.data_age,
-        }
+        };
+        let surroundings = self.around.of(self, &s).map(Arc::new);
+        Snapshot { surroundings, ..s }
     }
 
     /// Remembers the decision, and carries it out if the step says so. Answers what became of the action.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::Mode;
+use crate::config::{AroundArgs, Mode};
 
 /// Some verbs on one resource in one place, and whether they are expected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,11 +39,13 @@ impl fmt::Display for Right {
     }
 }
 
-const CLUSTER_SCOPED: [&str; 3] = ["nodes", "namespaces", "clusterincidentpolicies"];
+const CLUSTER_SCOPED: [&str; 4] = ["nodes", "namespaces", "clusterincidentpolicies", "priorityclasses"];
 const OURS: &str = "backstay.dev";
 const WATCH: &[&str] = &["list", "watch"];
 const READ: &[&str] = &["get", "list", "watch"];
 const STATUS: &[&str] = &["patch"];
+const GET: &[&str] = &["get"];
+const LIST: &[&str] = &["list"];
 
 /// Group, resource, subresource and verbs.
 type Entry = (&'static str, &'static str, &'static str, &'static [&'static str]);
@@ -64,18 +66,41 @@ const INSIDE: [Entry; 10] = [
     (OURS, "incidents", "status", STATUS),
     ("events.k8s.io", "events", "", &["create"]),
 ];
+/// What lies around a failing workload.
+const AROUND: [Entry; 11] = [
+    ("", "services", "", LIST),
+    ("", "resourcequotas", "", LIST),
+    ("", "configmaps", "", GET),
+    ("", "serviceaccounts", "", GET),
+    ("", "persistentvolumeclaims", "", GET),
+    ("discovery.k8s.io", "endpointslices", "", LIST),
+    ("networking.k8s.io", "ingresses", "", LIST),
+    ("networking.k8s.io", "networkpolicies", "", LIST),
+    ("gateway.networking.k8s.io", "httproutes", "", LIST),
+    ("autoscaling", "horizontalpodautoscalers", "", LIST),
+    ("batch", "jobs", "", LIST),
+];
+const PRIORITY_CLASSES: Entry = ("scheduling.k8s.io", "priorityclasses", "", GET);
+const SECRETS: Entry = ("", "secrets", "", GET);
 /// What changes workloads: needed to act, and absent where Backstay only observes.
 const ACT: [Entry; 2] = [("apps", "deployments", "", &["patch"]), ("apps", "replicasets", "scale", &["patch"])];
+/// What dry runs of a pod need, and nothing else.
+const CREATE_PODS: Entry = ("", "pods", "", &["create"]);
 /// What Backstay never needs.
 const NEVER: [Entry; 4] = [
     ("", "secrets", "", &["get", "list", "watch"]),
-    ("", "pods", "", &["create", "delete"]),
+    ("", "pods", "", &["delete"]),
     ("", "pods", "exec", &["create"]),
     ("apps", "deployments", "", &["create", "update", "delete"]),
 ];
 
 /// Every right to ask for. `namespaces` are the watched ones; none is the whole cluster.
-pub fn wanted(mode: Mode, namespaces: &[String], lease_namespace: &str, lease: &str) -> Vec<Right> {
+pub fn wanted(
+    mode: Mode,
+    around: &AroundArgs,
+    namespaces: &[String],
+    (lease_namespace, lease): (&str, &str),
+) -> Vec<Right> {
     let places: Vec<Option<&str>> = match namespaces {
         [] => vec![None],
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
@@ -92,15 +117,25 @@ pub fn wanted(mode: Mode, namespaces: &[String], lease_namespace: &str, lease: &
     all.push(right(true, &("coordination.k8s.io", "leases", "", &["create"]), place));
     let named = right(true, &("coordination.k8s.io", "leases", "", &["get", "update"]), place);
     all.push(Right { name: Some(lease.to_owned()), ..named });
+    if around.surroundings {
+        all.extend(Some(right(true, &PRIORITY_CLASSES, None)).filter(|_| everywhere));
+        all.extend(places.iter().flat_map(|place| AROUND.iter().map(|entry| right(true, entry, *place))));
+    }
+    all.extend(around.secret_namespaces.iter().map(|namespace| right(true, &SECRETS, Some(namespace))));
     for place in &places {
         all.extend(ACT.iter().map(|entry| right(mode == Mode::Enforce, entry, *place)));
     }
     if !everywhere {
         // Rights for single namespaces are not rights for all. What everybody may read in this cluster is not our matter.
-        all.extend(ACT.iter().chain([&OUTSIDE_STATUS]).map(|entry| right(false, entry, None)));
+        let all_over = ACT.iter().chain([&CREATE_PODS, &OUTSIDE_STATUS]);
+        all.extend(all_over.map(|entry| right(false, entry, None)));
     }
+    let dry_runs = around.try_baseline && mode == Mode::Enforce;
     all.extend(NEVER.iter().map(|entry| right(false, entry, None)));
-    all.push(right(false, &("", "secrets", "", READ), place));
+    all.extend(places.iter().map(|place| right(dry_runs, &CREATE_PODS, *place)));
+    if !around.secret_namespaces.iter().any(|namespace| namespace == lease_namespace) {
+        all.push(right(false, &("", "secrets", "", READ), place));
+    }
     all
 }
 
@@ -116,7 +151,11 @@ mod tests {
 
     fn said(mode: Mode, namespaces: &[&str]) -> Vec<String> {
         let namespaces: Vec<String> = namespaces.iter().map(|n| (*n).to_owned()).collect();
-        wanted(mode, &namespaces, "backstay", "backstay").iter().map(ToString::to_string).collect()
+        wanted(mode, &around(), &namespaces, ("backstay", "backstay")).iter().map(ToString::to_string).collect()
+    }
+
+    fn around() -> AroundArgs {
+        AroundArgs { surroundings: true, secret_namespaces: Vec::new(), try_baseline: false }
     }
 
     #[test]
@@ -128,10 +167,29 @@ mod tests {
     }
 
     #[test]
+    fn pods_may_be_created_where_dry_runs_are_asked_for_and_nowhere_else() {
+        let said =
+            |mode, try_baseline| wanted(mode, &AroundArgs { try_baseline, ..around() }, &[], ("backstay", "backstay"));
+        let may = |rights: &[Right]| rights.iter().any(|r| r.to_string() == "may create pods in all namespaces");
+        assert!(may(&said(Mode::Enforce, true)));
+        assert!(!may(&said(Mode::Enforce, false)) && !may(&said(Mode::Observe, true)));
+    }
+
+    #[test]
     fn secrets_are_never_to_be_read() {
         for mode in [Mode::Enforce, Mode::Observe] {
             assert!(said(mode, &["shop"]).contains(&"may not get, list, watch secrets in all namespaces".to_owned()));
         }
+    }
+
+    #[test]
+    fn secrets_are_to_be_looked_at_where_that_is_asked_for_and_nowhere_else() {
+        let around = AroundArgs { surroundings: false, secret_namespaces: vec!["backstay".to_owned()], ..around() };
+        let said: Vec<String> =
+            wanted(Mode::Enforce, &around, &[], ("backstay", "backstay")).iter().map(ToString::to_string).collect();
+        assert!(said.contains(&"may get secrets in namespace backstay".to_owned()), "{said:?}");
+        assert!(said.contains(&"may not get, list, watch secrets in all namespaces".to_owned()), "{said:?}");
+        assert!(!said.iter().any(|right| right.contains("configmaps") || right.contains("watch secrets in namespace")));
     }
 
     #[test]

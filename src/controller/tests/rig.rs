@@ -27,9 +27,10 @@ use crate::cluster::shelf::Shelf;
 use crate::cluster::slim::{SlimDeployment, SlimPod, SlimReplicaSet};
 use crate::cluster::store::{Source, Stored, WorkloadKey};
 use crate::cluster::watches::Watches;
-use crate::config::Mode;
+use crate::config::{AroundArgs, Mode};
 use crate::controller::context::Context;
 use crate::controller::fleet::{Fleet, Report};
+use crate::controller::inquiry::Inquiries;
 use crate::controller::tracker::Tracker;
 use crate::controller::workload;
 use crate::engine::storm::Limits;
@@ -151,6 +152,7 @@ impl Rig {
             leadership.changed().await.unwrap();
         }
         let own = Own::new();
+        let around = AroundArgs { surroundings: true, secret_namespaces: Vec::new(), try_baseline: false };
         let (wake, woken) = unbounded_channel();
         let ctx = Arc::new(Context {
             stores: Arc::default(),
@@ -159,6 +161,7 @@ impl Rig {
             policies: Policies::new(own, Mode::Enforce),
             fleet: Fleet::new(Limits::default()),
             tracker: Tracker::default(),
+            inquiries: Inquiries::new(client.clone(), wake.clone(), (around, true)),
             events: Events::new(client.clone(), "backstay-0"),
             client,
             metrics: Arc::new(Metrics::new()),

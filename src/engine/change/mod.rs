@@ -8,6 +8,8 @@ pub mod author;
 mod container;
 mod digests;
 mod leaf;
+pub mod migration;
+pub mod references;
 pub mod template;
 #[cfg(test)]
 mod tests;

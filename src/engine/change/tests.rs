@@ -228,3 +228,110 @@ fn every_template_change_names_its_aspect() {
     let aspects: Vec<Option<Aspect>> = changes.iter().map(|c| c.aspect).collect();
     assert_eq!(aspects, [Some(Aspect::Image), Some(Aspect::Command)]);
 }
+
+/// A template of one container.
+fn runs(name: &str, image: &str, line: &str) -> Value {
+    let args: Vec<&str> = line.split(' ').collect();
+    json!({"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": name, "image": image, "args": args}]}})
+}
+
+fn job(name: &str, image: &str, line: &str) -> Value {
+    let pod = runs("job", image, line);
+    json!({"metadata": {"name": name}, "spec": {"template": {"spec": pod["spec"]}},
+           "status": {"startTime": "2026-03-02T03:00:00Z", "succeeded": 1}})
+}
+
+#[rstest]
+#[case("python manage.py migrate", true)]
+#[case("python manage.py migrate --check", false)]
+#[case("python manage.py runserver", false)]
+#[case("sh -c rails db:migrate && rails server", true)]
+#[case("bundle exec rake db:migrate:status", false)]
+#[case("alembic upgrade head", true)]
+#[case("alembic current", false)]
+#[case("/usr/local/bin/migrate -path /m -database postgres://x up", true)]
+#[case("npx prisma migrate deploy", true)]
+#[case("npx prisma migrate status", false)]
+#[case("flyway -url=x migrate", true)]
+#[case("flyway info", false)]
+#[case("dotnet ef database update", true)]
+#[case("apt-get update", false)]
+#[case("serve --up", false)]
+fn a_migration_is_told_by_its_command(#[case] line: &str, #[case] expected: bool) {
+    let found = super::migration::of_job(&job("task", "web:1", line), "web", &runs("web", "web:2", "serve"));
+    assert_eq!(found.is_some(), expected, "{found:?}");
+    // A container of the workload itself is told alike.
+    let migrators = super::migration::of_templates(&runs("web", "web:1", line), &runs("web", "web:2", line));
+    assert_eq!(!migrators.is_empty(), expected, "{migrators:?}");
+}
+
+#[rstest]
+#[case("web-migrate", "web:1", true)]
+#[case("web-migrations-7", "other", true)]
+#[case("web-db-check-migrations", "web:1", false)]
+#[case("web-emigrated", "web:1", false)]
+#[case("web-task", "flyway/flyway:10", true)]
+#[case("web-task", "web-migrator@sha256:aa", true)]
+#[case("web-cleanup", "web:1", false)]
+#[case::of_another_application("billing-migrate", "billing:1", false)]
+#[case::with_a_name_that_only_begins_alike("website-migrate", "site:1", false)]
+#[case::with_the_same_image("upgrade-migrate", "web:1", true)]
+fn a_migration_is_told_by_its_names_and_belongs_to_a_workload(
+    #[case] name: &str,
+    #[case] image: &str,
+    #[case] expected: bool,
+) {
+    let found = super::migration::of_job(&job(name, image, "run"), "web", &runs("web", "web:2", "serve"));
+    assert_eq!(found.is_some(), expected, "{found:?}");
+}
+
+#[test]
+fn a_job_that_has_not_run_migrated_nothing() {
+    let mut suspended = job("web-migrate", "web:1", "run");
+    suspended["status"] = json!({});
+    assert_eq!(super::migration::of_job(&suspended, "web", &runs("web", "web:2", "serve")), None);
+}
+
+#[test]
+fn what_a_template_names_is_found_wherever_it_stands() {
+    use super::references::of_template;
+    let template = json!({"spec": {
+        "serviceAccountName": "web", "priorityClassName": "high",
+        "imagePullSecrets": [{"name": "hub"}],
+        "containers": [{
+            "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "k", "optional": true}}},
+                    {"name": "B", "valueFrom": {"secretKeyRef": {"name": "b", "key": "k"}}}],
+            "envFrom": [{"configMapRef": {"name": "a"}}, {"secretRef": {"name": "c", "optional": true}}],
+        }],
+        "initContainers": [{"envFrom": [{"configMapRef": {"name": "i"}}]}],
+        "volumes": [
+            {"name": "1", "configMap": {"name": "d", "optional": true}}, {"name": "2", "secret": {"secretName": "e"}},
+            {"name": "3", "persistentVolumeClaim": {"claimName": "f"}},
+            {"name": "4", "projected": {"sources": [{"configMap": {"name": "g"}}, {"secret": {"name": "h"}}]}},
+            {"name": "5", "configMap": {"name": "../escape"}},
+        ],
+    }});
+    let found: Vec<String> = of_template(&template)
+        .into_iter()
+        .map(|(reference, optional)| format!("{reference}{}", if optional { "?" } else { "" }))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "ConfigMap a",
+            "ConfigMap d?",
+            "ConfigMap g",
+            "ConfigMap i",
+            "Secret b",
+            "Secret c?",
+            "Secret e",
+            "Secret h",
+            "Secret hub?",
+            "ServiceAccount web",
+            "PersistentVolumeClaim f",
+            "PriorityClass high"
+        ]
+    );
+    let plain = json!({"spec": {"serviceAccountName": "default", "priorityClassName": "system-node-critical"}});
+    assert!(of_template(&plain).is_empty());
+}

@@ -13,6 +13,11 @@
 - apiGroups: [""]
   resources: [nodes, namespaces]
   verbs: [list, watch]
+{{- if .Values.rbac.surroundings }}
+- apiGroups: [scheduling.k8s.io]
+  resources: [priorityclasses]
+  verbs: [get]
+{{- end }}
 - apiGroups: [backstay.dev]
   resources: [clusterincidentpolicies]
   verbs: [list, watch]
@@ -40,6 +45,38 @@
   verbs: [create]
 {{- end }}
 
+{{/* What lies around a failing workload, read once when it is needed. */}}
+{{- define "backstay.rules.surroundings" -}}
+- apiGroups: [""]
+  resources: [services, resourcequotas]
+  verbs: [list]
+- apiGroups: [""]
+  resources: [configmaps, serviceaccounts, persistentvolumeclaims]
+  verbs: [get]
+- apiGroups: [discovery.k8s.io]
+  resources: [endpointslices]
+  verbs: [list]
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses, networkpolicies]
+  verbs: [list]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [list]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [list]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [list]
+{{- end }}
+
+{{/* Secrets in one namespace; Backstay asks for their metadata alone. */}}
+{{- define "backstay.rules.secrets" -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
+
 {{/* The only rights that change workloads. */}}
 {{- define "backstay.rules.act" -}}
 - apiGroups: [apps]
@@ -48,6 +85,11 @@
 - apiGroups: [apps]
   resources: [replicasets/scale]
   verbs: [patch]
+{{- if .Values.rbac.tryBaseline }}
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [create]
+{{- end }}
 {{- end }}
 
 {{- define "backstay.subjects" -}}

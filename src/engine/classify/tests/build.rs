@@ -40,6 +40,7 @@ pub(super) fn snapshot(pods: impl IntoIterator<Item = PodFacts>) -> Snapshot {
         }),
         memory: Memory::default(),
         fleet: FleetFacts::default(),
+        surroundings: None,
         data_age_seconds: 0,
     }
 }

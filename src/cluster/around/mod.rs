@@ -1,0 +1,114 @@
+//! Reading what lies around one workload: live, on occasion, and bounded in number, bytes and time. No watch and no
+//! store, so that what is rarely needed costs nothing while nothing is wrong.
+//!
+//! Of ConfigMaps and Secrets only the metadata is asked for; their values never reach this process.
+
+mod ask;
+mod objects;
+mod pods;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::batch::v1::Job;
+use kube::Client;
+use kube::api::ApiResource;
+use serde_json::Value;
+
+use self::ask::{List, get, keep, list};
+use crate::api::WORKLOAD_MANAGER;
+use crate::engine::change::author::author;
+use crate::engine::change::{migration, template};
+use crate::engine::facts::Name;
+use crate::engine::memory::RevisionRef;
+use crate::engine::surroundings::Surroundings;
+
+/// Gaps that are told, and Jobs that are kept.
+const KEPT: usize = 8;
+/// Labels of pods that are kept.
+const LABELS: usize = 64;
+
+/// Which revisions of which workload, and how far to look.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub namespace: Name,
+    pub workload: Name,
+    pub newest: RevisionRef,
+    pub baseline: Option<RevisionRef>,
+    /// Look at Jobs and at the objects that templates name; without, at the templates alone.
+    pub objects: bool,
+    /// Look at Secrets too.
+    pub secrets: bool,
+    /// Look at what has no namespace too.
+    pub outside: bool,
+    /// Ask the API server whether it would take a pod of the baseline. Needs the right to create pods.
+    pub try_baseline: bool,
+}
+
+/// Answers it as far as rights and time allow; what could not be read is named in `gaps`.
+pub async fn read(client: &Client, question: &Question) -> Surroundings {
+    let namespace = &question.namespace;
+    let mut gaps = Vec::new();
+    let set = async |revision: Option<&RevisionRef>| match revision {
+        Some(revision) => get::<ReplicaSet>(client, namespace, &revision.name).await.map(Some),
+        None => Ok(None),
+    };
+    let jobs = async {
+        if question.objects {
+            list(client, namespace, &ApiResource::erase::<Job>(&())).await
+        } else {
+            Ok(List::default())
+        }
+    };
+    let (deployment, newest, baseline, jobs) = tokio::join!(
+        get::<Deployment>(client, namespace, &question.workload),
+        set(Some(&question.newest)),
+        set(question.baseline.as_ref()),
+        jobs,
+    );
+    let deployment = keep(deployment, &mut gaps);
+    let newest = keep(newest, &mut gaps).flatten();
+    let baseline = keep(baseline, &mut gaps).flatten();
+    let jobs = keep(jobs, &mut gaps).unwrap_or_default().told(&mut gaps);
+    let template_of = |set: &Option<Value>| set.as_ref().and_then(|s| s.pointer("/spec/template")).cloned();
+    let (new, old) = (template_of(&newest), template_of(&baseline));
+    let new = new.unwrap_or_default();
+    let (seen, refused) = tokio::join!(objects::look(client, question, &new, old.as_ref()), async {
+        match (&old, question.try_baseline) {
+            (Some(old), true) => pods::refusal(client, namespace, old).await,
+            _ => Ok(None),
+        }
+    });
+    let (references, unseen) = seen;
+    gaps.extend(unseen);
+    let baseline_refused = keep(refused, &mut gaps).flatten();
+    gaps.truncate(KEPT);
+    Surroundings {
+        read_at: Timestamp::now(),
+        newest: question.newest.uid.clone(),
+        // A comparison with a template that could not be read says nothing about the baseline.
+        baseline: question.baseline.as_ref().filter(|_| old.is_some()).map(|b| b.uid.clone()),
+        difference: old.as_ref().map(|old| template::between(old, &new)).unwrap_or_default(),
+        author: deployment.and_then(|d| Some(author(d.get("metadata")?, WORKLOAD_MANAGER))).unwrap_or_default(),
+        migrators: old.as_ref().map(|old| migration::of_templates(old, &new)).unwrap_or_default(),
+        jobs: jobs.iter().filter_map(|job| migration::of_job(job, &question.workload, &new)).take(KEPT).collect(),
+        references,
+        labels: labels(&new),
+        baseline_refused,
+        gaps,
+    }
+}
+
+/// Text from objects, as it may be shown.
+fn clean(text: &str, max: usize) -> String {
+    crate::engine::change::shown(text, max)
+}
+
+fn labels(template: &Value) -> BTreeMap<String, String> {
+    let labels = template.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten();
+    let text = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+    text.filter(|(key, _)| key != "pod-template-hash").take(LABELS).collect()
+}

@@ -1,0 +1,183 @@
+use http::{Request, Response};
+use kube::Client;
+use kube::client::Body;
+use rstest::rstest;
+use serde_json::{Value, json};
+use tower_test::mock;
+
+use super::objects::written;
+use super::pods::{Meaning, meaning};
+use super::{Question, read};
+use crate::engine::change::references::Sight;
+use crate::engine::memory::RevisionRef;
+
+#[test]
+fn the_last_write_to_the_content_is_told_and_no_other() {
+    let entry = |manager: &str, at: &str, fields: Value| json!({"manager": manager, "operation": "Update", "apiVersion": "v1", "time": at, "fieldsType": "FieldsV1", "fieldsV1": fields});
+    let meta = serde_json::from_value(json!({"name": "settings", "managedFields": [
+        entry("kubectl", "2026-03-02T01:00:00Z", json!({"f:data": {".": {}, "f:LEVEL": {}, "f:PORT": {}}})),
+        entry("shop-ci", "2026-03-02T02:00:00Z", json!({"f:data": {"f:URL": {}}})),
+        entry("labeller", "2026-03-02T03:00:00Z", json!({"f:metadata": {"f:labels": {"f:a": {}}}})),
+    ]}))
+    .unwrap();
+    let written = written(&meta).unwrap();
+    assert_eq!((written.by.as_str(), written.keys), ("shop-ci", vec!["URL".to_owned()]));
+    assert_eq!(written.at, "2026-03-02T02:00:00Z".parse().unwrap());
+}
+
+#[rstest]
+#[case(
+    403,
+    r#"pods is forbidden: User "x" cannot create resource "pods" in API group """#,
+    Meaning::Unasked("no right to create pods")
+)]
+#[case(
+    403,
+    r#"pods "x" is forbidden: exceeded quota: q, requested: pods=1"#,
+    Meaning::Unasked("the quota is used up while the failing pods run")
+)]
+#[case(403, r#"pods "x" is forbidden: violates PodSecurity "restricted:latest""#, Meaning::Refused)]
+#[case(
+    403,
+    r#"pods "x" is forbidden: error looking up service account shop/web: serviceaccount "web" not found"#,
+    Meaning::Refused
+)]
+#[case(422, "Pod is invalid: spec.containers: Required value", Meaning::Refused)]
+#[case(
+    400,
+    r#"admission webhook "a.b.c" does not support dry run"#,
+    Meaning::Unasked("a webhook does not support dry runs")
+)]
+#[case(500, r#"Internal error occurred: failed calling webhook "a.b.c""#, Meaning::Refused)]
+#[case(
+    503,
+    "the server is currently unable to handle the request",
+    Meaning::Unasked("the API server did not answer the question")
+)]
+fn an_answer_about_a_pod_is_told_from_one_about_the_question(
+    #[case] code: u16,
+    #[case] message: &str,
+    #[case] expected: Meaning,
+) {
+    assert_eq!(meaning(code, message), expected);
+}
+
+/// Answers by path, and remembers what was asked: `VERB PATH`, and whether for metadata alone.
+async fn serve(mut handle: mock::Handle<Request<Body>, Response<Body>>) -> Vec<(String, bool)> {
+    let mut asked = Vec::new();
+    while let Some((request, send)) = handle.next_request().await {
+        let accept = request.headers().get("accept").and_then(|a| a.to_str().ok()).unwrap_or_default();
+        let path = request.uri().path().to_owned();
+        asked.push((format!("{} {path}", request.method()), accept.contains("PartialObjectMetadata")));
+        let (code, body) = answer(&path);
+        let body = Body::from(serde_json::to_vec(&body).unwrap());
+        send.send_response(Response::builder().status(code).body(body).unwrap());
+    }
+    asked.sort();
+    asked
+}
+
+fn answer(path: &str) -> (u16, Value) {
+    let meta = |name: &str| json!({"name": name, "namespace": "shop", "uid": format!("uid-{name}"), "creationTimestamp": "2026-03-01T00:00:00Z"});
+    let template = |tag: &str, settings: &str| {
+        json!({"metadata": {"labels": {"app": "web", "pod-template-hash": "x"}}, "spec": {"containers": [{
+            "name": "web", "image": format!("web:{tag}"), "args": [format!("--token=s3cr3t-{tag}")],
+            "envFrom": [{"configMapRef": {"name": settings}}, {"secretRef": {"name": "db"}}],
+        }]}})
+    };
+    let refused = |code: u16, reason: &str| {
+        let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason});
+        (code, status)
+    };
+    let set = |name: &str, template: Value| json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": meta(name), "spec": {"template": template}});
+    let name = path.rsplit('/').next().unwrap_or_default();
+    match name {
+        "web" => (200, json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta("web"), "spec": {}})),
+        "web-new" => (200, set("web-new", template("2", "settings-b"))),
+        "web-old" => (200, set("web-old", template("1", "settings-a"))),
+        "jobs" => (
+            200,
+            json!({"apiVersion": "batch/v1", "kind": "JobList", "metadata": {}, "items": [
+                {"apiVersion": "batch/v1", "kind": "Job", "metadata": meta("web-migrate"),
+                 "spec": {"template": {"spec": {"containers": [{"name": "m", "image": "web:2"}]}}},
+                 "status": {"succeeded": 1, "startTime": "2026-03-02T00:00:00Z"}},
+            ]}),
+        ),
+        "settings-b" => (
+            200,
+            json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": meta("settings-b")}),
+        ),
+        "db" => refused(403, "Forbidden"),
+        _ => refused(404, "NotFound"),
+    }
+}
+
+fn question() -> Question {
+    let revision =
+        |name: &str| RevisionRef { name: name.into(), uid: format!("uid-{name}").as_str().into(), hash: "h".into() };
+    Question {
+        namespace: "shop".into(),
+        workload: "web".into(),
+        newest: revision("web-new"),
+        baseline: Some(revision("web-old")),
+        objects: true,
+        secrets: true,
+        outside: true,
+        try_baseline: false,
+    }
+}
+
+#[tokio::test]
+async fn what_lies_around_is_read_by_name_and_of_content_only_the_metadata() {
+    let (service, handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let server = tokio::spawn(serve(handle));
+    let around = read(&Client::new(service, "shop"), &question()).await;
+    let asked = server.await.unwrap();
+    let expected = [
+        ("GET /api/v1/namespaces/shop/configmaps/settings-a", true),
+        ("GET /api/v1/namespaces/shop/configmaps/settings-b", true),
+        ("GET /api/v1/namespaces/shop/secrets/db", true),
+        ("GET /apis/apps/v1/namespaces/shop/deployments/web", false),
+        ("GET /apis/apps/v1/namespaces/shop/replicasets/web-new", false),
+        ("GET /apis/apps/v1/namespaces/shop/replicasets/web-old", false),
+        ("GET /apis/batch/v1/namespaces/shop/jobs", false),
+    ];
+    assert_eq!(asked, expected.map(|(what, metadata)| (what.to_owned(), metadata)));
+    let seen: Vec<(String, bool, bool, &str)> = (around.references.iter())
+        .map(|r| {
+            let sight = match r.sight {
+                Sight::Present { .. } => "present",
+                Sight::Missing => "missing",
+                Sight::Unseen => "unseen",
+            };
+            (r.reference.to_string(), r.newest, r.baseline, sight)
+        })
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("ConfigMap settings-a".to_owned(), false, true, "missing"),
+            ("ConfigMap settings-b".to_owned(), true, false, "present"),
+            ("Secret db".to_owned(), true, true, "unseen"),
+        ]
+    );
+    assert_eq!(around.gaps, ["objects of kind Secret (no right to read them)"]);
+    assert_eq!((around.jobs.len(), around.labels.get("app").map(String::as_str)), (1, Some("web")));
+    let said: Vec<&str> = around.difference.changes.iter().map(|c| c.text.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "args --token=*** → --token=***",
+            "all of added: ConfigMap settings-b, all of removed: ConfigMap settings-a",
+            "image web: 1 → 2"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_server_that_does_not_answer_leaves_gaps_and_ends() {
+    let (service, _handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let around = read(&Client::new(service, "shop"), &question()).await;
+    assert_eq!((around.baseline, around.references.len()), (None, 0));
+    assert!(around.gaps.iter().any(|gap| gap.contains("no answer within 2 s")), "{:?}", around.gaps);
+}

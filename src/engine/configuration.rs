@@ -1,0 +1,153 @@
+//! A ConfigMap or Secret that changed under the revisions that use it. Going back restores what a template names,
+//! never what it holds.
+
+use jiff::Timestamp;
+
+use super::change::references::{ReferenceFacts, Sight};
+use super::decision::Verdict;
+use super::evidence::judged_pods;
+use super::facts::{PodFacts, RevisionFacts, Snapshot};
+use super::finding::Finding;
+use super::knowledge;
+use super::moment::after;
+use super::rollout::Rollout;
+use super::surroundings;
+use super::words::{Aspect, Cause, Confidence, Fault, Sureness};
+
+/// A change this long before a failure is a likely reason for it. Seconds.
+const RECENT_SECONDS: i64 = 3600;
+
+/// What is compared.
+pub struct Case<'a> {
+    pub s: &'a Snapshot,
+    pub rollout: &'a Rollout<'a>,
+    pub finding: &'a Finding,
+    pub findings: &'a [Finding],
+    pub control: Option<&'a RevisionFacts>,
+    pub changed: &'a [Aspect],
+}
+
+/// The verdict, if a change of configuration explains the failure.
+pub fn explains(case: &Case) -> Option<Verdict> {
+    let around = surroundings::of_newest(case.s, case.rollout.newest)?;
+    let mut used = around.references.iter().filter(|r| r.is_configuration() && r.newest);
+    if is_about_a_missing_object(case.finding) {
+        return used.find(|r| is_gone(case, r)).map(|r| {
+            let because = format!("{} is gone, which the healthy revision needs too", r.reference);
+            verdict(Confidence::Certain, because)
+        });
+    }
+    let about = knowledge::about(case.finding.class, case.finding.cause);
+    if !about.aspects.iter().any(|a| matches!(a, Aspect::Environment | Aspect::Volumes)) {
+        return None;
+    }
+    let changes = used.filter_map(|r| Some((r.changed()?, r))).filter(|(at, _)| *at <= case.finding.onset);
+    let mut changes: Vec<(Timestamp, &ReferenceFacts)> = changes.filter(|(at, _)| is_unrefuted(case, *at)).collect();
+    changes.sort_by_key(|(at, r)| (std::cmp::Reverse(*at), r.reference.clone()));
+    changes.into_iter().find_map(|(at, r)| {
+        under_a_running_revision(case, at, r)
+            .or_else(|| with_nothing_else(case, at, r))
+            .or_else(|| under_both(case, at, r))
+    })
+}
+
+fn verdict(confidence: Confidence, because: String) -> Verdict {
+    Verdict { fault: Fault::Configuration, confidence, because, rejected: Vec::new() }
+}
+
+fn is_about_a_missing_object(finding: &Finding) -> bool {
+    matches!(finding.cause, Cause::MissingConfigMap | Cause::MissingSecret)
+}
+
+/// The object is gone, and not only the newest revision needs it. What may not be looked at is believed to be gone
+/// when the kubelet says so by name.
+fn is_gone(case: &Case, r: &ReferenceFacts) -> bool {
+    let named = || {
+        let name = format!("\"{}\"", r.reference.name);
+        case.finding.evidence.iter().any(|e| e.text.contains(&name))
+    };
+    let gone = match r.sight {
+        Sight::Missing => true,
+        Sight::Unseen => named(),
+        Sight::Present { .. } => false,
+    };
+    gone && (r.baseline || ran_well_before(case, case.finding.onset))
+}
+
+/// No pod that started after the change does well, of either revision.
+fn is_unrefuted(case: &Case, at: Timestamp) -> bool {
+    let began = |p: &PodFacts| p.started.unwrap_or(p.created);
+    let newest = judged_pods(case.s, &case.rollout.newest.uid);
+    let control = case.control.into_iter().flat_map(|c| judged_pods(case.s, &c.uid));
+    let unbroken = |p: &PodFacts| p.containers.iter().all(|c| c.restarts == 0);
+    !newest.chain(control).any(|p| p.ready && began(p) > at && unbroken(p))
+}
+
+/// The newest revision had run well before the change.
+fn under_a_running_revision(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
+    // What a volume holds reaches the program within minutes, and a variable at its next start; a change from long ago
+    // explains little.
+    let recent = at >= after(case.finding.onset, -RECENT_SECONDS);
+    let confidence = if recent { Confidence::Likely } else { Confidence::Possible };
+    ran_well_before(case, at).then(|| {
+        let because = format!("{} changed at {at}{}, under a revision that had run well", r.reference, whose(r));
+        verdict(confidence, because)
+    })
+}
+
+/// Besides the configuration only labels and annotations differ from the healthy revision, such as its checksum.
+fn with_nothing_else(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
+    let control = case.control.filter(|_| r.baseline)?;
+    let since_control = proven(case.s, control).is_some_and(|healthy| at > healthy);
+    let nothing_else = case.changed.iter().all(|aspect| *aspect == Aspect::Metadata);
+    (since_control && nothing_else).then(|| {
+        let because = format!(
+            "{} changed at {at}{}, after the healthy revision {} had started, and the template differs in nothing that \
+             matters",
+            r.reference,
+            whose(r),
+            control.hash
+        );
+        verdict(Confidence::Likely, because)
+    })
+}
+
+/// Pods of the healthy revision that started after the change fail too.
+fn under_both(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
+    let control = case.control.filter(|_| r.baseline)?;
+    let recent = at >= after(case.finding.onset, -RECENT_SECONDS);
+    let alike = case
+        .findings
+        .iter()
+        .find(|f| !f.newest && f.revision == control.hash && f.sureness != Sureness::Excluded && f.onset >= at)?;
+    recent.then(|| {
+        let because = format!(
+            "{} changed at {at}{}, and pods of the healthy revision {} fail since then too ({}, {})",
+            r.reference,
+            whose(r),
+            control.hash,
+            alike.class,
+            alike.cause
+        );
+        verdict(Confidence::Likely, because)
+    })
+}
+
+/// The newest revision was seen healthy, or its rollout completed, before that moment.
+fn ran_well_before(case: &Case, at: Timestamp) -> bool {
+    let healthy = proven(case.s, case.rollout.newest).is_some_and(|healthy| healthy < at);
+    healthy || case.rollout.completed.is_some_and(|completed| completed < at)
+}
+
+fn proven(s: &Snapshot, revision: &RevisionFacts) -> Option<Timestamp> {
+    s.memory.ledger.iter().find(|e| e.uid == revision.uid).and_then(|e| e.healthy_since)
+}
+
+/// By whom, and which keys the writer owns.
+fn whose(r: &ReferenceFacts) -> String {
+    let Sight::Present { written: Some(written), .. } = &r.sight else { return String::new() };
+    if written.keys.is_empty() {
+        return format!(" by {}", written.by);
+    }
+    format!(" by {} (keys {})", written.by, written.keys.join(", "))
+}
