@@ -6,8 +6,11 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::blast_radius::BlastRadius;
+use crate::engine::change::told::WhatChanged;
 use crate::engine::decision::{Outcome, Progress, Refusal, Verdict};
 use crate::engine::finding::Finding;
+use crate::engine::first_signal::FirstSignal;
 use crate::engine::memory::{ActionRecord, Approval, Intent, RevisionRef};
 use crate::engine::policy::Impact;
 use crate::engine::words::Severity;
@@ -125,9 +128,15 @@ pub struct IncidentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub class: Option<String>,
-    /// The earliest sign of it.
+    /// The earliest sign of it, wherever it showed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_signal: Option<Timestamp>,
+    pub first_signal: Option<FirstSignal>,
+    /// What changed since the workload last did well; what can cause the failure comes first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what_changed: Option<WhatChanged>,
+    /// Who suffered when the incident was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blast_radius: Option<BlastRadius>,
     /// The latest decision in a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]

@@ -60,6 +60,11 @@ impl Inquiries {
         Self { client, wake, reach, everywhere, slots: Arc::new(Semaphore::new(AT_ONCE)), asked: Mutex::default() }
     }
 
+    /// More than the templates may be looked at.
+    pub fn looks_around(&self) -> bool {
+        self.reach.surroundings
+    }
+
     /// What is known by now.
     pub fn known(&self, key: &WorkloadKey) -> Answer {
         self.with(|asked| asked.get(key).and_then(|i| i.answer.borrow().clone().or_else(|| i.former.clone())))

@@ -11,6 +11,7 @@ pub mod parts;
 pub mod policy_status;
 pub mod record;
 pub mod run;
+mod scene;
 pub mod storm;
 pub mod story;
 pub mod tracker;

@@ -11,6 +11,7 @@ use crate::api::keys;
 use crate::engine::decision::{Action, Decision, Outcome, Progress};
 use crate::engine::facts::{Snapshot, WorkloadFacts};
 use crate::engine::finding::Finding;
+use crate::engine::first_signal;
 use crate::engine::memory::{ActionRecord, Intent, RevisionRef};
 use crate::engine::words::{ActionKind, Fault, Severity};
 
@@ -154,7 +155,7 @@ pub fn differs(before: Option<&IncidentStatus>, after: &IncidentStatus) -> bool 
             (s.progress, s.outcome, s.closed_at, s.class.clone(), s.observed_generation),
             (findings, conditions, s.verdict.as_ref().map(|v| (v.fault, v.confidence))),
             (s.refusal.as_ref().map(|r| r.reason), s.baseline.clone(), s.intent.clone()),
-            (s.actions.len(), s.timeline.len(), s.affected.clone()),
+            (s.actions.len(), s.timeline.len(), s.affected.clone(), s.blast_radius.is_some()),
         )
     };
     shape(before) != shape(after)
@@ -184,7 +185,7 @@ fn first(status: &mut IncidentStatus, incident: &Incident) {
     let opened = &incident.spec.opened;
     status.findings.clone_from(&opened.findings);
     status.verdict.clone_from(&opened.verdict);
-    status.first_signal = opened.findings.iter().map(|f| f.onset).min();
+    status.first_signal = first_signal::earliest(first_signal::of_findings(&opened.findings), opened.at);
     if let Some(lead) = lead(&opened.findings) {
         status.class = Some(format!("{}/{}", lead.class, lead.cause));
         if let Some(evidence) = lead.evidence.first() {

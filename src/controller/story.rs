@@ -2,7 +2,7 @@
 
 use super::act::{self, Outcome, Work};
 use super::context::{Context, deployment_reference, incident_reference};
-use super::{record, write};
+use super::{record, scene, write};
 use crate::api::Incident;
 use crate::cluster::apply::{self, Error};
 use crate::cluster::events::About;
@@ -50,7 +50,10 @@ async fn update(
         (Some(ActionKind::RollBack | ActionKind::Freeze), Progress::Acting) => Progress::Recovering,
         (_, progress) => progress,
     };
-    let status = record::update(incident, work.decision, progress, acted, work.now);
+    let mut status = record::update(incident, work.decision, progress, acted, work.now);
+    if let Some(told) = scene::tell(ctx, work, incident).await {
+        told.add_to(&mut status);
+    }
     let before = incident.status.as_ref();
     if !record::differs(before, &status) {
         return Ok(());

@@ -79,7 +79,8 @@ fn send(ctx: &Context, s: &Snapshot, decision: &Decision, trace: Look) {
     trace.send(&subject, decided);
     let status = incident.status.as_ref();
     if let Some((ended, outcome)) = status.and_then(|status| status.closed_at.zip(status.outcome)) {
-        let began = status.and_then(|status| status.first_signal).unwrap_or(incident.spec.opened.at);
+        let first = status.and_then(|status| status.first_signal.as_ref()).map(|first| first.at);
+        let began = first.unwrap_or(incident.spec.opened.at);
         let class = status.and_then(|status| status.class.as_deref()).unwrap_or_default();
         ctx.traces.ended(&subject, Ending { began, ended, class, outcome: outcome.into() });
     }

@@ -3,6 +3,7 @@
 
 pub mod attribute;
 pub mod baseline;
+pub mod blast_radius;
 pub mod builtin;
 pub mod change;
 pub mod classify;
@@ -13,12 +14,14 @@ pub mod diagnose;
 pub mod evidence;
 pub mod facts;
 pub mod finding;
+pub mod first_signal;
 pub mod freeze;
 pub mod glance;
 pub mod guard;
 pub mod hazard;
 pub mod hold;
 pub mod judge;
+pub mod kin;
 pub mod knowledge;
 pub mod lifecycle;
 pub mod memory;

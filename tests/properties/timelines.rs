@@ -77,6 +77,7 @@ fn world(policy: u8) -> World {
         "{rules: [{name: a-minute, threshold: {forSeconds: 60, exits: 3}}]}",
     ];
     World::new(&Script {
+        tells: false,
         about: String::new(),
         replicas: 4,
         deployment: serde_json::Value::Null,

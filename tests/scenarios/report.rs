@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use backstay::engine::blast_radius::{self, BlastRadius, Scene};
+use backstay::engine::change::told::{self, WhatChanged};
 use backstay::engine::decide::decide;
 use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
 use backstay::engine::facts::Snapshot;
+use backstay::engine::first_signal::{self, FirstSignal};
 use backstay::engine::policy::Mode;
+use backstay::engine::surroundings;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -17,6 +21,12 @@ pub struct Report {
     pub words: BTreeSet<&'static str>,
     steps: Vec<StepReport>,
     decision: Option<Decision>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what_changed: Option<WhatChanged>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blast_radius: Option<BlastRadius>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_signal: Option<FirstSignal>,
 }
 
 #[derive(Serialize)]
@@ -36,6 +46,18 @@ impl Report {
         self.words.extend(decision.refusal.iter().map(|refusal| <&'static str>::from(refusal.reason)));
         self.steps.push(StepReport { at, says, why: decision.why.clone(), applied, next_check: decision.next_check });
         self.decision = Some(decision);
+    }
+
+    /// What the incident would tell, as far as no other objects are looked at.
+    pub fn tell(&mut self, s: &Snapshot, decision: &Decision, now: Timestamp) {
+        let findings = &decision.findings;
+        let lead = findings.iter().find(|f| f.newest && f.sufficient);
+        let baseline = surroundings::compared(s, decision, now).and_then(|(_, baseline)| baseline);
+        let baseline = baseline.as_ref().map(|b| &*b.uid);
+        self.what_changed = Some(told::tell(s, lead, baseline, (Vec::new(), Vec::new()), now));
+        self.blast_radius = Some(blast_radius::assess(s, findings, Scene::default()));
+        let signals = first_signal::of_findings(findings).chain(first_signal::of_conditions(s, now));
+        self.first_signal = first_signal::earliest(signals, now);
     }
 }
 

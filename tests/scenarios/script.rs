@@ -30,6 +30,9 @@ pub struct Script {
     pub runs: String,
     #[serde(default)]
     pub memory: MemoryLines,
+    /// Show what the incident would tell of what changed and who suffers.
+    #[serde(default)]
+    pub tells: bool,
     pub steps: Vec<Step>,
 }
 

@@ -159,6 +159,9 @@ impl World {
             if let Some(expected) = step.expect.as_ref().filter(|e| **e != said) {
                 surprises.push(format!("{context}: not {expected} but {said}: {}", decision.why));
             }
+            if script.tells {
+                report.tell(&snapshot, &decision, self.now);
+            }
             let applied = self.follow(&snapshot, &decision, step);
             report.add(self.now, said, decision, applied);
         }

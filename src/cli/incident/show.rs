@@ -9,7 +9,7 @@ use super::super::failure::Failed;
 use super::super::page::{Page, Screen, Tone, lines, one_line, person};
 use super::super::{print, times};
 use super::steps::next_steps;
-use super::{Output, ShowArgs, encode, fetch, objects, typed, words};
+use super::{Output, ShowArgs, around, encode, fetch, objects, typed, words};
 use crate::api::Incident;
 use crate::engine::decision::{Outcome, Progress};
 use crate::engine::finding::Finding;
@@ -58,6 +58,8 @@ pub fn render(incident: &Incident, screen: Screen, now: Timestamp, program: &str
     } else {
         what_failed(&mut page, incident, now);
         whose_fault(&mut page, incident);
+        around::what_changed(&mut page, incident, now);
+        around::blast_radius(&mut page, incident);
         what_was_done(&mut page, incident, now);
         what_runs(&mut page, incident);
     }
@@ -87,6 +89,9 @@ fn headline(page: &mut Page, incident: &Incident, now: Timestamp) {
     let namespace = incident.namespace().unwrap_or_default();
     page.heading(&one_line(&format!("{} in {namespace}: {}", words::workload(incident), words::failure(incident))));
     page.para(2, &format!("{stage} · {severity} · began {}", times::both(words::began(incident), now)));
+    if let Some(first) = incident.status.as_ref().and_then(|s| s.first_signal.as_ref()) {
+        page.para(2, &around::first_signal(first));
+    }
     let why = incident.status.as_ref().and_then(|s| s.why.as_deref()).unwrap_or(&opened.why);
     page.para(2, &lines(why));
     page.pair("incident", &incident.name_any());

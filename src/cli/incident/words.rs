@@ -103,5 +103,5 @@ pub fn sort(incidents: &mut [Incident]) {
 
 /// When it began: the first sign, else when it was opened.
 pub fn began(incident: &Incident) -> Timestamp {
-    incident.status.as_ref().and_then(|s| s.first_signal).unwrap_or(incident.spec.opened.at)
+    incident.status.as_ref().and_then(|s| s.first_signal.as_ref()).map_or(incident.spec.opened.at, |first| first.at)
 }

@@ -56,8 +56,17 @@ pub async fn metadata(client: &Client, kind: &ApiResource, namespace: Option<&st
 
 /// The first page of a list as plain JSON.
 pub async fn list(client: &Client, namespace: &str, kind: &ApiResource) -> Result<List, String> {
-    let params = ListParams::default().limit(PAGE);
-    let request = Request::new(DynamicObject::url_path(kind, Some(namespace))).list(&params);
+    list_with(client, namespace, kind, ListParams::default()).await
+}
+
+/// The same, of those that match.
+pub async fn list_with(
+    client: &Client,
+    namespace: &str,
+    kind: &ApiResource,
+    params: ListParams,
+) -> Result<List, String> {
+    let request = Request::new(DynamicObject::url_path(kind, Some(namespace))).list(&params.limit(PAGE));
     let mut answer = fetch(client, request).await.map_err(|why| gap(&kind.plural, &why))?;
     let items = answer.get_mut("items").map(Value::take);
     let items = if let Some(Value::Array(items)) = items { items } else { Vec::new() };

@@ -6,6 +6,7 @@
 mod ask;
 mod objects;
 mod pods;
+pub mod scene;
 #[cfg(test)]
 mod tests;
 

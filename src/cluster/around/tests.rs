@@ -7,6 +7,7 @@ use tower_test::mock;
 
 use super::objects::written;
 use super::pods::{Meaning, meaning};
+use super::scene::endpoints_of;
 use super::{Question, read};
 use crate::engine::change::references::Sight;
 use crate::engine::memory::RevisionRef;
@@ -23,6 +24,28 @@ fn the_last_write_to_the_content_is_told_and_no_other() {
     let written = written(&meta).unwrap();
     assert_eq!((written.by.as_str(), written.keys), ("shop-ci", vec!["URL".to_owned()]));
     assert_eq!(written.at, "2026-03-02T02:00:00Z".parse().unwrap());
+}
+
+#[test]
+fn endpoints_are_counted_once_per_pod() {
+    let slice = |service: &str, endpoints: Value| json!({"metadata": {"labels": {"kubernetes.io/service-name": service}}, "endpoints": endpoints});
+    let endpoint = |uid: &str, conditions: Value| json!({"addresses": ["10.0.0.1"], "conditions": conditions, "targetRef": {"kind": "Pod", "uid": uid}});
+    let slices = [
+        slice(
+            "web",
+            json!([
+                endpoint("a", json!({"ready": true})),
+                endpoint("b", json!({"ready": false})),
+                endpoint("c", json!({"ready": false, "terminating": true})),
+                endpoint("d", json!({})),
+            ]),
+        ),
+        slice("web", json!([endpoint("a", json!({"ready": true})), endpoint("b", json!({"ready": false}))])),
+        slice("other", json!([endpoint("e", json!({"ready": true}))])),
+        slice("web", json!(null)),
+    ];
+    assert_eq!(endpoints_of("web", &slices), ("web".to_owned(), 2, 1));
+    assert_eq!(endpoints_of("none", &slices), ("none".to_owned(), 0, 0));
 }
 
 #[rstest]
@@ -168,7 +191,7 @@ async fn what_lies_around_is_read_by_name_and_of_content_only_the_metadata() {
         said,
         [
             "args --token=*** → --token=***",
-            "all of added: ConfigMap settings-b, all of removed: ConfigMap settings-a",
+            "env source added: ConfigMap settings-b, env source removed: ConfigMap settings-a",
             "image web: 1 → 2"
         ]
     );

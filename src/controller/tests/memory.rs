@@ -8,7 +8,7 @@ use super::rig::{BASELINE, FAILING, OWN, Rig, WEB, actions, writes};
 use super::server::{Server, Strike};
 
 /// The first revision runs well, and nothing is remembered yet.
-fn healthy(server: &mut Server) {
+pub fn healthy(server: &mut Server) {
     server.remove(FAILING);
     server.remove("/api/v1/namespaces/shop/pods/web-6d-a");
     server.remove(&format!("{OWN}/workloadhealths/web"));

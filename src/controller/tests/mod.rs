@@ -1,6 +1,7 @@
 //! The controller before a scripted API server, on paused time: what becomes of each of its writes when the server
 //! refuses it, is busy, is silent, or loses the answer.
 
+mod around;
 mod freeze;
 mod loops;
 mod meanwhile;

@@ -155,7 +155,7 @@ fn env_from(old: &Value, new: &Value) -> Option<String> {
         let prefix = if prefix.is_empty() { String::new() } else { format!(" as {prefix}…") };
         format!("{}{prefix}", found.unwrap_or_else(|| shown(item)))
     };
-    set("all of", list(old), list(new), &name)
+    set("env source", list(old), list(new), &name)
 }
 
 fn mounts(old: &Value, new: &Value) -> Option<String> {

@@ -13,6 +13,7 @@ pub mod references;
 pub mod template;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;

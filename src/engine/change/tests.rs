@@ -50,7 +50,7 @@ fn said(old: &Value, new: &Value) -> Vec<String> {
 #[case(json!({"env": [{"name": "DATABASE_PASSWORD", "value": "hunter2"}, {"name": "LEVEL", "value": "info"}]}),
     "Environment: container web: env in another order")]
 #[case(json!({"envFrom": [{"configMapRef": {"name": "settings-2"}}]}),
-    "Environment: container web: all of added: ConfigMap settings-2, all of removed: ConfigMap settings")]
+    "Environment: container web: env source added: ConfigMap settings-2, env source removed: ConfigMap settings")]
 #[case(json!({"resources": {"limits": {"memory": "64Mi"}}}), "Resources: container web: limits.memory 128Mi → 64Mi")]
 #[case(json!({"resources": {"limits": {"memory": null, "cpu": "1"}}}),
     "Resources: container web: limits.cpu unset → 1, limits.memory 128Mi → unset")]

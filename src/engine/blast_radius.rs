@@ -1,0 +1,280 @@
+//! Who suffers: replicas, Services, the hosts behind them, and workloads that share something or call what is dead.
+//!
+//! No ready endpoint is an outage, fewer than there should be is a loss of redundancy; the two are told apart because
+//! people get up at night for the first only.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, IntoStaticStr};
+
+use super::evidence::judged_pods;
+use super::facts::Snapshot;
+use super::finding::Finding;
+use super::policy::Impact;
+use super::words::Severity;
+
+/// Entries kept of each list.
+const KEPT: usize = 8;
+/// Hosts kept.
+const KEPT_HOSTS: usize = 16;
+
+/// What the failure means to those who use the workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Display, EnumIter, IntoStaticStr)]
+pub enum Effect {
+    /// Nothing of the workload serves any more.
+    Outage,
+    /// It serves with less than it should.
+    Degraded,
+    /// As much serves as is asked for.
+    Unharmed,
+}
+
+/// Who suffers, as it was when the incident was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BlastRadius {
+    pub effect: Effect,
+    /// How urgent that is, apart from what the rule says.
+    pub severity: Severity,
+    #[schemars(length(max = 512))]
+    pub because: String,
+    pub replicas: Replicas,
+    /// Services that select the workload's pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub services: Vec<ServiceImpact>,
+    /// Hosts of Ingresses and HTTPRoutes that lead to these Services, such as `shop.example.com (Ingress shop)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(max = 320)))]
+    pub hosts: Vec<String>,
+    /// Workloads that fail too and share something with this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub also_failing: Vec<Kin>,
+    /// Workloads whose variables or arguments name a Service that is dead.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub dependents: Vec<Dependent>,
+    /// What could not be looked at, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 256)))]
+    pub not_looked_at: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Replicas {
+    /// How many are asked for.
+    #[schemars(range(min = 0))]
+    pub desired: i32,
+    /// How many are ready, of any revision.
+    #[schemars(range(min = 0))]
+    pub ready: i32,
+    /// Pods of the failing revision that show the failure.
+    #[schemars(range(min = 0))]
+    pub failing: u32,
+}
+
+/// A Service and its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceImpact {
+    #[schemars(length(max = 63))]
+    pub name: String,
+    #[schemars(range(min = 0))]
+    pub ready: u32,
+    /// How many there should be: endpoints that are there, ready or not, or the replicas asked for.
+    #[schemars(range(min = 0))]
+    pub expected: u32,
+}
+
+/// A workload that fails too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Kin {
+    /// `NAMESPACE/NAME`.
+    #[schemars(length(max = 320))]
+    pub workload: String,
+    /// What both use, such as `image web` or `ConfigMap settings`.
+    #[schemars(length(max = 8), inner(length(max = 320)))]
+    pub shares: Vec<String>,
+}
+
+/// A workload that calls a dead Service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependent {
+    #[schemars(length(max = 253))]
+    pub workload: String,
+    #[schemars(length(max = 63))]
+    pub service: String,
+    /// Where it is named: `env PAYMENT_URL of container web`.
+    #[schemars(length(max = 256))]
+    pub through: String,
+}
+
+/// What was read live for it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scene {
+    /// Services that select the workload's pods, with ready and unready endpoints.
+    pub services: Vec<(String, u32, u32)>,
+    /// Hosts, the kind and name of what leads from them, and the Services it leads to.
+    pub entries: Vec<Entry>,
+    pub also_failing: Vec<Kin>,
+    pub dependents: Vec<Dependent>,
+    pub gaps: Vec<String>,
+}
+
+/// An Ingress or HTTPRoute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// `Ingress shop`.
+    pub name: String,
+    pub hosts: Vec<String>,
+    pub services: Vec<String>,
+}
+
+/// The Services of a scene that have no ready endpoint.
+pub fn dead(services: &[(String, u32, u32)]) -> impl Iterator<Item = &str> {
+    services.iter().filter(|(_, ready, _)| *ready == 0).map(|(name, _, _)| name.as_str())
+}
+
+/// Adds up what the snapshot and the scene show.
+pub fn assess(s: &Snapshot, findings: &[Finding], scene: Scene) -> BlastRadius {
+    let replicas = replicas(s, findings);
+    let asked = u32::try_from(replicas.desired).unwrap_or_default();
+    let services: Vec<ServiceImpact> = (scene.services.into_iter().take(KEPT))
+        .map(|(name, ready, unready)| ServiceImpact { name, ready, expected: ready.saturating_add(unready).max(asked) })
+        .collect();
+    let known = |name: &String| services.iter().any(|service| &service.name == name);
+    let led = scene.entries.into_iter().filter(|entry| entry.services.iter().any(known));
+    let mut hosts: Vec<String> =
+        led.flat_map(|entry| entry.hosts.into_iter().map(move |host| format!("{host} ({})", entry.name))).collect();
+    hosts.dedup();
+    hosts.truncate(KEPT_HOSTS);
+    let effect = effect(&replicas, &services);
+    let (severity, because) = severity(effect, &replicas, &services, hosts.len(), s.policy.impact.as_ref());
+    let (mut also_failing, mut dependents, mut not_looked_at) = (scene.also_failing, scene.dependents, scene.gaps);
+    also_failing.truncate(KEPT);
+    dependents.truncate(KEPT);
+    not_looked_at.truncate(KEPT);
+    BlastRadius { effect, severity, because, replicas, services, hosts, also_failing, dependents, not_looked_at }
+}
+
+fn replicas(s: &Snapshot, findings: &[Finding]) -> Replicas {
+    let ready = s.revisions.iter().flat_map(|r| judged_pods(s, &r.uid)).filter(|p| p.ready).count();
+    Replicas {
+        desired: s.workload.replicas,
+        ready: i32::try_from(ready).unwrap_or(i32::MAX),
+        failing: findings.iter().filter(|f| f.newest && f.sufficient).map(|f| f.failing_pods).max().unwrap_or_default(),
+    }
+}
+
+fn effect(replicas: &Replicas, services: &[ServiceImpact]) -> Effect {
+    let dead = services.iter().any(|service| service.ready == 0 && service.expected > 0);
+    if dead || (replicas.ready == 0 && replicas.desired > 0) {
+        Effect::Outage
+    } else if replicas.ready < replicas.desired
+        || services.iter().any(|service| service.ready < service.expected.min(asked(replicas)))
+    {
+        Effect::Degraded
+    } else {
+        Effect::Unharmed
+    }
+}
+
+/// The first names, and how many more there are.
+fn some(names: &[&str]) -> String {
+    const NAMED: usize = 3;
+    let named = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = names.len().saturating_sub(NAMED);
+    if more > 0 { format!("{named} and {more} more") } else { named }
+}
+
+fn asked(replicas: &Replicas) -> u32 {
+    u32::try_from(replicas.desired).unwrap_or_default()
+}
+
+/// How urgent it is, and why: by the effect, and one step more for what the business calls most important.
+fn severity(
+    effect: Effect,
+    replicas: &Replicas,
+    services: &[ServiceImpact],
+    hosts: usize,
+    impact: Option<&Impact>,
+) -> (Severity, String) {
+    let dead: Vec<&str> = services.iter().filter(|s| s.ready == 0).map(|s| s.name.as_str()).collect();
+    let serving = format!("{} of {} replicas are ready", replicas.ready, replicas.desired);
+    let mut because = match effect {
+        Effect::Outage if !dead.is_empty() => format!("Service {} has no ready endpoint", some(&dead)),
+        Effect::Outage => format!("no replica is ready, of {}", replicas.desired),
+        Effect::Degraded => format!("{serving}: less redundancy, no outage"),
+        Effect::Unharmed => format!("{serving}: nothing that serves was lost"),
+    };
+    if effect == Effect::Outage && hosts > 0 {
+        let hosts = if hosts == 1 { "1 host leads".to_owned() } else { format!("{hosts} hosts lead") };
+        because = format!("{because}; {hosts} to it");
+    }
+    let most_important = impact.is_some_and(|impact| impact.tier == Some(1));
+    let severity = match (effect, most_important) {
+        (Effect::Outage, _) | (Effect::Degraded, true) => Severity::Critical,
+        (Effect::Degraded, false) | (Effect::Unharmed, true) => Severity::Warning,
+        (Effect::Unharmed, false) => Severity::Info,
+    };
+    if most_important && effect != Effect::Outage {
+        because = format!("{because}; tier 1 makes it one step more urgent");
+    }
+    (severity, because)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn service(name: &str, ready: u32, expected: u32) -> ServiceImpact {
+        ServiceImpact { name: name.to_owned(), ready, expected }
+    }
+
+    fn of(ready: i32, services: &[ServiceImpact], tier: Option<u8>) -> (Effect, Severity, String) {
+        let replicas = Replicas { desired: 4, ready, failing: 2 };
+        let effect = effect(&replicas, services);
+        let impact = Impact { tier, business_service: None };
+        let (severity, because) = severity(effect, &replicas, services, 1, Some(&impact));
+        (effect, severity, because)
+    }
+
+    #[rstest]
+    #[case::no_replica(0, &[], None, Effect::Outage, Severity::Critical, "no replica is ready, of 4; 1 host leads to it")]
+    #[case::dead_service(3, &[("web", 3, 4), ("admin", 0, 4)], None, Effect::Outage, Severity::Critical,
+        "Service admin has no ready endpoint; 1 host leads to it")]
+    #[case::fewer(3, &[("web", 3, 4)], None, Effect::Degraded, Severity::Warning,
+        "3 of 4 replicas are ready: less redundancy, no outage")]
+    #[case::fewer_of_what_matters(3, &[], Some(1), Effect::Degraded, Severity::Critical,
+        "3 of 4 replicas are ready: less redundancy, no outage; tier 1 makes it one step more urgent")]
+    #[case::endpoints_lag(4, &[("web", 3, 4)], None, Effect::Degraded, Severity::Warning,
+        "4 of 4 replicas are ready: less redundancy, no outage")]
+    #[case::surging(4, &[("web", 4, 6)], None, Effect::Unharmed, Severity::Info,
+        "4 of 4 replicas are ready: nothing that serves was lost")]
+    #[case::nothing_lost_of_tier_two(4, &[], Some(2), Effect::Unharmed, Severity::Info,
+        "4 of 4 replicas are ready: nothing that serves was lost")]
+    fn an_outage_is_told_from_lost_redundancy(
+        #[case] ready: i32,
+        #[case] services: &[(&str, u32, u32)],
+        #[case] tier: Option<u8>,
+        #[case] effect: Effect,
+        #[case] severity: Severity,
+        #[case] because: &str,
+    ) {
+        let services: Vec<_> =
+            services.iter().map(|(name, ready, expected)| service(name, *ready, *expected)).collect();
+        assert_eq!(of(ready, &services, tier), (effect, severity, because.to_owned()));
+    }
+
+    #[test]
+    fn many_dead_services_are_counted() {
+        let services: Vec<_> = (0..8).map(|n| service(&format!("s{n}"), 0, 1)).collect();
+        assert!(of(1, &services, None).2.starts_with("Service s0, s1, s2 and 5 more has no ready endpoint"));
+    }
+}

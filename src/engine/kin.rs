@@ -1,0 +1,137 @@
+//! What two workloads have in common, and whether one calls the other.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+/// What a workload uses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Belongings {
+    pub images: BTreeSet<String>,
+    /// Nodes on which its failing pods are.
+    pub nodes: BTreeSet<String>,
+    /// Objects that its template names, as `ConfigMap settings`.
+    pub objects: BTreeSet<String>,
+}
+
+/// Things named of one pair; the bound of `Kin::shares`.
+const NAMED: usize = 8;
+/// Words in the name of a variable that make a bare name in its value the name of a host.
+const HOST_WORDS: [&str; 9] = ["HOST", "URL", "URI", "ADDR", "ENDPOINT", "SERVICE", "SERVER", "UPSTREAM", "DSN"];
+
+/// What both use, at most as many as a `Kin` holds.
+pub fn shares(ours: &Belongings, theirs: &Belongings) -> Vec<String> {
+    let common = |word: &str, a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<String> {
+        a.intersection(b).map(|name| cut(&format!("{word}{name}"))).collect()
+    };
+    let mut all = common("image ", &ours.images, &theirs.images);
+    all.extend(common("", &ours.objects, &theirs.objects));
+    all.extend(common("node ", &ours.nodes, &theirs.nodes));
+    all.truncate(NAMED);
+    all
+}
+
+/// Where a template names the Service: a variable, never its value, or an argument.
+pub fn calls(template: &Value, service: &str, namespace: &str) -> Option<String> {
+    let spec = template.get("spec")?;
+    let containers = ["containers", "initContainers"].into_iter().flat_map(|list| items(spec.get(list)));
+    for container in containers {
+        let name = text(container, "name");
+        for variable in items(container.get("env")) {
+            let key = text(variable, "name");
+            let is_address = HOST_WORDS.iter().any(|word| key.to_ascii_uppercase().contains(word));
+            if names(text(variable, "value"), service, namespace, is_address) {
+                return Some(cut(&format!("env {key} of container {name}")));
+            }
+        }
+        for argument in ["command", "args"].into_iter().flat_map(|list| items(container.get(list))) {
+            if names(argument.as_str().unwrap_or_default(), service, namespace, false) {
+                return Some(cut(&format!("arguments of container {name}")));
+            }
+        }
+    }
+    None
+}
+
+/// The text names the Service as a host. A bare name is one only where an address is expected: after `://` or `@`, before
+/// a port, or in a variable that is called so.
+fn names(text: &str, service: &str, namespace: &str, is_address: bool) -> bool {
+    let local = format!("{service}.{namespace}");
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+    let mut from = 0;
+    while let Some(at) = text.get(from..).and_then(|rest| rest.find(service)).map(|at| at + from) {
+        let before = text.get(..at).unwrap_or_default();
+        let path = before.ends_with('/') && !before.ends_with("://");
+        let begins = !path && !before.chars().next_back().is_some_and(is_part);
+        let rest = text.get(at..).unwrap_or_default();
+        let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
+        let (host, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let host = host.trim_end_matches('.');
+        let full =
+            host == local || host.strip_prefix(&local).is_some_and(|rest| rest == ".svc" || rest.starts_with(".svc."));
+        let port = after.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
+        let address = is_address || port || before.ends_with("://") || before.ends_with('@');
+        if begins && (full || (host == service && address)) {
+            return true;
+        }
+        from = at + service.len().max(1);
+    }
+    false
+}
+
+fn items(list: Option<&Value>) -> &[Value] {
+    list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case("API_URL", "http://pay:8080/v1", true)]
+    #[case("API_URL", "http://pay.shop.svc.cluster.local/v1", true)]
+    #[case("API", "pay.shop.svc:80", true)]
+    #[case("API", "pay.shop", true)]
+    #[case("PAY_HOST", "pay", true)]
+    #[case("DATABASE", "postgres://app:x@pay/db", true)]
+    #[case("API", "pay:8080", true)]
+    #[case::another_namespace("API_URL", "http://pay.bank.svc/v1", false)]
+    #[case::a_longer_name("API_URL", "http://pay-two:8080", false)]
+    #[case::a_longer_name_before("API_URL", "http://re-pay:8080", false)]
+    #[case::a_mere_word("MODE", "pay", false)]
+    #[case::a_path_of_another("API_URL", "http://other/pay", false)]
+    #[case::another_host("API_URL", "http://pay.example.com", false)]
+    fn a_service_is_named_as_a_host(#[case] name: &str, #[case] value: &str, #[case] expected: bool) {
+        let template = json!({"spec": {"containers": [{"name": "web", "env": [{"name": name, "value": value}]}]}});
+        let through = calls(&template, "pay", "shop");
+        assert_eq!(through.is_some(), expected, "{through:?}");
+        assert!(!through.unwrap_or_default().contains(value) || value == "pay");
+    }
+
+    #[test]
+    fn arguments_name_services_too() {
+        let template = json!({"spec": {"initContainers": [{"name": "wait", "args": ["--for", "tcp://pay:80"]}]}});
+        assert_eq!(calls(&template, "pay", "shop").as_deref(), Some("arguments of container wait"));
+        assert_eq!(calls(&json!({"spec": {"containers": 1}}), "pay", "shop"), None);
+    }
+
+    #[test]
+    fn what_is_shared_is_named() {
+        let set = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect();
+        let ours = Belongings { images: set(&["a", "b"]), nodes: set(&["n1"]), objects: set(&["Secret db"]) };
+        let theirs =
+            Belongings { images: set(&["b"]), nodes: set(&["n2"]), objects: set(&["Secret db", "ConfigMap x"]) };
+        assert_eq!(shares(&ours, &theirs), ["image b", "Secret db"]);
+    }
+}
