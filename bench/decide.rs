@@ -9,7 +9,7 @@ use backstay::cluster::slim::{SlimDeployment, SlimPod, SlimReplicaSet};
 use backstay::cluster::store::{Source, Stored, Stores, WorkloadKey};
 use backstay::config::Mode;
 use backstay::engine::decide::decide;
-use backstay::engine::facts::{FleetFacts, Snapshot};
+use backstay::engine::facts::{EventsFacts, FleetFacts, Snapshot};
 use backstay::engine::memory::{LedgerEntry, Memory};
 use jiff::Timestamp;
 use kube::runtime::watcher::Event;
@@ -92,6 +92,7 @@ fn snapshot(shape: &Shape) -> anyhow::Result<Snapshot> {
         revisions,
         pods,
         nodes,
+        events: EventsFacts::default(),
         policy: compile("IncidentPolicy/shop".to_owned(), Some(1), &Default::default(), Mode::Enforce).into(),
         memory: Memory { ledger: vec![healthy], ..Memory::default() },
         fleet: FleetFacts { watched: 1000, ..FleetFacts::default() },

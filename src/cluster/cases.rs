@@ -14,16 +14,17 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use self::group::{Group, MadeUp};
-use super::facts::{Interner, node_facts, pod_facts, revision_facts, workload_facts};
+use self::group::{Family, Group, MadeUp};
+use super::facts::{Interner, event_facts, node_facts, pod_facts, revision_facts, workload_facts};
 use super::gather::{self, Seen};
+use super::hints;
 use super::intake::Intake;
 use super::policies::Policies;
 use super::slim::{SlimDeployment, SlimPod, SlimReplicaSet, any_controller, controller};
 use super::store;
 use crate::config::Mode;
 use crate::engine::builtin;
-use crate::engine::facts::{FleetFacts, NodeFacts, Snapshot};
+use crate::engine::facts::{EventFacts, EventsFacts, FleetFacts, Name, NodeFacts, NodesFacts, Snapshot};
 
 /// One workload to diagnose.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
     let builtin = Arc::new(builtin::policy());
     let mut sorting = Sorting::default();
     let nodes = sorting.sort(&intake);
+    let events = sorting.events(&intake, now);
     let mut templates = intake.templates;
     let summary = store::summary(&nodes);
     let mut cases = Vec::with_capacity(sorting.groups.len());
@@ -56,6 +58,7 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
         let mut facts = summary.clone();
         facts.own = nodes.iter().filter(on).cloned().collect();
         let snapshot = Snapshot {
+            events: told(&events, intake.events_read, &family, &facts),
             memory: gather::memory(&own, &family.workload, &Seen::default()),
             workload: family.workload,
             revisions: family.revisions,
@@ -69,6 +72,22 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
         cases.push(Case { snapshot, is_deployment: family.labels.is_some(), selected: choice.is_some() });
     }
     cases
+}
+
+/// Events by the object that they are about, the newest last.
+type ByObject = BTreeMap<Name, Arc<[EventFacts]>>;
+
+/// What events say about a workload, its parts and its nodes.
+fn told(events: &ByObject, read: bool, family: &Family, nodes: &NodesFacts) -> EventsFacts {
+    let mut about = EventsFacts::new(read);
+    let objects = std::iter::once(&family.workload.uid).chain(family.revisions.iter().map(|revision| &revision.uid));
+    let objects = objects.chain(family.pods.iter().map(|pod| &pod.uid)).chain(nodes.own.iter().map(|node| &node.name));
+    for object in objects {
+        if let Some(events) = events.get(object) {
+            about.put(object.clone(), events.clone());
+        }
+    }
+    about
 }
 
 /// Objects on their way into groups.
@@ -97,6 +116,24 @@ impl Sorting {
             self.pod(pod);
         }
         intake.nodes.values().filter_map(|node| node_facts(node, &mut self.names)).map(Arc::new).collect()
+    }
+
+    /// The events that a live watch would still know of.
+    fn events(&mut self, intake: &Intake, now: Timestamp) -> ByObject {
+        let mut about: BTreeMap<Name, Vec<EventFacts>> = BTreeMap::new();
+        for event in intake.events.values() {
+            let Some((object, facts)) = event_facts(&intake.named(event), &mut self.names) else { continue };
+            if hints::is_current(&facts, now) {
+                about.entry(object).or_default().push(facts);
+            }
+        }
+        let sorted = |mut events: Vec<EventFacts>| {
+            events.sort_by_key(|event| event.last);
+            let surplus = events.len().saturating_sub(hints::MAX_ABOUT_ONE);
+            events.drain(..surplus);
+            Arc::from(events)
+        };
+        about.into_iter().map(|(object, events)| (object, sorted(events))).collect()
     }
 
     fn deployment(&mut self, deployment: &SlimDeployment) {

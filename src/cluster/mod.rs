@@ -10,6 +10,7 @@ pub mod digest;
 pub mod events;
 pub mod facts;
 pub mod gather;
+pub mod hints;
 pub mod intake;
 pub mod lease;
 pub mod oneshot;

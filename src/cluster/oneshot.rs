@@ -21,7 +21,7 @@ use super::shelf::Shelf;
 use super::slim::{SlimDeployment, SlimNode, SlimPod, SlimReplicaSet};
 use super::store::{Source, Stored, Stores, WorkloadKey};
 use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth, keys};
-use crate::engine::facts::{FleetFacts, Snapshot};
+use crate::engine::facts::{EventsFacts, FleetFacts, Snapshot};
 use crate::engine::policy::Policy;
 
 /// Objects per page of a list.
@@ -71,6 +71,7 @@ impl Sight {
             revisions,
             pods,
             nodes,
+            events: EventsFacts::default(),
             policy,
             memory,
             fleet,

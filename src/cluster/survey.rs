@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::api::ListParams;
 use kube::core::Request;
@@ -52,6 +52,11 @@ impl Survey {
         survey.also::<DaemonSet>(client, namespace, "so their pods are judged by themselves").await;
         survey.also::<Job>(client, namespace, "so their last pods have the last word").await;
         survey.also::<Node>(client, None, "so all are taken to be well").await;
+        let events = survey.list::<Event>(client, namespace).await;
+        survey.intake.events_read = events.is_ok();
+        if let Err(error) = events {
+            survey.gap::<Event>("so some causes stay unknown", &error);
+        }
         survey.own::<IncidentPolicy>(client, namespace).await;
         survey.own::<ClusterIncidentPolicy>(client, None).await;
         survey.own::<WorkloadHealth>(client, namespace).await;

@@ -83,6 +83,7 @@ fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
     m.set_store_objects(WatchedResource::ReplicaSet, counts.revisions);
     m.set_store_objects(WatchedResource::Pod, counts.pods);
     m.set_store_objects(WatchedResource::Node, counts.nodes);
+    m.set_store_objects(WatchedResource::Event, ctx.hints.len());
     let incidents = ctx.own.incidents.all();
     m.set_store_objects(WatchedResource::Incident, incidents.len());
     m.set_incidents_open(incidents.iter().filter(|i| i.is_open()).count());

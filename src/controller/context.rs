@@ -14,6 +14,7 @@ use super::storm::Pen;
 use super::tracker::Tracker;
 use crate::api::Incident;
 use crate::cluster::events::Events;
+use crate::cluster::hints::Hints;
 use crate::cluster::lease::Standing;
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
@@ -26,6 +27,7 @@ use crate::telemetry::traces::Traces;
 /// Shared by all looks at all workloads. Nothing here is state that must survive the process.
 pub struct Context {
     pub stores: Arc<Stores>,
+    pub hints: Arc<Hints>,
     pub own: Arc<Own>,
     pub watches: Arc<Watches>,
     pub policies: Policies,
@@ -50,8 +52,9 @@ pub struct Context {
     pub surveyed: AtomicBool,
 }
 
-/// Cluster policies may be missing without harm to namespaced ones, and their watch may fail alone.
-const OPTIONAL: [&str; 1] = ["clusterincidentpolicies"];
+/// Cluster policies may be missing without harm to namespaced ones, and events are but hints: their watches may fail
+/// alone.
+const OPTIONAL: [&str; 2] = ["clusterincidentpolicies", "events"];
 
 impl Context {
     /// Kinds that have not been listed yet and without which nothing can be decided.

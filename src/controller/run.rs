@@ -24,6 +24,7 @@ use crate::cluster::apply;
 use crate::cluster::chain::chain;
 use crate::cluster::client::{self, ClientError};
 use crate::cluster::events::Events;
+use crate::cluster::hints::HintStreams;
 use crate::cluster::lease::{self, Leadership, Lease, Standing};
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
@@ -133,6 +134,7 @@ fn start(
     let mut watches = Watches::default();
     let streams = Streams::new(&scope, &mut watches);
     let own_streams = own_streams::OwnStreams::new(&scope, &mut watches);
+    let hint_streams = HintStreams::new(&scope, &mut watches);
     let watches = Arc::new(watches);
     let reader = client::read_client(config.clone(), watches.clone())?;
     let writer = client::write_client(config)?;
@@ -141,6 +143,7 @@ fn start(
     let own = Own::new();
     let ctx = Arc::new(Context {
         stores: Arc::default(),
+        hints: Arc::default(),
         own: own.clone(),
         watches,
         policies: Policies::new(own, args.mode),
@@ -164,6 +167,7 @@ fn start(
     });
     let mut parts = Parts::default();
     parts.add("a watch", streams.spawn(&reader, &ctx.stores, &wake));
+    parts.add("a watch of events", hint_streams.spawn(&reader, &ctx.hints, &ctx.stores, &wake));
     parts.add("a watch of own kinds", own_streams.spawn(&reader, &ctx));
     parts.add("a chore", chores::spawn(ctx.clone(), args.incidents.clone(), health));
     Ok((ctx, woken, parts))

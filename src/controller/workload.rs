@@ -96,12 +96,14 @@ pub fn survey(ctx: &Context, key: &WorkloadKey) {
 
 /// The snapshot, or `None` when there is nothing to judge.
 pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapshot> {
-    let Some((workload, revisions, pods, nodes)) = ctx.stores.workload(key) else {
+    let Some(family) = ctx.stores.workload(key) else {
         ctx.fleet.forget(key);
         ctx.tracker.forget(key);
         ctx.inquiries.forget(key);
         return None;
     };
+    let events = ctx.hints.of(&family, now);
+    let (workload, revisions, pods, nodes) = family;
     let memory = gather::memory(&ctx.own, &workload, &ctx.tracker.seen(key));
     let Some(policy) = policy_for(ctx, key, &memory) else {
         ctx.fleet.forget(key);
@@ -111,7 +113,7 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
     let fleet = ctx.fleet.facts(key, now);
     let surroundings = ctx.inquiries.known(key);
     let data_age_seconds = ctx.data_age_seconds();
-    Some(Snapshot { workload, revisions, pods, nodes, policy, memory, fleet, surroundings, data_age_seconds })
+    Some(Snapshot { workload, revisions, pods, nodes, events, policy, memory, fleet, surroundings, data_age_seconds })
 }
 
 /// The policy that governs it. Without one an open incident is still followed to its end, by looking on.

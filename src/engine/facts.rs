@@ -4,6 +4,7 @@
 //! exception is `History`, which `engine::observe` folds from successive sights of one pod, because a status shows
 //! the present and some failures only show over time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub pods: Vec<Arc<PodFacts>>,
     /// The nodes those pods run on, and a summary of all nodes.
     pub nodes: NodesFacts,
+    /// What events say about any of these.
+    pub events: EventsFacts,
     pub policy: Arc<Policy>,
     pub memory: Memory,
     pub fleet: FleetFacts,
@@ -309,6 +312,45 @@ pub struct NodeFacts {
     pub pressure: Vec<Name>,
     pub allocatable_cpu: u64,
     pub allocatable_memory: u64,
+}
+
+/// Events by the object that they are about. They are hints: they expire, some are never sent and others are merged, so
+/// that their absence says nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EventsFacts {
+    /// By UID, of nodes by name; the newest come last.
+    about: BTreeMap<Name, Arc<[EventFacts]>>,
+    /// Events were read; otherwise nobody knows whether there are any.
+    pub read: bool,
+}
+
+impl EventsFacts {
+    pub fn new(read: bool) -> Self {
+        Self { read, ..Self::default() }
+    }
+
+    pub fn put(&mut self, object: Name, events: Arc<[EventFacts]>) {
+        self.about.insert(object, events);
+    }
+
+    /// What is said about the object with this UID, or the node of this name.
+    pub fn about(&self, object: &str) -> &[EventFacts] {
+        self.about.get(object).map(AsRef::as_ref).unwrap_or_default()
+    }
+}
+
+/// An event, or many of the same kind that were merged into one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventFacts {
+    pub reason: Name,
+    /// Bounded and cleaned text.
+    pub message: Message,
+    /// The container that it is about, if it is about one.
+    pub container: Option<Name>,
+    /// How often it happened.
+    pub count: u32,
+    pub first: Timestamp,
+    pub last: Timestamp,
 }
 
 /// How the other watched workloads do.

@@ -22,6 +22,7 @@ const READ: &[(&str, &str, &[&str])] = &[
     ("apps", "deployments", &["get", "list", "watch"]),
     ("apps", "replicasets", &["get", "list", "watch"]),
     ("", "pods", &["list", "watch"]),
+    ("", "events", &["list", "watch"]),
 ];
 const AROUND: &[(&str, &str, &[&str])] = &[
     ("", "services", &["list"]),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use backstay::api::policy::Terms;
 use backstay::engine::decision::Progress;
 use backstay::engine::facts::{
-    ConditionFacts, ContainerFacts, ContainerState, ContainerTemplate, FleetFacts, History, Name, NodeFacts,
-    NodesFacts, PodFacts, RevisionFacts, Snapshot, TemplateFacts, Termination, WaitingSpell, WorkloadFacts,
+    ConditionFacts, ContainerFacts, ContainerState, ContainerTemplate, EventsFacts, FleetFacts, History, Name,
+    NodeFacts, NodesFacts, PodFacts, RevisionFacts, Snapshot, TemplateFacts, Termination, WaitingSpell, WorkloadFacts,
 };
 use backstay::engine::memory::{ActionRecord, CurrentRevision, Intent, LedgerEntry, Memory, OpenIncident, RevisionRef};
 use backstay::engine::message::Message;
@@ -160,6 +160,7 @@ pub fn bad_rollout() -> Snapshot {
         revisions: (1..=3).map(|n| Arc::new(revision(n))).collect(),
         pods: (0..4).map(|n| Arc::new(if n < 2 { pod(n, 1, false) } else { pod(n, 3, true) })).collect(),
         nodes: NodesFacts { own: (0..3).map(|n| Arc::new(node(n))).collect(), total: 3, ..NodesFacts::default() },
+        events: EventsFacts::default(),
         policy: Arc::new(world::policy(&Terms::default())),
         memory: Memory {
             current: Some(CurrentRevision { hash: name("v3"), since: at(0) }),

@@ -9,7 +9,7 @@ use backstay::api::policy::Terms;
 use backstay::cluster::facts::{Interner, node_facts, pod_facts, revision_facts, workload_facts};
 use backstay::engine::builtin;
 use backstay::engine::decision::Decision;
-use backstay::engine::facts::{Name, NodesFacts, PodFacts, Snapshot};
+use backstay::engine::facts::{EventsFacts, Name, NodesFacts, PodFacts, Snapshot};
 use backstay::engine::memory::{ActionRecord, Approval, CurrentRevision, LedgerEntry, Memory};
 use backstay::engine::observe::observe;
 use backstay::engine::policy::Policy;
@@ -351,6 +351,7 @@ impl World {
                 .collect(),
             pods,
             nodes,
+            events: EventsFacts::default(),
             policy: self.policy.clone(),
             memory: self.memory.clone(),
             fleet: self.fleet.facts(self.now),

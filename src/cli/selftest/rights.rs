@@ -54,10 +54,11 @@ type Entry = (&'static str, &'static str, &'static str, &'static [&'static str])
 const OUTSIDE: [Entry; 3] =
     [("", "nodes", "", WATCH), ("", "namespaces", "", WATCH), (OURS, "clusterincidentpolicies", "", WATCH)];
 const OUTSIDE_STATUS: Entry = (OURS, "clusterincidentpolicies", "status", STATUS);
-const INSIDE: [Entry; 10] = [
+const INSIDE: [Entry; 11] = [
     ("apps", "deployments", "", READ),
     ("apps", "replicasets", "", READ),
     ("", "pods", "", WATCH),
+    ("", "events", "", WATCH),
     (OURS, "incidentpolicies", "", WATCH),
     (OURS, "incidentpolicies", "status", STATUS),
     (OURS, "workloadhealths", "", &["get", "list", "watch", "create"]),

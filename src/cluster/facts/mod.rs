@@ -3,6 +3,7 @@
 //! Objects come from outside, so nothing is taken for granted: what is missing becomes the default that Kubernetes
 //! documents, nonsense becomes nothing, text is bounded, and only an object without an identity gives no facts.
 
+mod event;
 mod names;
 mod node;
 mod owners;
@@ -17,6 +18,7 @@ mod workload;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+pub use self::event::{UNINTERESTING, event_facts};
 pub use self::names::Interner;
 pub use self::node::node_facts;
 pub use self::pod::pod_facts;

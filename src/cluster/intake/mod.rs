@@ -6,6 +6,7 @@
 mod maker;
 mod times;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ use super::digest::Walked;
 use super::oneshot::shelve;
 use super::own::Own;
 use super::readable::Readable;
-use super::slim::{Container, SlimDeployment, SlimNode, SlimPod, SlimReplicaSet, Template, any_controller};
+use super::slim::{Container, SlimDeployment, SlimEvent, SlimNode, SlimPod, SlimReplicaSet, Template, any_controller};
 
 /// What was taken in. The last sight of an object counts.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ pub struct Intake {
     /// What else makes pods, by UID.
     pub makers: BTreeMap<String, Maker>,
     pub nodes: BTreeMap<Id, SlimNode>,
+    pub events: BTreeMap<Id, SlimEvent>,
+    /// Events were asked for, or came.
+    pub events_read: bool,
     /// The template that the pods of one owner were made from, as far as a pod shows it, by the owner's UID; a pod
     /// without an owner is its own.
     pub templates: BTreeMap<String, Walked<Template>>,
@@ -53,6 +57,8 @@ impl Default for Intake {
             pods: BTreeMap::new(),
             makers: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            events: BTreeMap::new(),
+            events_read: false,
             templates: BTreeMap::new(),
             own: Own::new(),
             newest: None,
@@ -87,6 +93,10 @@ impl Intake {
             ("ReplicaSet", "apps" | "") => put(&mut self.replica_sets, kind, typed(object)?, |s| &mut s.metadata)?,
             ("Pod", "") => self.pod(object)?,
             ("Node", "") => put(&mut self.nodes, kind, typed(object)?, |n| &mut n.metadata)?,
+            ("Event", "" | "events.k8s.io") => {
+                self.events_read = true;
+                put(&mut self.events, kind, typed(object)?, |e| &mut e.metadata)?;
+            }
             ("StatefulSet" | "DaemonSet", "apps" | "") | ("Job", "batch" | "") | ("ReplicationController", "") => {
                 let maker = Maker { kind: kind.to_owned(), ..typed(object)? };
                 let (_, uid) = identity(kind, &maker.metadata)?;
@@ -112,6 +122,25 @@ impl Intake {
         put(&mut self.pods, "Pod", pod, |pod| &mut pod.metadata)?;
         self.templates.entry(maker).or_insert(template);
         Ok(())
+    }
+
+    /// The event with the UID of its object, which people leave out when they shorten an event by hand.
+    pub fn named<'e>(&self, event: &'e SlimEvent) -> Cow<'e, SlimEvent> {
+        let about = &event.involved_object;
+        if about.uid.as_deref().is_some_and(|uid| !uid.is_empty()) {
+            return Cow::Borrowed(event);
+        }
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let id = (text(&about.namespace), text(&about.name));
+        let uid = match about.kind.as_deref() {
+            Some("Pod") => self.pods.get(&id).and_then(|pod| pod.metadata.uid.clone()),
+            Some("ReplicaSet") => self.replica_sets.get(&id).and_then(|set| set.metadata.uid.clone()),
+            Some("Deployment") => self.deployments.get(&id).and_then(|deployment| deployment.metadata.uid.clone()),
+            _ => None,
+        };
+        let mut event = event.clone();
+        event.involved_object.uid = uid;
+        Cow::Owned(event)
     }
 
     /// Something that can be diagnosed was taken in.

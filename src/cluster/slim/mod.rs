@@ -4,6 +4,7 @@
 //! skipped while they are read and never allocated. Every way into the engine goes through them: the live watch,
 //! offline diagnosis and the tests.
 
+mod event;
 pub mod lenient;
 pub mod meta;
 mod pod;
@@ -18,6 +19,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Resource;
 use serde::Deserialize;
 
+pub use self::event::SlimEvent;
 pub use self::lenient::Moment;
 pub use self::pod::{Container, ContainerStatus, PodSpec, PodStatus, SlimPod, State, Terminated, Waiting};
 pub use self::template::{ContainerSpec, Probe, ResourceList, Template};

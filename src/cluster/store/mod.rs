@@ -107,6 +107,14 @@ impl Stores {
         self.read().workload(key).map(|workload| workload.facts.generation)
     }
 
+    /// The workload that an object with this UID is, or is part of.
+    pub fn workload_of(&self, uid: &str) -> Option<WorkloadKey> {
+        let inner = self.read();
+        let revision = inner.pods.group(uid).unwrap_or(uid);
+        let workload = inner.revisions.group(revision).unwrap_or(revision);
+        inner.owners([workload]).pop()
+    }
+
     /// All workloads, sorted.
     pub fn keys(&self) -> Vec<WorkloadKey> {
         let inner = self.read();

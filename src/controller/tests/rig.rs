@@ -156,6 +156,7 @@ impl Rig {
         let (wake, woken) = unbounded_channel();
         let ctx = Arc::new(Context {
             stores: Arc::default(),
+            hints: Arc::default(),
             own: own.clone(),
             watches: Arc::new(Watches::default()),
             policies: Policies::new(own, Mode::Enforce),

@@ -4,7 +4,7 @@
   resources: [deployments, replicasets]
   verbs: [get, list, watch]
 - apiGroups: [""]
-  resources: [pods]
+  resources: [pods, events]
   verbs: [list, watch]
 {{- end }}
 

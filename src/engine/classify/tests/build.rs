@@ -29,6 +29,7 @@ pub(super) fn snapshot(pods: impl IntoIterator<Item = PodFacts>) -> Snapshot {
         revisions: vec![Arc::new(revision(OLD, "59", 1, -86_400)), Arc::new(revision(NEW, "6d", 2, 0))],
         pods: pods.into_iter().map(Arc::new).collect(),
         nodes: NodesFacts { own: vec![Arc::new(node("n1")), Arc::new(node("n2"))], total: 2, ..NodesFacts::default() },
+        events: EventsFacts::default(),
         policy: Arc::new(Policy {
             reference: name("IncidentPolicy/web"),
             generation: 1,
