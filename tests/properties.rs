@@ -9,6 +9,8 @@ mod apply;
 #[allow(dead_code)]
 #[path = "scenarios/around.rs"]
 mod around;
+#[path = "scenarios/events.rs"]
+mod events;
 #[path = "properties/facts.rs"]
 mod facts;
 #[allow(dead_code)]

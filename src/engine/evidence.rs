@@ -13,7 +13,7 @@ use super::words::{Cause, Class, Confidence, Fault, Sureness};
 
 /// Names of pods shown in a finding.
 const SHOWN_PODS: usize = 10;
-/// Pieces of evidence shown in a finding.
+/// Statuses shown in a finding.
 const SHOWN_EVIDENCE: usize = 3;
 
 /// All findings of a workload, the newest revision's sufficient ones first.
@@ -125,6 +125,9 @@ impl<'a> Group<'a> {
         let revision = s.revisions.iter().find(|r| Some(&*r.uid) == self.key.revision);
         let shown = self.shown();
         let lead = shown.first().copied();
+        // Of pods that fail alike the events of some may be lost.
+        let told = shown.iter().copied().find(|x| x.told.is_some()).or(lead);
+        let notes = told.map(|x| classify::notes(s, x, now)).unwrap_or_default();
         Finding {
             class,
             cause,
@@ -146,7 +149,7 @@ impl<'a> Group<'a> {
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
             rollback: knowledge::about(class, cause).rollback,
-            evidence: shown.iter().map(|x| classify::evidence(x)).collect(),
+            evidence: shown.iter().map(|x| classify::evidence(x)).chain(notes).collect(),
             rejected: Vec::new(),
             next_steps: knowledge::next_steps(s, class, lead),
         }

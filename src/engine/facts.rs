@@ -137,6 +137,8 @@ pub struct ContainerTemplate {
     pub name: Name,
     pub kind: ContainerKind,
     pub image: Box<str>,
+    /// The ports that it declares, in any order; it may listen on others.
+    pub ports: Box<[u16]>,
     /// Bytes; `None` when unset.
     pub memory_limit: Option<u64>,
     pub memory_request: Option<u64>,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{ConditionFacts, ContainerFacts, Name, PodFacts, RevisionFacts, Termination};
+use super::facts::{ConditionFacts, ContainerFacts, EventFacts, Name, PodFacts, RevisionFacts, Termination};
 use super::pace::Pace;
 use super::words::{Cause, Class, Confidence, ContainerKind, Fault, Rollback, Sureness};
 
@@ -26,6 +26,23 @@ pub struct Symptom<'a> {
     /// How `occurrences` grow with time alone, where they do.
     pub pace: Option<Pace>,
     pub detail: Detail<'a>,
+    /// The event that says more than the status.
+    pub told: Option<Told<'a>>,
+}
+
+/// An event and the object that it is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Told<'a> {
+    pub by: Teller<'a>,
+    pub event: &'a EventFacts,
+}
+
+/// The object that an event is about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Teller<'a> {
+    Subject(Subject<'a>),
+    /// A node, by name.
+    Node(&'a str),
 }
 
 /// The object that shows the symptom.
@@ -117,7 +134,7 @@ pub struct Finding {
     pub fault: Fault,
     pub confidence: Confidence,
     pub rollback: Rollback,
-    #[schemars(length(max = 3))]
+    #[schemars(length(max = 5))]
     pub evidence: Vec<Evidence>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]

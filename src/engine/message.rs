@@ -20,6 +20,7 @@ pub struct Message {
 pub(super) enum Speaker {
     Registry,
     Kubelet,
+    Volumes,
     Runtime,
     Program,
     Scheduler,

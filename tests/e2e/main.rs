@@ -10,6 +10,7 @@ mod alone;
 mod around;
 mod at_start;
 mod gitops;
+mod hints;
 mod installed;
 mod refuses_environment;
 mod refuses_people;

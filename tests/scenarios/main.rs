@@ -13,6 +13,7 @@
 
 mod apply;
 mod around;
+mod events;
 mod fleet;
 mod objects;
 mod pods;

@@ -102,6 +102,8 @@ pub struct Step {
     pub desired: BTreeMap<String, i32>,
     /// The message with which the API server refuses pods of a revision; empty ends it.
     pub refused: BTreeMap<String, String>,
+    /// Events that come.
+    pub events: Vec<EventLine>,
     /// Merged into nodes, which are `node-1` to `node-3`.
     pub nodes: BTreeMap<String, Value>,
     /// Merged into the Deployment after its status was computed.
@@ -133,6 +135,32 @@ pub struct Step {
     pub mode: Option<Mode>,
     /// A template that is shipped between the decision and the action.
     pub meanwhile: Option<String>,
+}
+
+/// An event, as a kubelet or a controller sends it.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventLine {
+    /// What it is about: a revision for all its pods of the moment, `pod/UID`, `replicaset/REVISION` or `node/NAME`.
+    pub of: String,
+    pub reason: String,
+    pub message: String,
+    /// The container that it is about.
+    pub container: Option<String>,
+    /// How often it has happened.
+    #[serde(default = "once")]
+    pub count: i32,
+    /// How long before the step it happened last.
+    #[serde(default = "just_now")]
+    pub ago: String,
+}
+
+fn once() -> i32 {
+    1
+}
+
+fn just_now() -> String {
+    "0s".to_owned()
 }
 
 /// The rest of the fleet. Workloads that fail and failed at the step before have not begun anew.

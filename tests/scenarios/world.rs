@@ -7,16 +7,19 @@ use std::sync::Arc;
 use backstay::api::WorkloadHealthStatus;
 use backstay::api::policy::Terms;
 use backstay::cluster::facts::{Interner, node_facts, pod_facts, revision_facts, workload_facts};
+use backstay::cluster::hints::Hints;
 use backstay::engine::builtin;
 use backstay::engine::decision::Decision;
-use backstay::engine::facts::{EventsFacts, Name, NodesFacts, PodFacts, Snapshot};
+use backstay::engine::facts::{Name, NodesFacts, PodFacts, Snapshot};
 use backstay::engine::memory::{ActionRecord, Approval, CurrentRevision, LedgerEntry, Memory};
 use backstay::engine::observe::observe;
 use backstay::engine::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
+use kube::runtime::watcher::Event;
 use serde_json::{Value, json};
 
 use super::around::Around;
+use super::events;
 use super::fleet::Fleet;
 use super::objects::{self, merge, set_condition};
 use super::pods::{self, Pod};
@@ -33,6 +36,7 @@ pub struct World {
     pods: Vec<Pod>,
     serials: usize,
     nodes: BTreeMap<String, Value>,
+    hints: Hints,
     pub seen: BTreeMap<Name, Arc<PodFacts>>,
     /// What the WorkloadHealth says, and since when it should say something else.
     pub health: Option<WorkloadHealthStatus>,
@@ -82,6 +86,7 @@ impl World {
             pods: Vec::new(),
             serials: 0,
             nodes,
+            hints: events::none(now),
             seen: BTreeMap::new(),
             health: None,
             differs: None,
@@ -192,6 +197,9 @@ impl World {
         }
         for (name, patch) in &step.nodes {
             merge(self.nodes.get_mut(name).unwrap(), patch);
+        }
+        for event in step.events.iter().flat_map(|line| events::of(line, &self.pods, self.now)) {
+            self.hints.take(Event::Apply(event), self.now);
         }
         self.status(step);
         merge(&mut self.deployment, &step.deployment);
@@ -344,14 +352,18 @@ impl World {
                 .map(Arc::new)
                 .collect(),
         };
+        let revisions = (self.sets.values())
+            .map(|set| Arc::new(revision_facts(&serde_json::from_value(set.clone()).unwrap(), names).unwrap()))
+            .collect();
+        let family = (workload_facts(&read(&self.deployment).unwrap(), names).unwrap(), revisions, pods, nodes);
+        let events = self.hints.of(&family, self.now);
+        let (workload, revisions, pods, nodes) = family;
         let s = Snapshot {
-            workload: workload_facts(&read(&self.deployment).unwrap(), names).unwrap(),
-            revisions: (self.sets.values())
-                .map(|set| Arc::new(revision_facts(&serde_json::from_value(set.clone()).unwrap(), names).unwrap()))
-                .collect(),
+            workload,
+            revisions,
             pods,
             nodes,
-            events: EventsFacts::default(),
+            events,
             policy: self.policy.clone(),
             memory: self.memory.clone(),
             fleet: self.fleet.facts(self.now),

@@ -49,20 +49,20 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
         "Pod" => match reason {
             // Every pod that goes away is killed; only probes are of interest.
             "Killing" => message.contains("probe"),
-            // The pull's own event says why; these only repeat that it failed.
-            "Failed" => !message.starts_with("Error: ErrImage") && !message.starts_with("Error: ImagePull"),
+            // Of the many failures of this name only those of a pull say what a status may have forgotten; others of
+            // this name only repeat that a pull failed.
+            "Failed" => message.starts_with("Failed to pull image "),
+            // Newer kubelets say why they back off; else it only repeats that they do.
+            "BackOff" => message.starts_with("Back-off pulling image ") && message.contains("\": "),
             "FailedMount"
             | "FailedAttachVolume"
             | "FailedMapVolume"
+            | "FailedMountOnFilesystemMismatch"
             | "FailedCreatePodSandBox"
             | "NetworkNotReady"
             | "FailedPrepareDynamicResources"
-            | "FailedSync"
             | "Unhealthy"
             | "FailedPostStartHook"
-            | "BackOff"
-            | "InspectFailed"
-            | "ErrImageNeverPull"
             | "FailedToRetrieveImagePullSecret"
             | "FailedScheduling"
             | "NotTriggerScaleUp"
@@ -70,11 +70,10 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
             | "Evicted"
             | "Preempted"
             | "TaintManagerEviction"
-            | "NodeNotReady"
-            | "SandboxChanged" => true,
+            | "NodeNotReady" => true,
             _ => false,
         },
-        "Node" => matches!(reason, "SystemOOM" | "OOMKilling" | "Rebooted" | "EvictionThresholdMet" | "NodeNotReady"),
+        "Node" => matches!(reason, "SystemOOM" | "Rebooted" | "EvictionThresholdMet"),
         "Deployment" => reason == "ReplicaSetCreateError",
         _ => reason == "FailedCreate",
     }
@@ -170,6 +169,10 @@ mod tests {
     #[case("Pod", "Killing", "Container web failed liveness probe, will be restarted", true)]
     #[case("Pod", "Killing", "Stopping container web", false)]
     #[case("Pod", "Failed", "Failed to pull image \"a\": rpc error", true)]
+    #[case("Pod", "Failed", "Error: failed to start container \"web\": exec: x", false)]
+    #[case("Pod", "BackOff", "Back-off pulling image \"a\": ErrImagePull: not found", true)]
+    #[case("Pod", "BackOff", "Back-off pulling image \"a\"", false)]
+    #[case("Pod", "BackOff", "Back-off restarting failed container web in pod web-1_shop(u-1)", false)]
     #[case("Pod", "Failed", "Error: ErrImagePull", false)]
     #[case("Pod", "Failed", "Error: ImagePullBackOff", false)]
     #[case("Pod", "Scheduled", "", false)]

@@ -51,6 +51,7 @@ fn container_template(kind: ContainerKind, spec: &ContainerSpec, names: &mut Int
         name: names.name(&spec.name),
         kind,
         image: spec.image.clone(),
+        ports: spec.ports.iter().filter_map(|port| u16::try_from(port.number?).ok()).collect(),
         memory_limit,
         // A limit without a request is also the request: `SetDefaults_Pod` in `pkg/apis/core/v1/defaults.go`.
         memory_request: units(&spec.requests.memory).or(memory_limit),

@@ -171,6 +171,7 @@ impl<'de> Walk<'de> for Spec {
 pub struct ContainerSpec {
     pub name: Box<str>,
     pub image: Box<str>,
+    pub ports: Vec<Port>,
     pub restart_policy: Option<Box<str>>,
     pub limits: ResourceList,
     pub requests: ResourceList,
@@ -203,6 +204,11 @@ impl<'de> Walk<'de> for ContainerSpec {
                 (self.limits, self.requests) = (kept.limits, kept.requests);
                 digest
             }
+            "ports" => {
+                let WalkedList { kept, digest } = map.next_value::<WalkedList<Port>>()?;
+                self.ports = kept;
+                digest
+            }
             "readinessProbe" => probe(&mut self.readiness, map)?,
             "livenessProbe" => probe(&mut self.liveness, map)?,
             "startupProbe" => probe(&mut self.startup, map)?,
@@ -210,6 +216,22 @@ impl<'de> Walk<'de> for ContainerSpec {
         };
         self.aspects.add(aspects::of_container_field(key), key, digest);
         Ok(digest)
+    }
+}
+
+/// A port that a container declares.
+#[derive(Clone, Debug, Default)]
+pub struct Port {
+    pub number: Option<i64>,
+}
+
+impl<'de> Walk<'de> for Port {
+    fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
+        let leaf = map.next_value::<Leaf>()?;
+        if key == "containerPort" {
+            self.number = leaf.integer;
+        }
+        Ok(leaf.digest)
     }
 }
 

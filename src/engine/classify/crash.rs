@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::ending;
 use super::look::{Look, Scene, waiting};
 use super::text::{Reading, reading};
+use super::{ending, hint, oom, probe};
 use crate::engine::facts::{ContainerFacts, ContainerState, PodFacts, Termination};
 use crate::engine::finding::{Detail, Symptom};
 use crate::engine::observe;
@@ -15,12 +15,19 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
         let said = reading(Class::CrashLoopBackOff, Cause::PostStartHook, Sureness::Counted);
         let detail = Detail::Waiting { reason, message };
         let symptom = look.on_container(container, said, look.failing_since(container), detail);
-        return Some(Symptom { occurrences: exits(look, container).max(1), ..symptom });
+        let symptom = Symptom { occurrences: exits(look, container).max(1), ..symptom };
+        return Some(hint::with(symptom, look.event_of(container, |event| hint::is(event, "FailedPostStartHook"))));
     }
     let last = last_ending(look, container)?;
     let said = ending::read(look, container, last)?;
     let symptom = look.on_container(container, said, onset(look, container, last), detail(look, container, said, last));
-    Some(Symptom { occurrences: counted(look, container, last), ..symptom })
+    let told = match said.cause {
+        Cause::LivenessKilled | Cause::StartupProbeKilled => probe::told(look, container, last),
+        Cause::NodeOutOfMemory => oom::told(look, last),
+        Cause::NodeRestart => look.event_of_node("Rebooted", |event| hint::during(event, last)),
+        _ => None,
+    };
+    Some(hint::with(Symptom { occurrences: counted(look, container, last), ..symptom }, told))
 }
 
 /// A run that ended for want of memory is shown with the limit.

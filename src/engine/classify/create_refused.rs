@@ -3,10 +3,11 @@
 
 use std::sync::LazyLock;
 
+use super::hint;
 use super::look::{Scene, beyond_pods};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::{ConditionFacts, RevisionFacts};
-use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::finding::{Detail, Subject, Symptom, Told};
 use crate::engine::message::Speaker;
 use crate::engine::pace::Pace;
 use crate::engine::words::{Cause, Class, Sureness};
@@ -54,15 +55,31 @@ fn refused<'a>(
     kind: &'static str,
     condition: &'a ConditionFacts,
 ) -> Symptom<'a> {
-    let said = TEXTS.read(&condition.message).unwrap_or(said(Cause::Unknown));
+    let told = newer_refusal(scene, subject, condition);
+    let last = told.and_then(|told| TEXTS.read(&told.event.message));
+    let said = last.or_else(|| TEXTS.read(&condition.message)).unwrap_or(said(Cause::Unknown));
     let detail = Detail::Condition { kind, condition };
     let symptom = beyond_pods(said.class, said.cause, said.sureness, subject, condition.since.min(scene.now), detail);
+    let symptom = hint::with(symptom, told);
     if said.sureness == Sureness::Definitive {
         return symptom;
     }
     // The condition comes with the first refusal, stays as it is with every further one, and goes with the first success.
     let pace = Pace::BackingOff;
     Symptom { occurrences: pace.attempts_after(scene.elapsed(condition.since)), pace: Some(pace), ..symptom }
+}
+
+/// A controller keeps a condition as it first was while its reason stays the same (`SetCondition` in
+/// pkg/controller/replicaset), so the text of a later refusal is in its event alone.
+fn newer_refusal<'a>(scene: &Scene<'a>, subject: Subject<'a>, condition: &ConditionFacts) -> Option<Told<'a>> {
+    let revision = match subject {
+        Subject::Revision(revision) => Some(revision),
+        Subject::Workload if &*condition.reason == "ReplicaSetCreateError" => None,
+        Subject::Workload | Subject::Pod(_) => Some(scene.newest?),
+    };
+    let told = scene.refusal(revision)?;
+    let differs = told.event.last > condition.since && *told.event.message != *condition.message;
+    differs.then_some(told)
 }
 
 /// What validation refuses it will refuse again. A quota frees up, an object may yet come, a webhook may return.

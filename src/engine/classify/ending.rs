@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::look::Look;
+use super::probe;
 use super::text::{Reading, Table, reading};
 use super::{oom, start};
 use crate::engine::facts::{ContainerFacts, Termination};
@@ -19,6 +20,7 @@ pub(super) fn read<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts, endin
     let lost = observe::is_made_up(ending).then(|| said(Cause::NodeRestart, Sureness::Excluded));
     lost.or_else(|| oom::killed(look, container, ending))
         .or_else(|| start::ending(ending))
+        .or_else(|| probe::killed(look, container, ending).map(|cause| said(cause, Sureness::Counted)))
         .or_else(|| by_message(ending))
         .or_else(|| oom::suspected(look, container, ending))
         .or_else(|| Some(by_exit_code(ending)))

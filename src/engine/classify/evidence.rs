@@ -8,9 +8,9 @@ use crate::engine::text::redact;
 use crate::engine::words::ContainerKind;
 
 /// Most bytes of a text. Messages come from containers and registries.
-const MAX_TEXT: usize = 512;
+pub(super) const MAX_TEXT: usize = 512;
 /// Most bytes of a source.
-const MAX_SOURCE: usize = 256;
+pub(super) const MAX_SOURCE: usize = 256;
 
 /// The evidence for one symptom: a source such as `pod/web-6d-x containerStatuses[web].lastState` and a text such as
 /// `OOMKilled, exit 137, limit 64Mi`, at most 256 and 512 bytes of one line each, without what looks like a secret.
@@ -118,7 +118,7 @@ impl fmt::Display for Bytes {
 }
 
 /// At most `limit` bytes on one line; control characters become spaces, and a cut shows as an ellipsis.
-fn bounded(limit: usize, text: &impl fmt::Display) -> String {
+pub(super) fn bounded(limit: usize, text: &impl fmt::Display) -> String {
     let mut line = Line { text: String::new(), limit, full: false };
     // The writer stops the formatter once it is full.
     let _ = write!(line, "{text}");

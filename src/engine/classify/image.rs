@@ -3,10 +3,11 @@
 
 use std::sync::LazyLock;
 
+use super::hint;
 use super::look::{Look, waiting};
 use super::text::{Reading, Table, reading};
-use crate::engine::facts::ContainerFacts;
-use crate::engine::finding::{Detail, Symptom};
+use crate::engine::facts::{ContainerFacts, EventFacts};
+use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::message::{Message, Speaker};
 use crate::engine::observe::telling;
 use crate::engine::words::{Cause, Class, Sureness};
@@ -16,12 +17,31 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     if !is_pull_reason(reason) {
         return None;
     }
-    let message = if telling(shown) { shown } else { look.spell(container).map_or(shown, |spell| &spell.message) };
-    let said = read(reason, message);
+    let kept = look.spell(container).map(|spell| &spell.message).filter(|message| telling(message));
+    let message = if telling(shown) { shown } else { kept.unwrap_or(shown) };
+    // A back-off has overwritten the text, or nobody watched when it showed: its event may still be there.
+    let failed = if telling(message) { None } else { look.event_of(container, is_of_pull) };
+    let said = read(reason, failed.map_or(message, |told| &told.event.message));
+    let told = failed.or_else(|| without_secret(look, said));
     let attempts = look.spell(container).map_or(1, |spell| spell.attempts);
-    let message = if message.is_empty() { shown } else { message };
     let detail = Detail::Waiting { reason, message };
-    Some(Symptom { occurrences: attempts, ..look.on_container(container, said, look.waiting_since(container), detail) })
+    let symptom = look.on_container(container, said, look.waiting_since(container), detail);
+    Some(hint::with(Symptom { occurrences: attempts, ..symptom }, told))
+}
+
+/// `Failed` and `BackOff` are reasons of other events too.
+fn is_of_pull(event: &EventFacts) -> bool {
+    match &*event.reason {
+        "Failed" => event.message.starts_with("Failed to pull image "),
+        "BackOff" => event.message.starts_with("Back-off pulling image ") && telling(&event.message),
+        _ => false,
+    }
+}
+
+/// The registry refuses, and the kubelet has said which pull secret it could not find.
+fn without_secret<'a>(look: &Look<'_, 'a>, said: Reading) -> Option<Told<'a>> {
+    let refused = matches!(said.cause, Cause::RegistryAuth | Cause::ImageMissingOrPrivate);
+    look.event(|event| refused && hint::is(event, "FailedToRetrieveImagePullSecret"))
 }
 
 fn is_pull_reason(reason: &str) -> bool {

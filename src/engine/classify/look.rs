@@ -132,6 +132,7 @@ impl<'a> Look<'_, 'a> {
             grace_seconds: 0,
             pace: None,
             detail,
+            told: None,
         }
     }
 
@@ -178,5 +179,6 @@ pub(super) fn beyond_pods<'a>(
         grace_seconds: 0,
         pace: None,
         detail,
+        told: None,
     }
 }

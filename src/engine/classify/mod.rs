@@ -1,35 +1,59 @@
-//! What is failing, read from statuses: one file per class of failure.
+//! What is failing, read from statuses: one file per path of diagnosis. Events say more about what a status shows
+//! (`hint`), and what is shown beside it is made in `notes`.
+//!
+//! | what shows | where |
+//! |---|---|
+//! | a run ended | `crash`, `ended` → `ending` → `oom`, `start`, `probe` |
+//! | an image cannot be pulled | `image` |
+//! | no node | `pending` → `scheduling` |
+//! | no sandbox, volume or network | `setup` |
+//! | no configuration | `config` |
+//! | not ready | `unready` → `probe` |
+//! | an init container hangs | `init` |
+//! | no pod | `create_refused` → `refusal` |
+//! | taken away, evicted, a node lost | `removed` |
+//! | nothing fails and nothing moves | `stalled` |
+//! | it failed after its rollout | `late` |
+//! | nobody says why | `unknown` |
 //!
 //! A pod shows one failure of one container, the first in start order that fails, because what comes later waits for
 //! what comes first. Beside it a pod that runs may show that it is not ready, or that its readiness comes and goes.
 
+mod amounts;
 mod config;
 mod crash;
 mod create_refused;
 mod ended;
 mod ending;
 pub mod evidence;
+mod hint;
 mod image;
 mod init;
+mod late;
 mod look;
+mod notes;
 mod oom;
 mod pending;
+mod probe;
+mod refusal;
 mod removed;
 mod scheduling;
 mod setup;
 mod stalled;
 mod start;
 mod text;
+mod unknown;
 mod unready;
 
 use jiff::Timestamp;
 
-use super::facts::{ContainerFacts, ContainerState, PodFacts, Snapshot};
-use super::finding::Symptom;
-use super::words::{ContainerKind, Sureness};
+use super::facts::{ContainerFacts, ContainerState, Name, PodFacts, Snapshot};
+use super::finding::{Subject, Symptom};
+use super::words::{Cause, ContainerKind, Sureness};
 use look::{Look, Scene};
 
 pub use evidence::evidence;
+pub use notes::notes;
 #[cfg(test)]
 pub(super) use text::reading;
 pub(super) use text::{Reading, Table};
@@ -45,9 +69,41 @@ pub fn classify<'a>(s: &'a Snapshot, now: Timestamp) -> Vec<Symptom<'a>> {
             of_pod(&scene.look(pod), &mut symptoms);
         }
     }
+    share_causes(&mut symptoms);
     create_refused::symptoms(&scene, &mut symptoms);
     stalled::symptoms(&scene, &mut symptoms);
     symptoms
+}
+
+/// Events get lost. Where pods of one revision fail alike and the events of some tell why, and all of these the same, it
+/// is taken to be so for the others.
+fn share_causes(symptoms: &mut [Symptom<'_>]) {
+    let mut told: Vec<Symptom<'_>> = Vec::new();
+    for symptom in symptoms.iter().filter(|x| x.told.is_some() && x.cause != Cause::Unknown) {
+        if !told.iter().any(|known| alike(known, symptom) && known.cause == symptom.cause) {
+            told.push(*symptom);
+        }
+    }
+    for symptom in symptoms.iter_mut().filter(|symptom| symptom.cause == Cause::Unknown) {
+        let mut causes = told.iter().filter(|told| alike(told, symptom)).map(|told| told.cause);
+        if let (Some(cause), None) = (causes.next(), causes.next()) {
+            symptom.cause = cause;
+        }
+    }
+}
+
+/// The same failure of the same container of one revision.
+fn alike(a: &Symptom<'_>, b: &Symptom<'_>) -> bool {
+    (a.class, a.sureness) == (b.class, b.sureness) && place(a) == place(b)
+}
+
+/// The revision and the container of a failing pod.
+fn place<'a>(symptom: &Symptom<'a>) -> (Option<&'a Name>, Option<&'a Name>) {
+    let revision = match symptom.subject {
+        Subject::Pod(pod) => Some(&pod.revision),
+        Subject::Revision(_) | Subject::Workload => None,
+    };
+    (revision, symptom.container.map(|container| &container.name))
 }
 
 /// Nothing about the pod needs a second look. Most pods are dismissed here.

@@ -1,10 +1,13 @@
 //! Pods that no node was found for.
 
+use super::hint;
 use super::look::{Look, Scene};
 use super::scheduling;
 use super::text::{Reading, reading};
 use crate::engine::facts::{ConditionFacts, ContainerState, ContainerTemplate, PodFacts, RevisionFacts};
-use crate::engine::finding::{Detail, Symptom};
+use crate::engine::finding::{Detail, Symptom, Told};
+use crate::engine::message::Message;
+use crate::engine::moment::seconds_between;
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
 /// No node will ever be large enough, unless a new kind of node comes.
@@ -28,29 +31,48 @@ fn has_run(pod: &PodFacts) -> bool {
 }
 
 fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Symptom<'a> {
-    let said = match &*condition.reason {
-        "SchedulingGated" => said(Cause::SchedulingGated),
-        "SchedulerError" => said(Cause::Unknown),
-        _ => {
-            let told = condition.message.says(&scheduling::REASONS, scheduling::read);
-            told.unwrap_or(said(Cause::Unknown))
-        }
+    let (said, told) = match &*condition.reason {
+        "SchedulingGated" => (said(Cause::SchedulingGated), None),
+        "SchedulerError" => (said(Cause::Unknown), None),
+        _ => match read(&condition.message) {
+            Some(said) => (said, None),
+            None => by_event(look).map_or((said(Cause::Unknown), None), |(said, told)| (said, Some(told))),
+        },
     };
-    let grace_seconds = match said.cause {
-        Cause::InsufficientResources if look.revision.is_some_and(|r| fits_no_node(look.scene, r)) => {
+    let onset = condition.since.min(look.scene.now);
+    let grown = look.event(|event| hint::is(event, "TriggeredScaleUp") && hint::since(event, onset));
+    let grace_seconds = match (said.cause, grown) {
+        (Cause::InsufficientResources, _) if look.revision.is_some_and(|r| fits_no_node(look.scene, r)) => {
             TOO_LARGE_GRACE_SECONDS
         }
-        Cause::InsufficientResources => CAPACITY_GRACE_SECONDS,
+        // A node is on its way, and is given the time from when it was asked for.
+        (Cause::InsufficientResources, Some(told)) => {
+            seconds_between(onset, told.event.last).max(0).saturating_add(CAPACITY_GRACE_SECONDS)
+        }
+        (Cause::InsufficientResources, None) => CAPACITY_GRACE_SECONDS,
         _ => GRACE_SECONDS,
     };
+    let told = told.or(grown).or_else(|| look.event(|event| hint::is(event, "NotTriggerScaleUp")));
     let detail = Detail::Condition { kind: "PodScheduled", condition };
-    Symptom { grace_seconds, ..look.on_pod(said, condition.since.min(look.scene.now), detail) }
+    hint::with(Symptom { grace_seconds, ..look.on_pod(said, onset, detail) }, told)
 }
 
 fn unheard<'a>(look: &Look<'_, 'a>) -> Symptom<'a> {
-    let detail = Detail::Plain("the pod has no node, and no scheduler has said why");
-    let symptom = look.on_pod(said(Cause::NoScheduler), look.pod.created.min(look.scene.now), detail);
-    Symptom { grace_seconds: GRACE_SECONDS, ..symptom }
+    let heard = by_event(look);
+    let said = heard.map_or(said(Cause::NoScheduler), |(said, _)| said);
+    let detail = Detail::Plain("the pod has no node, and its status does not say why");
+    let symptom = look.on_pod(said, look.pod.created.min(look.scene.now), detail);
+    hint::with(Symptom { grace_seconds: GRACE_SECONDS, ..symptom }, heard.map(|(_, told)| told))
+}
+
+fn read(message: &Message) -> Option<Reading> {
+    message.says(&scheduling::REASONS, scheduling::read)
+}
+
+/// The scheduler's own event says what a condition lacks.
+fn by_event<'a>(look: &Look<'_, 'a>) -> Option<(Reading, Told<'a>)> {
+    let told = look.event(|event| hint::is(event, "FailedScheduling") && read(&event.message).is_some())?;
+    Some((read(&told.event.message)?, told))
 }
 
 const fn said(cause: Cause) -> Reading {
@@ -60,10 +82,16 @@ const fn said(cause: Cause) -> Reading {
 /// What a pod of this revision asks for is more than the largest node has.
 fn fits_no_node(scene: &Scene<'_>, revision: &RevisionFacts) -> bool {
     let nodes = &scene.s.nodes;
+    let (cpu, memory) = asks(revision);
+    (nodes.largest_cpu > 0 && cpu > nodes.largest_cpu) || (nodes.largest_memory > 0 && memory > nodes.largest_memory)
+}
+
+/// What a pod of this revision asks for: thousandths of a core, and bytes.
+pub(super) fn asks(revision: &RevisionFacts) -> (u64, u64) {
     let cpu = asked(&revision.template.containers, |c| c.cpu_request.unwrap_or(0));
     // The API server takes a limit for the request where only the limit is set.
     let memory = asked(&revision.template.containers, |c| c.memory_request.or(c.memory_limit).unwrap_or(0));
-    (nodes.largest_cpu > 0 && cpu > nodes.largest_cpu) || (nodes.largest_memory > 0 && memory > nodes.largest_memory)
+    (cpu, memory)
 }
 
 /// A pod's request: its app containers and sidecars together, or its largest init container if that is more.

@@ -1,10 +1,11 @@
 //! Pods that something outside took away or turned away. They say nothing about their revision, save those that used
 //! more than they themselves asked for.
 
+use super::hint;
 use super::look::Look;
 use super::text::{Reading, contains, reading};
-use crate::engine::facts::PodFacts;
-use crate::engine::finding::{Detail, Symptom};
+use crate::engine::facts::{EventFacts, PodFacts};
+use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::words::{Cause, Class, Sureness};
 
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
@@ -19,8 +20,19 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let taken = pod.reason.as_deref().and_then(|reason| by_reason(reason, pod));
     let taken = taken.or_else(|| pod.disruption.as_deref().and_then(by_disruption));
     let taken = taken.or_else(|| on_lost_node(look).then_some((Class::NodeLost, Cause::NodeNotReady)));
+    let unseen = on_lost_node_unseen(look).filter(|_| taken.is_none());
+    let taken = taken.or_else(|| unseen.is_some().then_some((Class::NodeLost, Cause::NodeNotReady)));
     let (class, cause) = taken?;
-    Some(with_reason(look, reading(class, cause, Sureness::Excluded)))
+    let symptom = with_reason(look, reading(class, cause, Sureness::Excluded));
+    Some(hint::with(symptom, unseen.or_else(|| told(look, cause))))
+}
+
+/// Who took the pod away, and for what.
+fn told<'a>(look: &Look<'_, 'a>, cause: Cause) -> Option<Told<'a>> {
+    let taken = |event: &EventFacts| matches!(&*event.reason, "Evicted" | "Preempted" | "TaintManagerEviction");
+    let short = || look.event_of_node("EvictionThresholdMet", |event| hint::since(event, look.pod_start()));
+    let of_pod = look.event(taken);
+    if cause == Cause::NodePressure { short().or(of_pod) } else { of_pod }
 }
 
 fn with_reason<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
@@ -74,4 +86,15 @@ fn by_disruption(reason: &str) -> Option<(Class, Cause)> {
 fn on_lost_node(look: &Look<'_, '_>) -> bool {
     let Some(name) = look.pod.node.as_ref().filter(|_| look.scene.node_lost) else { return false };
     look.scene.s.nodes.own.iter().any(|node| !node.ready && node.name == *name)
+}
+
+/// The pods of a lost node are taken away after five minutes, by the tolerations that every pod has.
+const LOST_SECONDS: i64 = 600;
+
+/// Where nodes may not be seen, the node controller's word to the pod stands in for their conditions, unless the pod has
+/// become ready since or stays for longer than pods of lost nodes do.
+fn on_lost_node_unseen<'a>(look: &Look<'_, 'a>) -> Option<Told<'a>> {
+    let unready_since = look.pod.ready_since.filter(|_| !look.pod.ready && look.scene.s.nodes.total == 0)?;
+    let is_recent = |event: &EventFacts| look.scene.elapsed(event.last) <= LOST_SECONDS;
+    look.event(|event| hint::is(event, "NodeNotReady") && hint::since(event, unready_since) && is_recent(event))
 }

@@ -17,10 +17,73 @@ use crate::engine::words::{Cause, Class, Sureness};
 /// also rule out nodes that were never meant for the pod, such as the control plane; so a node that came further says
 /// more than they do. Among equals the one that rules out most nodes wins.
 pub(super) fn read(table: &Table, message: &str) -> Option<Reading> {
-    let own = message.split(" preemption: ").next().unwrap_or(message);
-    let reasons = own.split_once("available: ").map_or(own, |(_, reasons)| reasons);
-    let told = Reasons { rest: reasons }.filter_map(|(nodes, text)| Some((nodes, table.read_part(text)?)));
+    let told = parse(message).reasons.filter_map(|reason| Some((reason.nodes, table.read_part(reason.text)?)));
     told.max_by_key(|(nodes, said)| (how_far(said.cause), *nodes)).map(|(_, said)| said)
+}
+
+/// The sentence in its parts.
+#[derive(Clone, Debug)]
+pub(super) struct Sentence<'t> {
+    /// How many nodes there are; 0 where the sentence does not say.
+    pub nodes: u32,
+    pub reasons: Reasons<'t>,
+    /// Why nothing was preempted. It repeats the nodes and holds reasons of its own, which are none of the pod's.
+    pub preemption: Option<&'t str>,
+}
+
+/// What ruled out so many nodes; 0 where the sentence gives no number, since it then speaks of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reason<'t> {
+    pub nodes: u32,
+    pub text: &'t str,
+}
+
+/// Takes the sentence apart. A text that is no such sentence is one reason without a number.
+pub(super) fn parse(message: &str) -> Sentence<'_> {
+    let (own, preemption) = match message.split_once(" preemption: ") {
+        Some((own, preemption)) => (own, Some(preemption)),
+        None => (message, None),
+    };
+    let (head, reasons) = own.split_once("nodes are available: ").unwrap_or(("", own));
+    let nodes = head.trim_end().strip_prefix("0/").and_then(|nodes| nodes.parse().ok()).unwrap_or(0);
+    // What the allocation of devices adds before the preemption.
+    let reasons = reasons.strip_suffix(" no new claims to deallocate,").unwrap_or(reasons);
+    Sentence { nodes, reasons: Reasons { rest: reasons.trim_end_matches('.') }, preemption }
+}
+
+/// A taint that the scheduler names. Since Kubernetes 1.36 it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taint<'t> {
+    pub nodes: u32,
+    pub key: &'t str,
+    pub value: &'t str,
+}
+
+impl Taint<'_> {
+    /// The taint stands for a condition of the node, which no pod is meant to tolerate.
+    pub(super) fn is_of_condition(&self) -> bool {
+        let state = self.key.strip_prefix("node.kubernetes.io/");
+        let known = [
+            "not-ready",
+            "unreachable",
+            "memory-pressure",
+            "disk-pressure",
+            "pid-pressure",
+            "network-unavailable",
+            "unschedulable",
+        ];
+        state.is_some_and(|state| known.contains(&state))
+            || self.key == "node.cloudprovider.kubernetes.io/uninitialized"
+    }
+}
+
+/// The taints that a sentence names.
+pub(super) fn taints(message: &str) -> impl Iterator<Item = Taint<'_>> {
+    parse(message).reasons.filter_map(|reason| {
+        let (_, taint) = reason.text.split_once("taint {")?;
+        let (key, value) = taint.split('}').next()?.split_once(':')?;
+        Some(Taint { nodes: reason.nodes, key: key.trim(), value: value.trim() })
+    })
 }
 
 fn how_far(cause: Cause) -> u8 {
@@ -35,12 +98,13 @@ fn how_far(cause: Cause) -> u8 {
 
 /// The reasons with their number of nodes, 0 where the sentence gives none. A comma inside braces belongs to a taint,
 /// and one that no digit follows to the reason itself.
-struct Reasons<'t> {
+#[derive(Clone, Debug)]
+pub(super) struct Reasons<'t> {
     rest: &'t str,
 }
 
 impl<'t> Iterator for Reasons<'t> {
-    type Item = (u32, &'t str);
+    type Item = Reason<'t>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.rest.is_empty() {
@@ -50,7 +114,7 @@ impl<'t> Iterator for Reasons<'t> {
         self.rest = rest;
         let digits = part.bytes().take_while(u8::is_ascii_digit).count();
         let (count, text) = part.split_at_checked(digits).unwrap_or(("", part));
-        Some((count.parse().unwrap_or(0), text.trim_start()))
+        Some(Reason { nodes: count.parse().unwrap_or(0), text: text.trim_start() })
     }
 }
 
@@ -105,7 +169,10 @@ pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
             ),
             (&["node.kubernetes.io/unschedulable", "node(s) were unschedulable"], said(Cause::NodesCordoned)),
             (&["untolerated taint", "that the pod didn't tolerate"], said(Cause::Taints)),
-            (&["insufficient ", "no nodes available to schedule pods"], said(Cause::InsufficientResources)),
+            (
+                &["insufficient ", "no nodes available to schedule pods", "cannot allocate all claims"],
+                said(Cause::InsufficientResources),
+            ),
             (&["too many pods"], said(Cause::TooManyPods)),
             (&["topology spread constraints"], said(Cause::TopologySpread)),
             (

@@ -1,27 +1,100 @@
 //! Pods that have a node and no sandbox: volumes, network or devices are missing. Such failures never reach a
-//! container's waiting reason; only the pod's events name them.
+//! container's waiting reason; only the pod's events name them (pkg/kubelet/events, pkg/controller/volume/attachdetach).
 
+use std::sync::LazyLock;
+
+use super::hint;
 use super::look::Look;
-use super::text::reading;
-use crate::engine::facts::{ContainerFacts, ContainerState};
-use crate::engine::finding::{Detail, Symptom};
+use super::text::{Reading, Table, reading};
+use crate::engine::facts::{ContainerFacts, ContainerState, EventFacts};
+use crate::engine::finding::{Detail, Symptom, Told};
+use crate::engine::message::Speaker;
 use crate::engine::words::{Cause, Class, Sureness};
 
 /// Attaching a volume may take this long where all is well.
 const GRACE_SECONDS: i64 = 120;
+/// What is missing by name may still be made, by the same hand as the pod and a little later.
+const MISSING_GRACE_SECONDS: i64 = 30;
+/// Without a condition that says so, an event this old says nothing about the present: the kubelet sends one and the same
+/// every 5 minutes at least (client-go, tools/record/events_cache.go).
+const RECENT_SECONDS: i64 = 330;
 
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let never_ran = look.pod.containers.iter().all(never_ran);
-    if look.pod.node.is_none() || look.pod.sandbox_ready != Some(false) || !never_ran {
+    if look.pod.node.is_none() || look.pod.sandbox_ready == Some(true) || !never_ran {
         return None;
     }
-    let said = reading(Class::PodSetup, Cause::Unknown, Sureness::Timed);
+    let told = telling(look);
+    if look.pod.sandbox_ready.is_none() && !told.is_some_and(|(_, told)| is_recent(look, told.event)) {
+        return None;
+    }
+    let cause = told.map_or(Cause::Unknown, |(cause, _)| cause);
+    let often = told.is_some_and(|(_, told)| told.event.count > 1);
+    let grace_seconds = match cause {
+        Cause::MissingConfigMap | Cause::MissingSecret if often => MISSING_GRACE_SECONDS,
+        _ => GRACE_SECONDS,
+    };
     let onset = look.since_node(look.pod_start()).min(look.scene.now);
-    let detail = Detail::Plain("PodReadyToStartContainers is False: volumes, sandbox or network are not there");
-    Some(Symptom { grace_seconds: GRACE_SECONDS, ..look.on_pod(said, onset, detail) })
+    let detail = Detail::Plain("the pod has a node, and its volumes, sandbox or network are not there");
+    let symptom = Symptom { grace_seconds, ..look.on_pod(said(cause), onset, detail) };
+    Some(hint::with(symptom, told.map(|(_, told)| told)))
 }
 
 fn never_ran(container: &ContainerFacts) -> bool {
-    let waits = matches!(container.state, ContainerState::Waiting { .. } | ContainerState::Unknown);
+    let waits = match &container.state {
+        ContainerState::Waiting { reason, .. } => matches!(&**reason, "ContainerCreating" | "PodInitializing" | ""),
+        ContainerState::Unknown => true,
+        ContainerState::Running { .. } | ContainerState::Terminated(_) => false,
+    };
     waits && container.restarts == 0 && container.last.is_none()
 }
+
+fn is_recent(look: &Look<'_, '_>, event: &EventFacts) -> bool {
+    look.scene.elapsed(event.last) <= RECENT_SECONDS
+}
+
+/// The newest event that names a cause; else the newest of those that only repeat that something is missing.
+fn telling<'a>(look: &Look<'_, 'a>) -> Option<(Cause, Told<'a>)> {
+    let named = look.event(|event| cause(event).is_some_and(|cause| cause != Cause::Unknown));
+    let told = named.or_else(|| look.event(|event| cause(event).is_some()))?;
+    Some((cause(told.event)?, told))
+}
+
+/// What an event says about the setting up of its pod, if anything.
+fn cause(event: &EventFacts) -> Option<Cause> {
+    let by_reason = match &*event.reason {
+        "FailedMount" | "FailedMapVolume" | "FailedMountOnFilesystemMismatch" => Cause::VolumeMount,
+        "FailedAttachVolume" => Cause::VolumeAttach,
+        "FailedCreatePodSandBox" => Cause::SandboxFailed,
+        "NetworkNotReady" => Cause::NetworkNotReady,
+        "FailedPrepareDynamicResources" => Cause::DeviceUnavailable,
+        _ => return None,
+    };
+    Some(TEXTS.read(&event.message).map_or(by_reason, |said| said.cause))
+}
+
+const fn said(cause: Cause) -> Reading {
+    reading(Class::PodSetup, cause, Sureness::Timed)
+}
+
+/// What says more than the event's reason. A kubelet that has just started says "not registered" and "failed to sync" of
+/// objects that exist, and the sum of what is not mounted yet names volumes and no reason.
+pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
+    Table::new(
+        Speaker::Volumes,
+        &[
+            (
+                &[
+                    "failed to sync secret cache",
+                    "failed to sync configmap cache",
+                    "\" not registered",
+                    "unable to attach or mount volumes",
+                ],
+                said(Cause::Unknown),
+            ),
+            (&["configmap \"", "configmap references non-existent"], said(Cause::MissingConfigMap)),
+            (&["secret \"", "references non-existent secret key"], said(Cause::MissingSecret)),
+            (&["network is not ready", "cni plugin not initialized"], said(Cause::NetworkNotReady)),
+        ],
+    )
+});

@@ -46,10 +46,13 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
     let holds_a_place = scene.s.pods.iter().any(|pod| pod.revision != newest.uid && pod.node.is_some());
     let waits = symptoms.iter().find(|symptom| {
         let of_newest = matches!(symptom.subject, Subject::Pod(pod) if pod.revision == newest.uid);
-        of_newest
-            && symptom.class == Class::Pending
-            && symptom.sureness == Sureness::Timed
-            && matches!(symptom.cause, Cause::PodAffinity | Cause::HostPort | Cause::VolumeTopology)
+        let for_a_place = match symptom.class {
+            Class::Pending => matches!(symptom.cause, Cause::PodAffinity | Cause::HostPort | Cause::VolumeTopology),
+            // The volume is attached where the old pod runs.
+            Class::PodSetup => symptom.cause == Cause::VolumeAttach,
+            _ => false,
+        };
+        of_newest && symptom.sureness == Sureness::Timed && for_a_place
     })?;
     let detail =
         Detail::Plain("a new pod needs the place of an old one, and with maxUnavailable 0 no old pod may go first");

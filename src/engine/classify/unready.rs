@@ -1,9 +1,11 @@
-//! Containers that run and are not ready. A status shows that a readiness probe fails, not what it was answered;
-//! that is for the pod's events to tell.
+//! Containers that run and are not ready. A status shows that a readiness probe fails, not what it was answered; that
+//! is for the pod's events to tell (`probe`).
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::hint;
 use super::look::Look;
+use super::probe;
 use super::text::reading;
 use crate::engine::facts::{ContainerFacts, ContainerState, ContainerTemplate, PodFacts, ProbeFacts, ProbeKind};
 use crate::engine::finding::{Detail, Symptom};
@@ -49,11 +51,16 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         after_start(look, container, template, since)
     };
     let wait = Wait { onset: look.since_node(wait.onset), ..wait };
-    let said = reading(Class::Unready, by_probe(template), Sureness::Timed);
+    let kind = template.and_then(|template| template.readiness).map(|probe| probe.kind);
+    let answered = probe::unready(look, container, wait.onset, kind);
+    let told = answered.map(|(_, told)| told);
+    let cause = answered.map(|(cause, _)| cause).filter(|cause| *cause != Cause::Unknown).unwrap_or(by_probe(kind));
+    let said = reading(Class::Unready, cause, Sureness::Timed);
     let seconds = look.scene.elapsed(wait.onset);
     let detail = Detail::NotReady { seconds, grace: wait.grace, was_ready: wait.was_ready };
     let onset = wait.onset.min(look.scene.now);
-    Some(Symptom { grace_seconds: wait.grace, ..look.on_container(container, said, onset, detail) })
+    let symptom = Symptom { grace_seconds: wait.grace, ..look.on_container(container, said, onset, detail) };
+    Some(hint::with(symptom, told))
 }
 
 /// Readiness that comes and goes; it shows even while the pod is ready.
@@ -155,8 +162,9 @@ fn seconds(value: i32) -> i64 {
     i64::from(value.max(0))
 }
 
-fn by_probe(template: Option<&ContainerTemplate>) -> Cause {
-    match template.and_then(|t| t.readiness).map(|probe| probe.kind) {
+/// What the kind of probe alone says.
+fn by_probe(kind: Option<ProbeKind>) -> Cause {
+    match kind {
         Some(ProbeKind::Exec) => Cause::ReadinessExec,
         Some(ProbeKind::Grpc) => Cause::ReadinessGrpc,
         Some(ProbeKind::Http | ProbeKind::Tcp) | None => Cause::Unknown,

@@ -69,6 +69,16 @@ const SECURITY: &[Aspect] = &[
     Aspect::Metadata,
     Aspect::Other,
 ];
+const SANDBOX: &[Aspect] = &[
+    Aspect::Image,
+    Aspect::Volumes,
+    Aspect::Scheduling,
+    Aspect::Security,
+    Aspect::InitContainers,
+    Aspect::Containers,
+    Aspect::Metadata,
+    Aspect::Other,
+];
 const IDENTITY: &[Aspect] = &[Aspect::ServiceAccount];
 const NOTHING: &[Aspect] = &[];
 
@@ -282,7 +292,7 @@ table! {
         "A volume of the pod cannot be mounted."
     PodSetup VolumeAttach: Platform CannotHelp Timed NOTHING VOLUMES
         "A volume of the pod cannot be attached to its node."
-    PodSetup SandboxFailed: Platform Depends Timed SECURITY NODE
+    PodSetup SandboxFailed: Platform Depends Timed SANDBOX NODE
         "The runtime cannot make the pod's sandbox."
     PodSetup NetworkNotReady: Platform CannotHelp Timed NOTHING NODE
         "The node's network is not ready."

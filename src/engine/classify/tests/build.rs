@@ -268,6 +268,20 @@ pub(super) fn condition(status: bool, reason: &str, message: &str, since: i64) -
     ConditionFacts { status, reason: name(reason), message: message.into(), since: at(since) }
 }
 
+/// An event about container `web`, or about all of an object, that happened once.
+pub(super) fn event(reason: &str, message: &str, at_second: i64) -> EventFacts {
+    let container = message.contains("probe").then(|| name("web"));
+    let at = at(at_second);
+    EventFacts { reason: name(reason), message: message.into(), container, count: 1, first: at, last: at }
+}
+
+/// Events were read, and these are about the object with this UID, or the node of this name.
+pub(super) fn hearing(mut s: Snapshot, object: &str, events: impl IntoIterator<Item = EventFacts>) -> Snapshot {
+    s.events.read = true;
+    s.events.put(name(object), events.into_iter().collect());
+    s
+}
+
 /// The spell that container `web` waits in.
 pub(super) fn spell(reason: &str, since: i64, attempts: u32, message: &str) -> Option<Box<WaitingSpell>> {
     let (container, reason, message) = (name("web"), name(reason), message.into());

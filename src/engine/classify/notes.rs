@@ -1,0 +1,136 @@
+//! What is shown beside the status that gave a failure away: the event that says more, the numbers in the texts, and
+//! how it stands to the rollout. Made only for the one symptom that leads a finding.
+
+use jiff::Timestamp;
+
+use super::amounts::Amount;
+use super::evidence::{MAX_SOURCE, MAX_TEXT, bounded};
+use super::{late, pending, probe, refusal, scheduling, unknown};
+use crate::engine::facts::{ContainerTemplate, RevisionFacts, Snapshot};
+use crate::engine::finding::{Detail, Evidence, Subject, Symptom, Teller, Told};
+use crate::engine::text::redact;
+use crate::engine::words::{Cause, Class};
+
+/// Most pieces of evidence beside the statuses themselves.
+const MAX_NOTES: usize = 2;
+
+/// What more there is to say about a symptom, the most telling first, in the bounds of `evidence`.
+pub fn notes(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Vec<Evidence> {
+    let told = symptom.told.map(|told| (source(s, told), text(told)));
+    let notes = [told, figures(s, symptom), unknown::note(s, symptom), late::note(s, symptom, now)];
+    let shown = notes.into_iter().flatten().take(MAX_NOTES);
+    let evidence = |(source, text): (String, String)| Evidence {
+        source: bounded(MAX_SOURCE, &source),
+        text: redact(&bounded(MAX_TEXT, &text)).into_owned(),
+    };
+    shown.map(evidence).collect()
+}
+
+fn source(s: &Snapshot, told: Told<'_>) -> String {
+    let reason = &told.event.reason;
+    match told.by {
+        Teller::Subject(Subject::Pod(pod)) => format!("pod/{} events[{reason}]", pod.name),
+        Teller::Subject(Subject::Revision(revision)) => format!("replicaset/{} events[{reason}]", revision.name),
+        Teller::Subject(Subject::Workload) => {
+            format!("{} events[{reason}]", s.workload.kind.to_ascii_lowercase())
+        }
+        Teller::Node(node) => format!("node/{node} events[{reason}]"),
+    }
+}
+
+fn text(told: Told<'_>) -> String {
+    let (message, count) = (&told.event.message, told.event.count);
+    if count > 1 { format!("{count} times: {message}") } else { message.to_string() }
+}
+
+/// The numbers behind a refusal, a lack of room or a port, with the object that they are about.
+fn figures(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+    match symptom.class {
+        Class::CreateRefused => of_refusal(words(symptom)?),
+        Class::Pending if symptom.cause == Cause::InsufficientResources => of_capacity(s, symptom),
+        Class::Pending => of_taints(words(symptom)?),
+        Class::Unready if symptom.cause == Cause::ReadinessRefused => of_port(s, symptom),
+        _ => None,
+    }
+}
+
+/// What was said last.
+fn words<'a>(symptom: &Symptom<'a>) -> Option<&'a str> {
+    match (symptom.told, symptom.detail) {
+        (Some(told), _) if !told.event.reason.contains("ScaleUp") => Some(&told.event.message),
+        (_, Detail::Condition { condition, .. }) => Some(&condition.message),
+        _ => None,
+    }
+}
+
+fn of_refusal(message: &str) -> Option<(String, String)> {
+    if let Some(quota) = refusal::quota(message) {
+        let shortages: Vec<String> = quota.shortages.iter().map(ToString::to_string).collect();
+        return Some((format!("resourcequota/{}", quota.name), shortages.join("; ")));
+    }
+    let bounds: Vec<String> = refusal::bounds(message).iter().map(ToString::to_string).collect();
+    (!bounds.is_empty()).then(|| ("limitrange".to_owned(), bounds.join("; ")))
+}
+
+fn of_taints(message: &str) -> Option<(String, String)> {
+    let taints: Vec<String> = scheduling::taints(message)
+        .map(|taint| {
+            let value = if taint.value.is_empty() { String::new() } else { format!("={}", taint.value) };
+            let whose = if taint.is_of_condition() { ", which stands for a condition of the node," } else { "" };
+            format!("taint {}{value}{whose} on {}", taint.key, nodes(taint.nodes))
+        })
+        .collect();
+    if !taints.is_empty() {
+        return Some(("nodes".to_owned(), taints.join("; ")));
+    }
+    let unnamed = scheduling::parse(message).reasons.find(|reason| reason.text.contains("taint(s)"))?;
+    let text = format!(
+        "taints that the scheduler does not name on {}: kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
+        nodes(unnamed.nodes)
+    );
+    Some(("nodes".to_owned(), text))
+}
+
+fn nodes(count: u32) -> String {
+    match count {
+        0 => "the nodes".to_owned(),
+        1 => "1 node".to_owned(),
+        n => format!("{n} nodes"),
+    }
+}
+
+fn of_capacity(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+    if s.nodes.total == 0 {
+        return None;
+    }
+    let (cpu, memory) = pending::asks(revision(s, symptom)?);
+    let (cpu, memory) = (Amount::of_thousandths(cpu), Amount::of_units(memory));
+    let (most_cpu, most_memory) =
+        (Amount::of_thousandths(s.nodes.largest_cpu), Amount::of_units(s.nodes.largest_memory));
+    let text = format!(
+        "a pod asks for cpu {cpu} and memory {memory}; no node has more than cpu {most_cpu} or memory {most_memory} in all"
+    );
+    Some(("nodes".to_owned(), text))
+}
+
+/// The probe asks where the container does not say that it listens.
+fn of_port(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+    let asked = probe::answer(&symptom.told?.event.message)?.port()?;
+    let container = template(s, symptom)?;
+    if container.ports.is_empty() || container.ports.contains(&asked) {
+        return None;
+    }
+    let declared: Vec<String> = container.ports.iter().map(ToString::to_string).collect();
+    let text = format!("the probe asks port {asked}; the container declares {}", declared.join(", "));
+    Some((format!("template containers[{}].ports", container.name), text))
+}
+
+fn revision<'a>(s: &'a Snapshot, symptom: &Symptom<'_>) -> Option<&'a RevisionFacts> {
+    let Subject::Pod(pod) = symptom.subject else { return None };
+    s.revisions.iter().map(AsRef::as_ref).find(|revision| revision.uid == pod.revision)
+}
+
+fn template<'a>(s: &'a Snapshot, symptom: &Symptom<'_>) -> Option<&'a ContainerTemplate> {
+    let name = &symptom.container?.name;
+    revision(s, symptom)?.template.containers.iter().find(|container| container.name == *name)
+}

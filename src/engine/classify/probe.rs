@@ -1,0 +1,129 @@
+//! Probes: what they were answered, and whom the kubelet killed for it. A status shows neither.
+//!
+//! `Unhealthy` events say `Readiness probe failed: OUT` or `Liveness probe errored and resulted in unknown state: ERR`
+//! (pkg/kubelet/prober and pkg/probe), `Killing` events `Container web failed liveness probe, will be restarted`
+//! (pkg/kubelet/kuberuntime).
+
+use super::hint;
+use super::look::Look;
+use crate::engine::facts::{ContainerFacts, EventFacts, ProbeKind, Termination};
+use crate::engine::finding::Told;
+use crate::engine::words::Cause;
+
+/// Which of a container's probes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Readiness,
+    Liveness,
+    Startup,
+}
+
+/// What an `Unhealthy` event says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Answer<'m> {
+    pub asked: Asked,
+    /// The probe could not be carried out, as opposed to one that failed.
+    pub errored: bool,
+    pub said: &'m str,
+}
+
+/// Reads the message of an `Unhealthy` event.
+pub(super) fn answer(message: &str) -> Option<Answer<'_>> {
+    let probes = [("Readiness", Asked::Readiness), ("Liveness", Asked::Liveness), ("Startup", Asked::Startup)];
+    let (asked, rest) = probes.iter().find_map(|(name, asked)| Some((*asked, message.strip_prefix(name)?)))?;
+    let rest = rest.strip_prefix(" probe ")?;
+    match rest.strip_prefix("failed:") {
+        Some(said) => Some(Answer { asked, errored: false, said: said.trim_start() }),
+        None => {
+            let error = rest.strip_prefix("errored")?.split_once(": ").map_or("", |(_, error)| error);
+            Some(Answer { asked, errored: true, said: error })
+        }
+    }
+}
+
+impl Answer<'_> {
+    /// Why the container is not ready. What an exec probe prints is the program's own and may hold any words, so the
+    /// kind of probe comes before its answer.
+    pub(super) fn cause(&self, kind: Option<ProbeKind>) -> Cause {
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| self.said.contains(phrase));
+        if self.errored {
+            // The container ended while it was asked; how it ended tells more.
+            let gone = says(&["no running task", "not running", "not found"]);
+            return if gone { Cause::Unknown } else { Cause::ProbeErrored };
+        }
+        let timed_out =
+            says(&["context deadline exceeded", "i/o timeout", "Client.Timeout", "health rpc did not complete within"]);
+        match kind {
+            Some(ProbeKind::Exec) if self.said.starts_with("command ") && says(&[" timed out"]) => {
+                Cause::ReadinessTimeout
+            }
+            Some(ProbeKind::Exec) => Cause::ReadinessExec,
+            _ if says(&["HTTP probe failed with statuscode: "]) => Cause::ReadinessHttp,
+            _ if says(&["connection refused"]) => Cause::ReadinessRefused,
+            _ if timed_out => Cause::ReadinessTimeout,
+            // gRPC's own words for a connection that did not come about in time.
+            Some(ProbeKind::Grpc) if self.said.starts_with("timeout: ") => Cause::ReadinessTimeout,
+            Some(ProbeKind::Grpc) => Cause::ReadinessGrpc,
+            _ if says(&["(responded with \"", "grpc health protocol"]) => Cause::ReadinessGrpc,
+            _ if says(&["EOF", "connection reset by peer", "malformed HTTP", "HTTP response to HTTPS client"]) => {
+                Cause::ReadinessHttp
+            }
+            _ => Cause::Unknown,
+        }
+    }
+
+    /// The port that was asked: that of `dial tcp 10.0.0.9:8081: connect: …` or of `Get "http://10.0.0.9:8081/": …`.
+    pub(super) fn port(&self) -> Option<u16> {
+        let address = match (self.said.split_once("dial tcp "), self.said.split_once("://")) {
+            (Some((_, rest)), _) => rest.split(": ").next()?,
+            (None, Some((_, rest))) => rest.split(['/', '"', '?']).next()?,
+            (None, None) => return None,
+        };
+        address.rsplit_once(':')?.1.parse().ok()
+    }
+}
+
+/// The newest answer to the readiness probe of a container since `at`, and why it is not ready by that.
+pub(super) fn unready<'a>(
+    look: &Look<'_, 'a>,
+    container: &ContainerFacts,
+    at: jiff::Timestamp,
+    kind: Option<ProbeKind>,
+) -> Option<(Cause, Told<'a>)> {
+    let of_readiness = |event: &EventFacts| answer(&event.message).is_some_and(|a| a.asked == Asked::Readiness);
+    let told = look
+        .event_of(container, |event| hint::is(event, "Unhealthy") && hint::since(event, at) && of_readiness(event))?;
+    Some((answer(&told.event.message)?.cause(kind), told))
+}
+
+/// The kubelet ended this run because a probe failed. An exit code does not tell: the program may catch the signal and
+/// leave with any code, also 0.
+pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, run: &Termination) -> Option<Cause> {
+    Some(match killing(look, container, run)?.0 {
+        Asked::Startup => Cause::StartupProbeKilled,
+        Asked::Readiness | Asked::Liveness => Cause::LivenessKilled,
+    })
+}
+
+/// What the probe was answered for which the kubelet ended this run; else that it did.
+pub(super) fn told<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Termination) -> Option<Told<'a>> {
+    let (asked, killing) = killing(look, container, run)?;
+    let answered = |event: &EventFacts| answer(&event.message).is_some_and(|answer| answer.asked == asked);
+    let of_run = |event: &EventFacts| hint::is(event, "Unhealthy") && hint::during(event, run);
+    look.event_of(container, |event| of_run(event) && answered(event)).or(Some(killing))
+}
+
+fn killing<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Termination) -> Option<(Asked, Told<'a>)> {
+    let failed = |event: &EventFacts| {
+        let (name, rest) = event.message.strip_prefix("Container ")?.split_once(" failed ")?;
+        let asked = match rest.split(' ').next()? {
+            "liveness" => Asked::Liveness,
+            "startup" => Asked::Startup,
+            _ => return None,
+        };
+        (name == &*container.name).then_some(asked)
+    };
+    let of_run = |event: &EventFacts| hint::is(event, "Killing") && hint::during(event, run);
+    let told = look.event_of(container, |event| of_run(event) && failed(event).is_some())?;
+    Some((failed(told.event)?, told))
+}

@@ -1,0 +1,193 @@
+//! What events add to the classes that have no tests of their own for it.
+
+use std::sync::Arc;
+
+use super::build::*;
+use crate::engine::classify::{classify, notes};
+use crate::engine::facts::{ContainerTemplate, EventFacts, PodFacts, Snapshot, Termination};
+use crate::engine::words::{Cause, Class, Sureness};
+
+const POD: &str = "uid-web-6d-x";
+const BACK_OFF: &str = "Back-off pulling image \"127.0.0.1:5000/web:9\"";
+const NOT_FOUND: &str = "Failed to pull image \"127.0.0.1:5000/web:9\": rpc error: code = NotFound desc = failed to pull and unpack image \"127.0.0.1:5000/web:9\": failed to resolve reference \"127.0.0.1:5000/web:9\": 127.0.0.1:5000/web:9: not found";
+
+/// A note's source and text.
+fn shown(s: &Snapshot, now: i64) -> Vec<(String, String)> {
+    let symptoms = classify(s, at(now));
+    notes(s, &symptoms[0], at(now)).into_iter().map(|note| (note.source, note.text)).collect()
+}
+
+#[test]
+fn a_pull_whose_text_the_back_off_has_overwritten_is_told_by_its_event() {
+    let waits = || only(pod([waiting("ImagePullBackOff", BACK_OFF)]));
+    assert_eq!(single(&waits(), at(60)).cause, Cause::Unknown);
+    let s = hearing(waits(), POD, [event("Failed", NOT_FOUND, 20)]);
+    let symptom = single(&s, at(60));
+    assert_eq!((symptom.cause, symptom.sureness), (Cause::ImageNotFound, Sureness::Definitive));
+    assert_eq!(shown(&s, 60)[0].0, "pod/web-6d-x events[Failed]");
+    let of_another_pod = hearing(waits(), "uid-web-6d-y", [event("Failed", NOT_FOUND, 20)]);
+    assert_eq!(single(&of_another_pod, at(60)).cause, Cause::Unknown);
+    let of_a_start = hearing(waits(), POD, [event("Failed", "Error: failed to start container: not found", 20)]);
+    assert_eq!(single(&of_a_start, at(60)).cause, Cause::Unknown);
+}
+
+#[test]
+fn what_the_status_says_of_a_pull_comes_before_its_event() {
+    let s = only(pod([waiting("ErrImagePull", "unexpected status: 401 Unauthorized")]));
+    let s = hearing(s, POD, [event("Failed", NOT_FOUND, 20)]);
+    assert_eq!(single(&s, at(60)).cause, Cause::RegistryAuth);
+}
+
+#[test]
+fn a_pull_secret_that_was_not_found_is_named_where_the_registry_refuses() {
+    let missing = "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.";
+    let refused = |message| {
+        hearing(
+            only(pod([waiting("ErrImagePull", message)])),
+            POD,
+            [event("FailedToRetrieveImagePullSecret", missing, 9)],
+        )
+    };
+    assert_eq!(shown(&refused("unexpected status: 401 Unauthorized"), 60)[0].1, missing);
+    assert_eq!(shown(&refused("web:9: not found"), 60), []);
+}
+
+fn unscheduled(message: &str) -> PodFacts {
+    let unscheduled = Some(condition(false, "Unschedulable", message, 3));
+    PodFacts { node: None, started: None, sandbox_ready: None, unscheduled, ..pod([]) }
+}
+
+#[test]
+fn the_schedulers_event_stands_in_for_a_condition_that_says_nothing() {
+    let no_cpu = "0/3 nodes are available: 3 Insufficient cpu.";
+    let s = hearing(only(unscheduled("")), POD, [event("FailedScheduling", no_cpu, 5)]);
+    assert_eq!(single(&s, at(10)).cause, Cause::InsufficientResources);
+    let unheard = PodFacts { unscheduled: None, ..unscheduled("") };
+    assert_eq!(single(&only(unheard.clone()), at(10)).cause, Cause::NoScheduler);
+    let s = hearing(only(unheard), POD, [event("FailedScheduling", no_cpu, 5)]);
+    assert_eq!(single(&s, at(10)).cause, Cause::InsufficientResources);
+}
+
+#[test]
+fn a_node_that_an_autoscaler_has_asked_for_is_waited_for() {
+    let s = only(unscheduled("0/3 nodes are available: 3 Insufficient cpu."));
+    assert_eq!(single(&s, at(10)).grace_seconds, 300);
+    let s = hearing(s, POD, [event("TriggeredScaleUp", "pod triggered scale-up: [{pool 3->4 (max: 9)}]", 63)]);
+    assert_eq!(single(&s, at(70)).grace_seconds, 360);
+    assert_eq!(shown(&s, 70)[0].0, "pod/web-6d-x events[TriggeredScaleUp]");
+}
+
+#[test]
+fn what_a_pod_asks_for_is_shown_beside_what_nodes_have() {
+    let mut s = only(unscheduled("0/2 nodes are available: 2 Insufficient cpu."));
+    (s.nodes.largest_cpu, s.nodes.largest_memory) = (4000, 8 << 30);
+    let greedy = ContainerTemplate { cpu_request: Some(4500), memory_request: Some(1 << 30), ..template("web") };
+    let s = with_template(s, vec![greedy]);
+    let text = "a pod asks for cpu 4500m and memory 1Gi; no node has more than cpu 4 or memory 8Gi in all";
+    assert_eq!(shown(&s, 10), [("nodes".to_owned(), text.to_owned())]);
+}
+
+#[test]
+fn taints_are_told_with_what_they_stand_for() {
+    let text = |message| shown(&only(unscheduled(message)), 10)[0].1.clone();
+    assert_eq!(
+        text(
+            "0/3 nodes are available: 1 node(s) had untolerated taint {dedicated: gpu}, 2 node(s) had untolerated taint {node.kubernetes.io/disk-pressure: }."
+        ),
+        "taint dedicated=gpu on 1 node; taint node.kubernetes.io/disk-pressure, which stands for a condition of the node, on 2 nodes"
+    );
+    assert!(text("0/3 nodes are available: 3 node(s) had untolerated taint(s).").contains("kubectl get nodes"));
+}
+
+fn refused(events: impl IntoIterator<Item = EventFacts>) -> Snapshot {
+    let mut s = snapshot([]);
+    let revision = Arc::make_mut(&mut s.revisions[1]);
+    revision.replicas = 0;
+    let no_account =
+        "pods \"web-6d-\" is forbidden: error looking up service account shop/web: serviceaccount \"web\" not found";
+    revision.replica_failure = Some(condition(true, "FailedCreate", no_account, 10));
+    hearing(s, NEW, events)
+}
+
+const QUOTA: &str = "Error creating: pods \"web-6d-x\" is forbidden: exceeded quota: team, requested: limits.cpu=2, used: limits.cpu=9, limited: limits.cpu=10";
+
+#[test]
+fn a_refusal_that_came_after_the_condition_is_the_present_one() {
+    assert_eq!(single(&refused([]), at(60)).cause, Cause::ServiceAccountMissing);
+    let s = refused([event("FailedCreate", QUOTA, 50)]);
+    assert_eq!(single(&s, at(60)).cause, Cause::QuotaExceeded);
+    let [_, numbers] = &*shown(&s, 60) else { panic!("the event and its numbers") };
+    assert_eq!(numbers.0, "resourcequota/team");
+    assert_eq!(numbers.1, "limits.cpu: 2 asked for, 1 left (9 of 10 used)");
+    assert_eq!(single(&refused([event("FailedCreate", QUOTA, 5)]), at(60)).cause, Cause::ServiceAccountMissing);
+}
+
+#[test]
+fn an_event_alone_refuses_nothing() {
+    let mut s = refused([event("FailedCreate", QUOTA, 50)]);
+    Arc::make_mut(&mut s.revisions[1]).replica_failure = None;
+    assert_eq!(classify(&s, at(60)), []);
+}
+
+const SYSTEM_OOM: &str = "System OOM encountered, victim process: web, pid: 4711";
+
+#[test]
+fn a_node_that_ran_out_of_memory_says_so_at_the_time_of_the_kill() {
+    let killed = |second| {
+        let s = only(pod([looping(2, ended(137, "Error"))]));
+        hearing(s, "n1", [event("SystemOOM", SYSTEM_OOM, second)])
+    };
+    let s = killed(8);
+    assert_eq!(single(&s, at(20)).cause, Cause::NodeOutOfMemory);
+    assert_eq!(shown(&s, 20)[0].0, "node/n1 events[SystemOOM]");
+    assert_eq!(single(&killed(-300), at(20)).cause, Cause::Unknown);
+    assert_eq!(single(&killed(60), at(70)).cause, Cause::Unknown);
+}
+
+#[test]
+fn where_nodes_may_not_be_seen_their_loss_is_told_by_an_event() {
+    let lost = |total, second, ready_since| {
+        let mut s = only(PodFacts { ready_since: Some(at(ready_since)), ..pod([running(10)]) });
+        s.nodes.total = total;
+        s.nodes.own.clear();
+        hearing(s, POD, [event("NodeNotReady", "Node is not ready", second)])
+    };
+    let class = |s: &Snapshot, now| single(s, at(now)).class;
+    assert_eq!(class(&lost(0, 101, 100), 150), Class::NodeLost);
+    assert_eq!(class(&lost(2, 101, 100), 150), Class::Unready, "nodes speak for themselves");
+    assert_eq!(class(&lost(0, 101, 300), 350), Class::Unready, "it was ready since");
+    assert_eq!(class(&lost(0, 101, 100), 800), Class::Unready, "long ago");
+}
+
+#[test]
+fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_command() {
+    let s = only(pod([looping(2, ended(143, "Error"))]));
+    let (source, text) = shown(&s, 20).remove(0);
+    assert_eq!(source, "cause unknown");
+    assert_eq!(
+        text,
+        "looked at how the container's run ended; missing: its events, which were not read; its log, which was not read; \
+         next: kubectl -n shop logs web-6d-x -c web --previous"
+    );
+    let heard = |events: Vec<EventFacts>| {
+        shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1
+    };
+    assert!(heard(Vec::new()).contains("its events, of which none is left: they expire after an hour;"));
+    assert!(
+        heard(vec![event("BackOff", "Back-off restarting failed container", 9)]).contains("among the 1 that are left;")
+    );
+}
+
+#[test]
+fn a_failure_after_the_rollout_was_complete_says_so() {
+    let late = Termination { finished: Some(at(7400)), ..ended(1, "Error") };
+    let mut s = only(pod([looping(2, late)]));
+    s.workload.completed = Some(at(100));
+    let [(source, text)] = &*shown(&s, 7500) else { panic!("one note") };
+    assert_eq!(source, "deployment conditions[Progressing]");
+    assert!(text.ends_with("; this began 2 h later"), "{text}");
+    s.workload.completed = Some(at(7390));
+    assert_eq!(shown(&s, 7500), [], "it broke at once");
+    s.workload.completed = Some(at(-50));
+    assert_eq!(shown(&s, 7500), [], "that was the rollout before");
+}
