@@ -202,30 +202,37 @@ fn settle(
     }
 }
 
-/// An action that the objects show was carried out and that the incident does not tell of: the process that wrote it
-/// ended, or lost the answer, before it could.
-pub fn unrecorded(work: &Work<'_>, incident: &Incident) -> Option<ActionRecord> {
-    let intent = incident.intent()?;
-    let told = incident.status.as_ref().is_some_and(|s| s.actions.iter().any(|a| a.kind == intent.kind));
+/// Actions that the objects show were carried out and that the incident does not tell of, in their order: the process
+/// that wrote them ended, or lost the answer, before it could.
+pub fn unrecorded(work: &Work<'_>, incident: &Incident) -> Vec<ActionRecord> {
+    let (Some(intent), Some(name)) = (incident.intent(), incident.metadata.name.as_deref()) else { return Vec::new() };
+    let action = |kind| ActionRecord {
+        at: work.now,
+        kind,
+        from: intent.failing.hash.clone(),
+        to: intent.target.hash.clone(),
+        incident: name.into(),
+    };
+    let put_back = freeze::is_put_back(work.s, intent, name).then(|| action(ActionKind::RollBack));
+    let put_back = put_back.filter(|action| !record::tells_of(incident, action));
+    let whole = is_done_untold(work, incident, (intent.kind, name)).then(|| action(intent.kind));
+    put_back.into_iter().chain(whole).collect()
+}
+
+/// What was intended is in force, and neither the incident tells of it nor is it about to be done once more.
+fn is_done_untold(work: &Work<'_>, incident: &Incident, (kind, name): (ActionKind, &str)) -> bool {
+    let told = incident.status.as_ref().is_some_and(|s| s.actions.iter().any(|a| a.kind == kind));
     if told || work.decision.action.is_some() {
-        return None;
+        return false;
     }
-    let name = incident.metadata.name.as_deref()?;
     let w = &work.s.workload;
-    let done = match intent.kind {
+    match kind {
         ActionKind::RollBack => {
             work.s.memory.open.iter().any(|open| &*open.name == name && lifecycle::acted(work.s, open))
         }
         ActionKind::Freeze | ActionKind::Pause => w.paused && w.paused_for.as_deref() == Some(name),
         ActionKind::Resume => false,
-    };
-    done.then(|| ActionRecord {
-        at: work.now,
-        kind: intent.kind,
-        from: intent.failing.hash.clone(),
-        to: intent.target.hash.clone(),
-        incident: name.into(),
-    })
+    }
 }
 
 /// The incident, created with evidence and intent if it does not exist, or with its new intent if that changed.
@@ -244,7 +251,7 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
     if intended || record::goes_on(&existing, work.decision) {
         return Ok(Some(existing));
     }
-    let status = record::update(&existing, work.decision, record.progress, None, work.now);
+    let status = record::update(&existing, work.decision, record.progress, &[], work.now);
     let written = write::incident_status(&ctx.client, &ctx.own, &existing, &status);
     work.trace.call("record", written).await.map(Some)
 }

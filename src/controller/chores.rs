@@ -115,7 +115,7 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
             }
             Some(at) => ended.entry(incident.spec.workload.uid.clone()).or_default().push((at, incident)),
             None if is_abandoned(ctx, &incident) => {
-                let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), None, now);
+                let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), &[], now);
                 let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await;
                 outcome = outcome.and(written.map(drop));
             }

@@ -6,6 +6,7 @@ pub mod context;
 pub mod fleet;
 pub mod health;
 mod inquiry;
+mod looks;
 pub mod own_streams;
 pub mod parts;
 pub mod policy_status;

@@ -1,6 +1,7 @@
 //! The parts of the program that run side by side, all of which are needed. A part that panics must not be missed in
 //! silence: the first that ends is told, and the process is started anew.
 
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
 /// A part ended that was to go on.
@@ -60,6 +61,11 @@ impl Parts {
     pub async fn abort(mut self) {
         self.0.shutdown().await;
     }
+}
+
+/// Resolves when the process is to end.
+pub async fn ended(mut shutdown: watch::Receiver<bool>) {
+    let _ = shutdown.wait_for(|end| *end).await;
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! What an incident should say after a decision. Pure: the caller writes it if it differs from what is there.
 
-use std::collections::BTreeMap;
+mod conditions;
+mod opening;
 
 use jiff::Timestamp;
-use kube::core::ObjectMeta;
 
-use crate::api::condition::{self, Wanted};
-use crate::api::incident::{Incident, IncidentSpec, IncidentStatus, Opened, TimelineEntry, WorkloadRef};
-use crate::api::keys;
+pub use self::opening::{Record, open};
+use crate::api::condition;
+use crate::api::incident::{Incident, IncidentStatus, TimelineEntry};
 use crate::engine::decision::{Action, Decision, Outcome, Progress};
-use crate::engine::facts::{Snapshot, WorkloadFacts};
 use crate::engine::finding::Finding;
 use crate::engine::first_signal;
-use crate::engine::memory::{ActionRecord, Intent, RevisionRef};
-use crate::engine::words::{ActionKind, Fault, Severity};
+use crate::engine::memory::{ActionRecord, Intent};
+use crate::engine::words::ActionKind;
 
 /// Findings kept in an incident.
 const MAX_FINDINGS: usize = 8;
@@ -24,56 +23,12 @@ const BLOCKED: &str = "ActionBlocked";
 /// Actions kept.
 const MAX_ACTIONS: usize = 16;
 
-/// The identity of an incident, from the decision that records it.
-pub struct Record<'a> {
-    pub name: &'a str,
-    pub failing: &'a RevisionRef,
-    pub episode: u32,
-    pub severity: Severity,
-    pub progress: Progress,
-}
-
-/// The object that opens an incident: evidence and intent are in it before anything is done.
-pub fn open(s: &Snapshot, decision: &Decision, record: &Record, now: Timestamp) -> Incident {
-    let w = &s.workload;
-    let spec = IncidentSpec {
-        workload: reference(w),
-        opened: Opened {
-            at: now,
-            policy: s.policy.reference.to_string(),
-            severity: record.severity,
-            failing: record.failing.clone(),
-            episode: record.episode,
-            why: bounded(&decision.why, 1024),
-            verdict: decision.verdict.clone(),
-            findings: findings(decision),
-            intent: intent(decision).cloned(),
-            impact: s.policy.impact.clone(),
-        },
-        approval: None,
-        acknowledged: None,
-        notes: Vec::new(),
-    };
-    let labels = BTreeMap::from([
-        (keys::WORKLOAD.to_owned(), label(&w.name)),
-        (keys::WORKLOAD_UID.to_owned(), label(&w.uid)),
-        (keys::FAILING.to_owned(), label(&record.failing.hash)),
-    ]);
-    let metadata = ObjectMeta {
-        name: Some(record.name.to_owned()),
-        namespace: Some(w.namespace.to_string()),
-        labels: Some(labels),
-        ..ObjectMeta::default()
-    };
-    Incident { metadata, spec, status: None }
-}
-
 /// The status of an open incident after a decision, given what was done.
 pub fn update(
     incident: &Incident,
     decision: &Decision,
     progress: Progress,
-    done: Option<&ActionRecord>,
+    done: &[ActionRecord],
     now: Timestamp,
 ) -> IncidentStatus {
     let before = incident.status.clone().unwrap_or_default();
@@ -84,14 +39,14 @@ pub fn update(
     if opening {
         first(&mut status, incident);
     }
-    add_action(&mut status, incident.intent(), done);
+    add_actions(&mut status, incident, done);
     assess(&mut status, incident, decision);
     if before.progress != Some(progress)
         && let Some((what, text)) = entered(progress, decision)
     {
         tell(&mut status, now, what, text);
     }
-    set_conditions(&mut status, incident.metadata.generation, now);
+    conditions::set(&mut status, incident.metadata.generation, now);
     status
 }
 
@@ -110,24 +65,24 @@ pub fn blocked(incident: &Incident, kind: ActionKind, error: &str, now: Timestam
         // What the incident did to the workload is in force until then.
         return status;
     }
-    set_conditions(&mut status, incident.metadata.generation, now);
-    let wanted = wanted("Mitigated", Some(false), BLOCKED, error);
+    conditions::set(&mut status, incident.metadata.generation, now);
+    let wanted = conditions::wanted("Mitigated", Some(false), BLOCKED, error);
     condition::set(&mut status.conditions, wanted, incident.metadata.generation, now);
     status
 }
 
-/// The status of an incident that is over, given how and why it ended, and an action that it did not tell of yet.
+/// The status of an incident that is over, given how and why it ended, and actions that it did not tell of yet.
 pub fn close(
     incident: &Incident,
     (outcome, because): (Outcome, &str),
-    done: Option<&ActionRecord>,
+    done: &[ActionRecord],
     now: Timestamp,
 ) -> IncidentStatus {
     let mut status = incident.status.clone().unwrap_or_default();
     if status.conditions.is_empty() {
         first(&mut status, incident);
     }
-    add_action(&mut status, incident.intent(), done);
+    add_actions(&mut status, incident, done);
     status.observed_generation = incident.metadata.generation;
     status.progress = None;
     status.outcome = Some(outcome);
@@ -135,7 +90,7 @@ pub fn close(
     status.refusal = None;
     status.why = Some(bounded(because, 1024));
     tell(&mut status, now, outcome.into(), because.to_owned());
-    set_conditions(&mut status, incident.metadata.generation, now);
+    conditions::set(&mut status, incident.metadata.generation, now);
     status
 }
 
@@ -174,10 +129,6 @@ pub fn intent(decision: &Decision) -> Option<&Intent> {
 pub fn goes_on(incident: &Incident, decision: &Decision) -> bool {
     let under_way = |wanted: &Intent| incident.intent().is_some_and(|before| wanted.goes_on_with(before));
     decision.verdict.is_none() && intent(decision).is_some_and(under_way)
-}
-
-pub fn reference(w: &WorkloadFacts) -> WorkloadRef {
-    WorkloadRef { kind: "Deployment".to_owned(), name: w.name.to_string(), uid: w.uid.to_string() }
 }
 
 /// What was known when the incident was opened goes into the status first, so that it tells the whole story.
@@ -234,66 +185,6 @@ fn done_word(kind: ActionKind) -> &'static str {
     }
 }
 
-fn set_conditions(status: &mut IncidentStatus, generation: Option<i64>, now: Timestamp) {
-    let wanted = [detected(status), attributed(status), mitigated(status), recovered(status), succeeded(status)];
-    for one in wanted {
-        condition::set(&mut status.conditions, one, generation, now);
-    }
-}
-
-fn wanted(kind: &'static str, status: Option<bool>, reason: impl Into<String>, message: impl Into<String>) -> Wanted {
-    Wanted { kind, status, reason: reason.into(), message: message.into() }
-}
-
-fn detected(status: &IncidentStatus) -> Wanted {
-    let class = status.class.clone().unwrap_or_default();
-    let reason = class.split('/').next().filter(|c| !c.is_empty()).unwrap_or("Detected").to_owned();
-    wanted("Detected", Some(true), reason, class)
-}
-
-fn attributed(status: &IncidentStatus) -> Wanted {
-    match &status.verdict {
-        Some(v) => wanted("Attributed", Some(v.fault != Fault::Unknown), v.fault.to_string(), v.because.clone()),
-        None => wanted("Attributed", None, "NotYet", "there is no verdict yet"),
-    }
-}
-
-fn mitigated(status: &IncidentStatus) -> Wanted {
-    match (status.actions.last(), &status.refusal) {
-        (Some(a), _) => wanted("Mitigated", Some(true), done_word(a.kind), format!("{} → {}", a.from, a.to)),
-        (None, Some(r)) => wanted("Mitigated", Some(false), r.reason.to_string(), r.because.clone()),
-        (None, None) if status.outcome.is_some() => {
-            wanted("Mitigated", Some(false), "NotNeeded", "it went away by itself")
-        }
-        (None, None) => wanted("Mitigated", None, "Acting", "an action is under way"),
-    }
-}
-
-fn recovered(status: &IncidentStatus) -> Wanted {
-    let why = status.why.clone().unwrap_or_default();
-    match (status.outcome, status.progress) {
-        (Some(Outcome::Recovered | Outcome::Cleared), _) => wanted("Recovered", Some(true), "Stable", why),
-        (Some(outcome), _) => wanted("Recovered", None, outcome.to_string(), why),
-        (None, Some(Progress::Frozen)) => wanted("Recovered", Some(true), "Frozen", why),
-        (None, Some(progress)) => wanted("Recovered", Some(false), format!("{progress:?}"), why),
-        (None, None) => wanted("Recovered", None, "NotYet", why),
-    }
-}
-
-fn succeeded(status: &IncidentStatus) -> Wanted {
-    let why = status.why.clone().unwrap_or_default();
-    match (status.outcome, status.progress) {
-        (Some(Outcome::Recovered | Outcome::Cleared | Outcome::Superseded), _) => {
-            wanted("Succeeded", Some(true), status.outcome.map(|o| o.to_string()).unwrap_or_default(), why)
-        }
-        (Some(Outcome::Abandoned), _) => wanted("Succeeded", Some(false), "Abandoned", why),
-        (None, Some(p @ (Progress::Ineffective | Progress::Retaken))) => {
-            wanted("Succeeded", Some(false), format!("{p:?}"), why)
-        }
-        (None, _) => wanted("Succeeded", None, "Open", why),
-    }
-}
-
 fn tell(status: &mut IncidentStatus, at: Timestamp, what: &str, text: String) {
     if status.timeline.len() < MAX_TIMELINE {
         status.timeline.push(TimelineEntry { at, what: what.to_owned(), text: bounded(&text, 512) });
@@ -308,15 +199,20 @@ fn lead(findings: &[Finding]) -> Option<&Finding> {
     findings.iter().find(|f| f.newest)
 }
 
-/// Adds an action that is not told of yet. What was undone and is done once more is told again.
-fn add_action(status: &mut IncidentStatus, intent: Option<&Intent>, done: Option<&ActionRecord>) {
-    let again = intent.filter(|i| i.attempt > 1).map(Intent::made);
-    let told = |a: &ActionRecord, d: &ActionRecord| same_action(a, d) && again.is_none_or(|made| made <= a.at);
-    let Some(action) = done.filter(|d| !status.actions.iter().any(|a| told(a, d))) else { return };
-    if status.actions.len() < MAX_ACTIONS {
-        status.actions.push(action.clone());
+/// The incident tells of the action. What was undone and is done once more is to be told again.
+pub fn tells_of(incident: &Incident, action: &ActionRecord) -> bool {
+    let again = incident.intent().filter(|i| i.attempt > 1).map(Intent::made);
+    let told = |a: &ActionRecord| same_action(a, action) && again.is_none_or(|made| made <= a.at);
+    incident.status.as_ref().is_some_and(|status| status.actions.iter().any(told))
+}
+
+fn add_actions(status: &mut IncidentStatus, incident: &Incident, done: &[ActionRecord]) {
+    for action in done.iter().filter(|action| !tells_of(incident, action)) {
+        if status.actions.len() < MAX_ACTIONS {
+            status.actions.push(action.clone());
+        }
+        tell(status, action.at, done_word(action.kind), format!("{} → {}", action.from, action.to));
     }
-    tell(status, action.at, done_word(action.kind), format!("{} → {}", action.from, action.to));
 }
 
 fn same_action(a: &ActionRecord, b: &ActionRecord) -> bool {
@@ -325,9 +221,4 @@ fn same_action(a: &ActionRecord, b: &ActionRecord) -> bool {
 
 fn bounded(text: &str, max: usize) -> String {
     crate::cluster::text::head(text, max).to_owned()
-}
-
-/// Label values are at most 63 bytes; a longer name is cut, and found again by the spec.
-fn label(value: &str) -> String {
-    crate::cluster::text::head(value, 63).trim_end_matches(['-', '.', '_']).to_owned()
 }

@@ -1,33 +1,25 @@
 //! The storm's parent incident: opened when too much fails at once, closed when that passes.
 
-use std::collections::BTreeMap;
+mod parent;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::ResourceExt;
-use kube::core::ObjectMeta;
 use tokio::time::Instant;
 
 use super::context::{Context, incident_reference};
 use super::write;
-use crate::api::incident::{Incident, IncidentSpec, IncidentStatus, Opened, TimelineEntry, WorkloadRef};
-use crate::api::{condition, keys};
+use crate::api::incident::{Incident, IncidentStatus};
+use crate::api::keys;
 use crate::cluster::apply::Error;
 use crate::cluster::chain::chain;
 use crate::cluster::events::About;
-use crate::engine::decision::{Outcome, Progress};
 use crate::engine::facts::Name;
-use crate::engine::memory::RevisionRef;
 use crate::engine::storm::{Weather, overridden_by};
-use crate::engine::words::{RefusalReason, Severity};
+use crate::engine::words::RefusalReason;
 
-/// The brake engaged, or engaged again.
-const STORM: &str = "Storm";
-/// A person let go of it.
-const OVERRIDDEN: &str = "Overridden";
-/// Entries of the timeline, so that the end still fits in.
-const MAX_WORDS: usize = 60;
 /// Workloads listed in the parent incident.
 const MAX_AFFECTED: usize = 100;
 
@@ -114,10 +106,10 @@ async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) ->
         Some(incident) => (*incident).clone(),
         None => {
             tracing::warn!(incident = name, why, "a storm began");
-            write::create_incident(&ctx.client, &ctx.own, &parent(ctx, name, &why, now)).await?
+            write::create_incident(&ctx.client, &ctx.own, &parent::open(&ctx.namespace, name, &why, now)).await?
         }
     };
-    let status = status(ctx, &incident, &why, now);
+    let status = parent::status(&incident, &why, affected_now(ctx), now);
     let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
     let reference = incident_reference(&written);
     let about = About { regarding: &reference, related: None };
@@ -127,7 +119,7 @@ async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) ->
 
 /// Adds workloads that joined since, and what a person said.
 async fn follow(ctx: &Context, incident: &Incident, before: IncidentStatus, now: Timestamp) -> Result<(), Error> {
-    let said = word(incident, &before, now);
+    let said = parent::word(incident, &before, now);
     let mut affected = before.affected.clone();
     affected.extend(affected_now(ctx).into_iter().filter(|a| !before.affected.contains(a)));
     affected.truncate(MAX_AFFECTED);
@@ -141,26 +133,9 @@ async fn follow(ctx: &Context, incident: &Incident, before: IncidentStatus, now:
         status.why = Some(said.text.clone());
         status.timeline.push(said);
     }
-    conditions(&mut status, incident, now);
+    parent::conditions(&mut status, incident, now);
     write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
     Ok(())
-}
-
-/// A person's word that the record does not tell of yet. The timeline is bounded; who goes back and forth for longer than
-/// that is heeded all the same.
-fn word(incident: &Incident, before: &IncidentStatus, now: Timestamp) -> Option<TimelineEntry> {
-    let by = overridden_by(incident.spec.approval.as_ref(), &incident.name_any());
-    let told = before.timeline.iter().rev().find(|e| e.what == OVERRIDDEN || e.what == STORM);
-    let overridden = told.is_some_and(|e| e.what == OVERRIDDEN);
-    if by.is_some() == overridden || before.timeline.len() >= MAX_WORDS {
-        return None;
-    }
-    Some(match by {
-        Some(by) => {
-            entry(now, OVERRIDDEN, &format!("{by} lets workloads be judged one by one although it has not passed"))
-        }
-        None => entry(now, STORM, "the word was taken back; nothing is done automatically until it has passed"),
-    })
 }
 
 /// The brake holds until the record says that the storm is over.
@@ -177,12 +152,7 @@ async fn end(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
 
 /// Records that the storm is over.
 pub async fn close(ctx: &Context, incident: &Incident, now: Timestamp) -> Result<(), Error> {
-    let mut status = incident.status.clone().unwrap_or_default();
-    status.outcome = Some(Outcome::Cleared);
-    status.closed_at = Some(now);
-    status.progress = None;
-    status.timeline.push(entry(now, "Cleared", "the storm has passed; workloads are judged one by one again"));
-    conditions(&mut status, incident, now);
+    let status = parent::closed(incident, now);
     write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
     Ok(())
 }
@@ -207,61 +177,4 @@ pub fn wake_failing(ctx: &Context) {
 
 fn affected_now(ctx: &Context) -> Vec<String> {
     ctx.fleet.failing().iter().map(ToString::to_string).take(MAX_AFFECTED).collect()
-}
-
-fn parent(ctx: &Context, name: &str, why: &str, now: Timestamp) -> Incident {
-    let nothing = RevisionRef { name: "".into(), uid: "".into(), hash: "".into() };
-    let metadata = ObjectMeta {
-        name: Some(name.to_owned()),
-        namespace: Some(ctx.namespace.clone()),
-        labels: Some(BTreeMap::from([(keys::STORM.to_owned(), "true".to_owned())])),
-        ..ObjectMeta::default()
-    };
-    let opened = Opened {
-        at: now,
-        policy: String::new(),
-        severity: Severity::Critical,
-        failing: nothing,
-        episode: 1,
-        why: why.to_owned(),
-        verdict: None,
-        findings: Vec::new(),
-        intent: None,
-        impact: None,
-    };
-    let workload = WorkloadRef { kind: "Storm".to_owned(), name: "many".to_owned(), uid: String::new() };
-    let spec = IncidentSpec { workload, opened, approval: None, acknowledged: None, notes: Vec::new() };
-    Incident { metadata, spec, status: None }
-}
-
-fn status(ctx: &Context, incident: &Incident, why: &str, now: Timestamp) -> IncidentStatus {
-    let mut status = IncidentStatus {
-        progress: Some(Progress::Held),
-        why: Some(why.to_owned()),
-        affected: affected_now(ctx),
-        timeline: vec![entry(now, STORM, why)],
-        ..IncidentStatus::default()
-    };
-    conditions(&mut status, incident, now);
-    status
-}
-
-fn conditions(status: &mut IncidentStatus, incident: &Incident, now: Timestamp) {
-    let over = status.outcome.is_some();
-    let why = status.why.clone().unwrap_or_default();
-    let wanted = [
-        ("Detected", Some(true), "Storm"),
-        ("Attributed", None, "NotYet"),
-        ("Mitigated", Some(false), "Storm"),
-        ("Recovered", Some(over), if over { "Cleared" } else { "Storm" }),
-        ("Succeeded", over.then_some(true), if over { "Cleared" } else { "Open" }),
-    ];
-    for (kind, value, reason) in wanted {
-        let wanted = condition::Wanted { kind, status: value, reason: reason.to_owned(), message: why.clone() };
-        condition::set(&mut status.conditions, wanted, incident.metadata.generation, now);
-    }
-}
-
-fn entry(at: Timestamp, what: &str, text: &str) -> TimelineEntry {
-    TimelineEntry { at, what: what.to_owned(), text: text.to_owned() }
 }

@@ -40,17 +40,19 @@ async fn update(
     outcome: &Outcome,
     incident: &Incident,
 ) -> Result<(), Error> {
-    let unrecorded = act::unrecorded(work, incident);
-    let acted = match outcome {
-        Outcome::Acted(action) => Some(action),
-        Outcome::Nothing | Outcome::Overtaken => unrecorded.as_ref(),
-    };
+    let mut done = act::unrecorded(work, incident);
+    // What another process did is told in the words it was decided with.
+    let why = if done.is_empty() { &work.decision.why } else { &incident.spec.opened.why };
+    if let Outcome::Acted(action) = outcome {
+        done.push(action.clone());
+    }
+    let acted = done.last();
     // What was just carried out is being watched from now on.
     let progress = match (acted.map(|a| a.kind), progress) {
         (Some(ActionKind::RollBack | ActionKind::Freeze), Progress::Acting) => Progress::Recovering,
         (_, progress) => progress,
     };
-    let mut status = record::update(incident, work.decision, progress, acted, work.now);
+    let mut status = record::update(incident, work.decision, progress, &done, work.now);
     if let Some(told) = scene::tell(ctx, work, incident).await {
         told.add_to(&mut status);
     }
@@ -65,8 +67,6 @@ async fn update(
     if !is_told(&written) {
         return written.map(drop);
     }
-    // What another process did is told in the words it was decided with.
-    let why = if unrecorded.is_some() { &incident.spec.opened.why } else { &work.decision.why };
     let incident = Incident { status: Some(status), ..incident.clone() };
     // Half a freeze is no news yet: the whole is told a moment later.
     let whole = |a: &&ActionRecord| incident.intent().is_none_or(|i| i.kind != ActionKind::Freeze || a.kind == i.kind);
@@ -135,7 +135,7 @@ async fn close(
 ) -> Result<(), Error> {
     let Some(incident) = ctx.own.incidents.get(&work.s.workload.namespace, name) else { return Ok(()) };
     let unrecorded = act::unrecorded(work, &incident);
-    let status = record::close(&incident, (outcome, because), unrecorded.as_ref(), work.now);
+    let status = record::close(&incident, (outcome, because), &unrecorded, work.now);
     let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);
@@ -144,7 +144,7 @@ async fn close(
     let related = incident_reference(&incident);
     let about = About { regarding: &deployment, related: Some(&related) };
     let newest = work.decision.newest.as_ref().map_or("", |r| &*r.name);
-    if let Some(action) = &unrecorded {
+    if let Some(action) = unrecorded.last() {
         tell_action(ctx, about, &incident, (action.kind, &incident.spec.opened.why)).await;
     }
     match (outcome, &work.decision.action) {

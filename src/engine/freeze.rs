@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::facts::{RevisionFacts, Snapshot};
 use super::memory::Intent;
+use super::words::ActionKind;
 
 /// How often one freeze is begun. Once is enough unless the owner takes the template back within the moment that the
 /// controller needs to scale the baseline up.
@@ -54,6 +55,15 @@ fn with_baseline(s: &Snapshot, baseline: &RevisionFacts) -> Step {
     let refused = baseline.replica_failure.as_ref().is_some_and(|f| f.status);
     let taken_back = !is_template_of(s, baseline);
     if baseline.replicas > 0 || (taken_back && !refused) { Step::PauseAndScale } else { Step::Wait }
+}
+
+/// The objects show the first half of the freeze that the incident `name` intends, and not yet the second: the
+/// baseline's template went back, which is marked with the incident.
+pub fn is_put_back(s: &Snapshot, intent: &Intent, name: &str) -> bool {
+    let w = &s.workload;
+    let marked = w.incident_mark.as_deref() == Some(name) && w.generation > intent.generation;
+    let baseline = s.revisions.iter().find(|r| r.uid == intent.target.uid);
+    intent.kind == ActionKind::Freeze && marked && !w.paused && baseline.is_some_and(|r| is_template_of(s, r))
 }
 
 fn is_template_of(s: &Snapshot, revision: &RevisionFacts) -> bool {

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use super::rig::{OWN, Rig, WEB, second, web};
 use super::server::{Call, Strike};
 use crate::cluster::store::WorkloadKey;
-use crate::controller::run;
+use crate::controller::looks;
 use crate::server::Health;
 
 struct Loop {
@@ -25,7 +25,7 @@ async fn start() -> Loop {
     let (end, ending) = watch::channel(false);
     let (_, nothing) = tokio::sync::mpsc::unbounded_channel();
     let woken = std::mem::replace(&mut rig.woken, nothing);
-    let task = tokio::spawn(run::work(rig.ctx.clone(), woken, 8, Health::default(), ending));
+    let task = tokio::spawn(looks::work(rig.ctx.clone(), woken, 8, Health::default(), ending));
     Loop { rig, end, task }
 }
 

@@ -83,7 +83,7 @@ fn of_taints(message: &str) -> Option<(String, String)> {
     if !taints.is_empty() {
         return Some(("nodes".to_owned(), taints.join("; ")));
     }
-    let unnamed = scheduling::parse(message).reasons.find(|reason| reason.text.contains("taint(s)"))?;
+    let unnamed = scheduling::reasons(message).find(|reason| reason.text.contains("taint(s)"))?;
     let text = format!(
         "taints that the scheduler does not name on {}: kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
         nodes(unnamed.nodes)

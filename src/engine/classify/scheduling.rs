@@ -17,18 +17,8 @@ use crate::engine::words::{Cause, Class, Sureness};
 /// also rule out nodes that were never meant for the pod, such as the control plane; so a node that came further says
 /// more than they do. Among equals the one that rules out most nodes wins.
 pub(super) fn read(table: &Table, message: &str) -> Option<Reading> {
-    let told = parse(message).reasons.filter_map(|reason| Some((reason.nodes, table.read_part(reason.text)?)));
+    let told = reasons(message).filter_map(|reason| Some((reason.nodes, table.read_part(reason.text)?)));
     told.max_by_key(|(nodes, said)| (how_far(said.cause), *nodes)).map(|(_, said)| said)
-}
-
-/// The sentence in its parts.
-#[derive(Clone, Debug)]
-pub(super) struct Sentence<'t> {
-    /// How many nodes there are; 0 where the sentence does not say.
-    pub nodes: u32,
-    pub reasons: Reasons<'t>,
-    /// Why nothing was preempted. It repeats the nodes and holds reasons of its own, which are none of the pod's.
-    pub preemption: Option<&'t str>,
 }
 
 /// What ruled out so many nodes; 0 where the sentence gives no number, since it then speaks of all.
@@ -38,17 +28,15 @@ pub(super) struct Reason<'t> {
     pub text: &'t str,
 }
 
-/// Takes the sentence apart. A text that is no such sentence is one reason without a number.
-pub(super) fn parse(message: &str) -> Sentence<'_> {
-    let (own, preemption) = match message.split_once(" preemption: ") {
-        Some((own, preemption)) => (own, Some(preemption)),
-        None => (message, None),
-    };
-    let (head, reasons) = own.split_once("nodes are available: ").unwrap_or(("", own));
-    let nodes = head.trim_end().strip_prefix("0/").and_then(|nodes| nodes.parse().ok()).unwrap_or(0);
+/// The reasons that the sentence gives. A text that is no such sentence is one reason without a number.
+///
+/// What is said of preemption repeats the nodes and holds reasons of its own, which are none of the pod's.
+pub(super) fn reasons(message: &str) -> Reasons<'_> {
+    let own = message.split_once(" preemption: ").map_or(message, |(own, _)| own);
+    let told = own.split_once("nodes are available: ").map_or(own, |(_, reasons)| reasons);
     // What the allocation of devices adds before the preemption.
-    let reasons = reasons.strip_suffix(" no new claims to deallocate,").unwrap_or(reasons);
-    Sentence { nodes, reasons: Reasons { rest: reasons.trim_end_matches('.') }, preemption }
+    let told = told.strip_suffix(" no new claims to deallocate,").unwrap_or(told);
+    Reasons { rest: told.trim_end_matches('.') }
 }
 
 /// A taint that the scheduler names. Since Kubernetes 1.36 it does not.
@@ -79,7 +67,7 @@ impl Taint<'_> {
 
 /// The taints that a sentence names.
 pub(super) fn taints(message: &str) -> impl Iterator<Item = Taint<'_>> {
-    parse(message).reasons.filter_map(|reason| {
+    reasons(message).filter_map(|reason| {
         let (_, taint) = reason.text.split_once("taint {")?;
         let (key, value) = taint.split('}').next()?.split_once(':')?;
         Some(Taint { nodes: reason.nodes, key: key.trim(), value: value.trim() })

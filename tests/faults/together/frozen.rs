@@ -100,8 +100,7 @@ async fn holds_once(place: &Place, incident: &Incident) {
         .await;
     assert_eq!(place.incidents().await.len(), 1, "there is one incident");
     let kinds: Vec<ActionKind> = incident.status.as_ref().unwrap().actions.iter().map(|a| a.kind).collect();
-    // Of a template that was put back by a process that could not tell only the freeze that follows is told.
     let both = [ActionKind::RollBack, ActionKind::Freeze];
-    assert!(kinds == both || kinds == both[1..], "the incident tells of the freeze, once: {}", show(incident));
+    assert_eq!(kinds, both, "the incident tells of both halves, once: {}", show(incident));
     assert!(place.events("Frozen").await.len() <= 1, "one Event at most");
 }

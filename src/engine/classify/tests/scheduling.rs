@@ -1,26 +1,22 @@
 use proptest::prelude::*;
 use rstest::rstest;
 
-use crate::engine::classify::scheduling::{self, Reason, Taint, parse, taints};
+use crate::engine::classify::scheduling::{self, Reason, Taint, reasons, taints};
 
-fn parts(message: &str) -> (u32, Vec<(u32, &str)>, Option<&str>) {
-    let sentence = parse(message);
-    let reasons = sentence.reasons.map(|Reason { nodes, text }| (nodes, text)).collect();
-    (sentence.nodes, reasons, sentence.preemption)
+fn parts(message: &str) -> Vec<(u32, &str)> {
+    reasons(message).map(|Reason { nodes, text }| (nodes, text)).collect()
 }
 
 #[test]
 fn counts_need_not_add_up_and_the_preemption_has_its_own() {
     let message = "0/5 nodes are available: 1 Insufficient memory, 5 Insufficient cpu. preemption: 0/5 nodes are available: 5 No preemption victims found for incoming pod.";
-    let preemption = "0/5 nodes are available: 5 No preemption victims found for incoming pod.";
-    assert_eq!(parts(message), (5, vec![(1, "Insufficient memory"), (5, "Insufficient cpu")], Some(preemption)));
+    assert_eq!(parts(message), [(1, "Insufficient memory"), (5, "Insufficient cpu")]);
 }
 
 #[test]
 fn a_message_of_a_pre_filter_has_no_count() {
     let message = "0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: not eligible due to preemptionPolicy=Never.";
-    let reason = (0, "pod has unbound immediate PersistentVolumeClaims");
-    assert_eq!(parts(message), (3, vec![reason], Some("not eligible due to preemptionPolicy=Never.")));
+    assert_eq!(parts(message), [(0, "pod has unbound immediate PersistentVolumeClaims")]);
 }
 
 #[test]
@@ -28,21 +24,20 @@ fn a_comma_in_braces_or_before_words_belongs_to_the_reason() {
     let message =
         "0/6 nodes are available: 2 node(s) had taint {team: a, 4 b}, that the pod didn't tolerate, 4 Too many pods.";
     let taint = (2, "node(s) had taint {team: a, 4 b}, that the pod didn't tolerate");
-    assert_eq!(parts(message), (6, vec![taint, (4, "Too many pods")], None));
+    assert_eq!(parts(message), [taint, (4, "Too many pods")]);
 }
 
 #[test]
 fn what_the_allocation_of_devices_adds_is_no_reason() {
     let message = "0/1 nodes are available: 1 cannot allocate all claims. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
-    assert_eq!(parts(message).1, [(1, "cannot allocate all claims")]);
+    assert_eq!(parts(message), [(1, "cannot allocate all claims")]);
 }
 
 #[rstest]
 #[case("no nodes available to schedule pods")]
 #[case("running PreBind plugin \"VolumeBinding\": binding volumes: timed out, 3 tries")]
 fn another_text_is_one_reason_of_no_node(#[case] message: &str) {
-    assert_eq!(parse(message).nodes, 0);
-    assert!(parse(message).reasons.all(|reason| !reason.text.is_empty()));
+    assert!(reasons(message).all(|reason| reason.nodes == 0 && !reason.text.is_empty()));
 }
 
 #[test]
@@ -58,7 +53,7 @@ fn taints_are_read_with_their_nodes_as_far_as_they_are_named() {
 proptest! {
     #[test]
     fn any_text_is_taken_apart(text in "(0/[0-9]{0,12} nodes are available: )?(\\PC{0,20}|[0-9, {}.:]{0,30}taint \\{){0,4}( preemption: \\PC{0,20})?") {
-        prop_assert!(parse(&text).reasons.count() <= text.len() + 1);
+        prop_assert!(reasons(&text).count() <= text.len() + 1);
         let _ = taints(&text).count();
         let _ = scheduling::read(&scheduling::REASONS, &text);
     }

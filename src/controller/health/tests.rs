@@ -1,0 +1,103 @@
+use super::*;
+use crate::engine::decision::Refusal;
+use crate::engine::memory::CurrentRevision;
+use crate::engine::words::RefusalReason;
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+}
+
+/// Revision 59 is the baseline, and was last seen to crash at `crashed`; 6d is the newest.
+fn status(crashed: Option<i64>) -> WorkloadHealthStatus {
+    let entry = |uid: &str, hash: &str| LedgerEntry {
+        healthy_since: Some(at(-5000)),
+        crashed_at: crashed.map(at),
+        ..LedgerEntry::new(uid.into(), hash.into())
+    };
+    WorkloadHealthStatus {
+        state: State::Progressing,
+        ledger: vec![entry("r-1", "59")],
+        current: Some(CurrentRevision { hash: "6d".into(), since: at(0) }),
+        ..WorkloadHealthStatus::default()
+    }
+}
+
+fn says(state: State) -> WorkloadHealthStatus {
+    WorkloadHealthStatus { state, ..status(None) }
+}
+
+#[test]
+fn a_state_that_lasts_is_written_at_once_and_one_that_passes_after_a_minute() {
+    let before = says(State::Healthy);
+    assert_eq!(due(Some(&before), &says(State::Held), None, at(0)), Due::Now);
+    for state in [State::Progressing, State::Suspect, State::Failing, State::Stabilising, State::Unknown] {
+        assert_eq!(due(Some(&before), &says(state), None, at(0)), Due::At(at(60)), "{state}");
+        assert_eq!(due(Some(&before), &says(state), Some(at(-59)), at(0)), Due::At(at(1)), "{state}");
+        assert_eq!(due(Some(&before), &says(state), Some(at(-60)), at(0)), Due::Now, "{state}");
+    }
+}
+
+#[test]
+fn a_recovery_that_left_everything_as_it_was_costs_no_write() {
+    assert_eq!(due(Some(&says(State::Healthy)), &says(State::Stabilised), None, at(0)), Due::No);
+    assert_eq!(due(Some(&says(State::Held)), &says(State::Stabilised), None, at(0)), Due::Now);
+}
+
+#[test]
+fn nothing_is_created_while_there_is_nothing_to_remember() {
+    let blank = |state| WorkloadHealthStatus { state, ..WorkloadHealthStatus::default() };
+    assert_eq!(due(None, &blank(State::Progressing), Some(at(-600)), at(0)), Due::No);
+    assert_eq!(due(None, &blank(State::Held), None, at(0)), Due::Now);
+    assert_eq!(due(None, &says(State::Progressing), None, at(0)), Due::Now, "a healthy revision is worth it");
+}
+
+#[test]
+fn another_policy_or_refusal_is_written_and_a_word_is_not() {
+    let before = says(State::Held);
+    let other = |change: fn(&mut WorkloadHealthStatus)| {
+        let mut after_ = before.clone();
+        change(&mut after_);
+        due(Some(&before), &after_, None, at(0))
+    };
+    let refuse = |s: &mut WorkloadHealthStatus| {
+        let because = "because".to_owned();
+        s.refusal = Some(Refusal { reason: RefusalReason::NoBaseline, because, next_look: None });
+    };
+    assert_eq!(other(refuse), Due::Now);
+    assert_eq!(other(|s| s.policy = "IncidentPolicy/other".to_owned()), Due::Now);
+    assert_eq!(other(|s| s.incident = Some("web-6d-1".to_owned())), Due::Now);
+    assert_eq!(other(|s| s.why = "said otherwise".to_owned()), Due::No);
+}
+
+#[test]
+fn a_crash_of_the_baseline_is_written_at_once_and_then_every_five_minutes_at_most() {
+    assert_eq!(due(Some(&status(None)), &status(None), None, at(9)), Due::No);
+    assert_eq!(due(Some(&status(None)), &status(Some(9)), None, at(9)), Due::Now);
+    assert_eq!(due(Some(&status(Some(9))), &status(Some(308)), None, at(308)), Due::No);
+    assert_eq!(due(Some(&status(Some(9))), &status(Some(309)), None, at(309)), Due::Now);
+    assert_eq!(due(Some(&status(Some(9))), &status(None), None, at(309)), Due::No);
+}
+
+#[test]
+fn a_crash_of_the_newest_revision_or_of_a_bad_one_costs_no_write() {
+    let newest = |s: WorkloadHealthStatus| {
+        let current = Some(CurrentRevision { hash: "59".into(), since: at(0) });
+        WorkloadHealthStatus { current, ..s }
+    };
+    assert_eq!(due(Some(&newest(status(None))), &newest(status(Some(9))), None, at(9)), Due::No);
+    let bad = |mut s: WorkloadHealthStatus| {
+        s.ledger[0].failed_at = Some(at(-9));
+        s
+    };
+    assert_eq!(due(Some(&bad(status(None))), &bad(status(Some(9))), None, at(9)), Due::No);
+}
+
+#[test]
+fn a_revision_that_failed_once_and_works_now_is_written_as_healthy() {
+    let mut proven = status(None);
+    proven.ledger[0].failed_at = Some(at(-9000));
+    let mut failed = proven.clone();
+    failed.ledger[0].healthy_since = None;
+    assert_eq!(due(Some(&failed), &proven, None, at(9)), Due::Now);
+    assert_eq!(due(Some(&proven), &proven, None, at(9)), Due::No);
+}
