@@ -26,6 +26,8 @@ use crate::engine::words::{State, Sureness};
 const AT_ONCE: usize = 8;
 /// What is older than this is read anew while evidence gathers.
 const FRESH: Duration = Duration::from_secs(15);
+/// The same while pods are merely not ready, as every pod is at first.
+const FRESH_WHILE_UNREADY: Duration = Duration::from_secs(60);
 /// The same for a workload whose incident is open: a person may have mended what kept Backstay from acting.
 const FRESH_WHILE_OPEN: Duration = Duration::from_secs(300);
 /// How long a decision that could do harm waits for what was asked too late, as right after a start.
@@ -153,12 +155,15 @@ fn freshness(s: &Snapshot, decision: &Decision) -> Option<Duration> {
     let newest = decision.newest.as_ref().filter(|_| !s.workload.deleting && s.workload.replicas > 0)?;
     let proven = decision.ledger.iter().any(|e| e.uid == newest.uid && baseline::is_healthy(e));
     let counts = |f: &&Finding| f.newest && f.sureness != Sureness::Excluded;
-    let sure = |f: &&Finding| !proven || f.sufficient || f.sureness != Sureness::Timed;
-    let fails = decision.findings.iter().filter(counts).any(|f| sure(&f));
-    if fails {
-        return Some(if s.memory.open.is_empty() { FRESH } else { FRESH_WHILE_OPEN });
-    }
+    let mut findings = decision.findings.iter().filter(counts).peekable();
     // A rollout that goes well is not looked at twice, however long it takes.
-    let begins = !proven && decision.state == State::Progressing && decision.baseline.is_some();
-    begins.then_some(Duration::MAX)
+    let begins = decision.state == State::Progressing && decision.baseline.is_some();
+    let otherwise = match findings.peek() {
+        Some(_) if !proven => Some(FRESH_WHILE_UNREADY),
+        None if !proven && begins => Some(Duration::MAX),
+        _ => None,
+    };
+    let sure = findings.any(|f| f.sufficient || f.sureness != Sureness::Timed);
+    let fresh = if s.memory.open.is_empty() { FRESH } else { FRESH_WHILE_OPEN };
+    if sure { Some(fresh) } else { otherwise }
 }

@@ -256,15 +256,14 @@ fn no_baseline(case: &Case, _: Timestamp) -> Option<Refusal> {
     }
 }
 
-fn baseline_would_not_run(case: &Case, now: Timestamp) -> Option<Refusal> {
+fn baseline_would_not_run(case: &Case, _: Timestamp) -> Option<Refusal> {
     let target = case.target.ok()?;
     if target.replica_failure.as_ref().is_some_and(|f| f.status) && target.replicas < target.desired {
         let because = format!("the API server refuses pods of the baseline {} too", target.hash);
         return Some(no(RefusalReason::BaselineWouldNotRun, &because));
     }
     if let Some(because) = surroundings::would_not_run(case.s, target) {
-        // No watch tells when somebody puts back what is missing.
-        return Some(later(RefusalReason::BaselineWouldNotRun, because, now, 300));
+        return Some(no(RefusalReason::BaselineWouldNotRun, &because));
     }
     let pods: Vec<_> = judged_pods(case.s, &target.uid).collect();
     (!pods.is_empty() && pods.iter().all(|p| !p.ready)).then(|| {

@@ -11,10 +11,13 @@ use super::finding::Finding;
 use super::guard::{self, Case, Permit};
 use super::hazard;
 use super::memory::{LedgerEntry, OpenIncident};
-use super::moment::seconds_between;
+use super::moment::{after, seconds_between};
 use super::policy::{OnSuspicion, Rule, RuleAction};
 use super::rollout::Rollout;
 use super::words::{ActionKind, Confidence, Fault, RefusalReason, Severity, State, Sureness};
+
+/// How long until the baseline is looked at again where nothing tells that it changed. Seconds.
+const LOOK_AGAIN_SECONDS: i64 = 300;
 
 /// Judges a workload on which nothing was done yet.
 pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
@@ -182,7 +185,10 @@ fn refuse(
         _ => open(look, rollout, incident, severity, Progress::Held),
     };
     let passes = refusal.next_look.is_some() || matches!(settled, Settled::No);
+    // No watch tells when somebody puts back what the baseline needs.
+    let unwatched = refusal.reason == RefusalReason::BaselineWouldNotRun;
     Draft {
+        next_check: unwatched.then(|| after(look.now, LOOK_AGAIN_SECONDS)),
         state: if passes && refusal.reason != RefusalReason::OptedOut { State::Failing } else { State::Held },
         why: format!("{counted}; not acting: {}: {}", refusal.reason, refusal.because),
         refusal: Some(refusal),

@@ -47,6 +47,7 @@ pub struct WhatChanged {
     pub not_looked_at: Vec<String>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
 }
