@@ -30,9 +30,8 @@ use strum::IntoEnumIterator;
 use world::World;
 
 /// Words that no facts lead to yet, and why.
-const NEVER_SAID: [(&str, &str); 3] = [
+const NEVER_SAID: [(&str, &str); 2] = [
     ("HealthCheck", "health beyond probes is not asked for yet"),
-    ("SchemaHazard", "migrations are not looked for yet"),
     ("HelmPending", "Helm's releases are not read yet"),
 ];
 
