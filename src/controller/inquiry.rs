@@ -19,6 +19,7 @@ use crate::engine::decision::{Action, Decision};
 use crate::engine::evidence::judged_pods;
 use crate::engine::facts::{Name, Snapshot};
 use crate::engine::finding::Finding;
+use crate::engine::policy::Mode;
 use crate::engine::surroundings::{self, Surroundings};
 use crate::engine::words::{State, Sureness};
 
@@ -120,7 +121,8 @@ impl Inquiries {
             objects: self.reach.surroundings,
             secrets: self.reach.secret_namespaces.iter().any(|namespace| **namespace == *key.namespace),
             outside: self.everywhere,
-            try_baseline: self.reach.try_baseline,
+            // Who only looks on asks for nothing that is logged as a write.
+            try_baseline: self.reach.try_baseline && s.policy.mode == Mode::Enforce && !s.workload.opted_out,
         };
         let (client, wake, slots, key) = (self.client.clone(), self.wake.clone(), self.slots.clone(), key.clone());
         tokio::spawn(async move {

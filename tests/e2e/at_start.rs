@@ -128,14 +128,14 @@ async fn t09_a_failing_init_container_is_rolled_back() {
     case::run("init-container", async |t| {
         let baseline = t.healthy(json!({}), &App::new()).await;
         let migrate = json!({
-            "name": "migrate",
+            "name": "prepare",
             "image": "localhost:5000/testapp:v1",
             "env": [{"name": "APP_EXIT_AT_START", "value": "4"}],
         });
         t.ship(&App::new().pod(json!({"initContainers": [migrate]}))).await;
         let causes = &[Cause::ApplicationError, Cause::Unknown];
         let incident = t.rolled_back(&baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
-        names_container(&incident, "migrate");
+        names_container(&incident, "prepare");
     })
     .await;
 }

@@ -9,6 +9,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::refuses_environment::hash;
+use crate::support::audit::Asked;
 use crate::support::{App, Case, case};
 
 #[tokio::test]
@@ -73,6 +74,7 @@ async fn t22_a_deployment_that_opted_out_is_left_alone() {
         t.ship(&app(bad())).await;
         t.health_refuses(RefusalReason::OptedOut).await;
         t.untouched().await;
+        nothing_tried(&t).await;
     })
     .await;
 }
@@ -87,8 +89,17 @@ async fn t25_a_policy_that_observes_writes_what_it_would_have_done_and_nothing_e
         let because = &incident.status.as_ref().unwrap().refusal.as_ref().unwrap().because;
         assert!(because.contains("rolled back to") && because.contains(&baseline.name()), "{because}");
         t.untouched().await;
+        nothing_tried(&t).await;
     })
     .await;
+}
+
+/// Not even a dry run, which the audit log has as a write.
+async fn nothing_tried(t: &Case) {
+    let asked = t.operator_asked().await;
+    let tried = asked.iter().filter(|a| a.namespace == t.namespace && a.is_write() && a.resource.starts_with("pods"));
+    let lines: Vec<String> = tried.map(Asked::line).collect();
+    assert!(lines.is_empty(), "no pod is created, but saw: {lines:?}");
 }
 
 fn bad() -> App {

@@ -92,7 +92,8 @@ async fn t14_a_restart_during_an_outage_is_not_rolled_back() {
         let status = incident.status.as_ref().unwrap();
         assert!(status.actions.is_empty() && status.class.as_deref() == Some("ContainerConfig/MissingConfigMap"));
         let refusal = status.refusal.as_ref().unwrap();
-        assert_eq!(refusal.reason, RefusalReason::BaselineEqualsCurrent, "{refusal:?}");
+        assert_eq!(refusal.reason, RefusalReason::FaultNotRevision, "{refusal:?}");
+        assert!(refusal.because.contains("ConfigMap settings is gone"), "{refusal:?}");
         let patches: Vec<_> = t.operator_writes().await.into_iter().filter(|w| w.resource == "deployments").collect();
         assert!(patches.is_empty(), "no write to the Deployment, but saw:{}", lines(&patches));
         assert_eq!(baseline.replicas(), 2);

@@ -30,10 +30,8 @@ use strum::IntoEnumIterator;
 use world::World;
 
 /// Words that no facts lead to yet, and why.
-const NEVER_SAID: [(&str, &str); 2] = [
-    ("HealthCheck", "health beyond probes is not asked for yet"),
-    ("HelmPending", "Helm's releases are not read yet"),
-];
+const NEVER_SAID: [(&str, &str); 2] =
+    [("HealthCheck", "health beyond probes is not asked for yet"), ("HelmPending", "Helm's releases are not read yet")];
 
 #[test]
 fn scenarios() {

@@ -1,5 +1,10 @@
 //! Pods: what a kubelet writes about containers in the states that scenarios name.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use backstay::cluster::facts::{Interner, node_facts};
+use backstay::engine::facts::{NodesFacts, PodFacts};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -233,4 +238,24 @@ fn statuses(spec: &Value, focus: &str, own: &Value, now: Timestamp) -> (Vec<Valu
         named(container, status)
     });
     (init_statuses, app_statuses.collect())
+}
+
+/// The nodes of the cluster, as the live stores sum them up for a workload with these pods.
+pub fn nodes_facts(nodes: &BTreeMap<String, Value>, pods: &[Arc<PodFacts>]) -> NodesFacts {
+    let names = &mut Interner::default();
+    let read = |node: &Value| node_facts(&serde_json::from_value(node.clone()).unwrap(), names).unwrap();
+    let nodes: Vec<_> = nodes.values().map(read).collect();
+    let count = |n: usize| u32::try_from(n).unwrap();
+    NodesFacts {
+        total: count(nodes.len()),
+        not_ready: count(nodes.iter().filter(|n| !n.ready).count()),
+        unschedulable: count(nodes.iter().filter(|n| n.unschedulable).count()),
+        largest_cpu: nodes.iter().map(|n| n.allocatable_cpu).max().unwrap_or(0),
+        largest_memory: nodes.iter().map(|n| n.allocatable_memory).max().unwrap_or(0),
+        own: nodes
+            .into_iter()
+            .filter(|n| pods.iter().any(|p| p.node.as_ref() == Some(&n.name)))
+            .map(Arc::new)
+            .collect(),
+    }
 }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use backstay::api::WorkloadHealthStatus;
 use backstay::api::policy::Terms;
-use backstay::cluster::facts::{Interner, node_facts, pod_facts, revision_facts, workload_facts};
+use backstay::cluster::facts::{Interner, pod_facts, revision_facts, workload_facts};
 use backstay::cluster::hints::Hints;
 use backstay::engine::builtin;
 use backstay::engine::decision::Decision;
-use backstay::engine::facts::{Name, NodesFacts, PodFacts, Snapshot};
+use backstay::engine::facts::{Name, PodFacts, Snapshot};
 use backstay::engine::memory::{ActionRecord, Approval, CurrentRevision, LedgerEntry, Memory};
 use backstay::engine::observe::observe;
 use backstay::engine::policy::Policy;
@@ -22,7 +22,7 @@ use super::around::Around;
 use super::events;
 use super::fleet::Fleet;
 use super::objects::{self, merge, set_condition};
-use super::pods::{self, Pod};
+use super::pods::{self, Pod, nodes_facts};
 use super::report::{self, Report};
 use super::script::{PodLine, Script, Step, seconds, verdict};
 
@@ -338,20 +338,7 @@ impl World {
             })
             .collect();
         self.seen = pods.iter().map(|p| (p.uid.clone(), p.clone())).collect();
-        let nodes: Vec<_> = self.nodes.values().map(|n| node_facts(&read_node(n), names).unwrap()).collect();
-        let count = |n: usize| u32::try_from(n).unwrap();
-        let nodes = NodesFacts {
-            total: count(nodes.len()),
-            not_ready: count(nodes.iter().filter(|n| !n.ready).count()),
-            unschedulable: count(nodes.iter().filter(|n| n.unschedulable).count()),
-            largest_cpu: nodes.iter().map(|n| n.allocatable_cpu).max().unwrap_or(0),
-            largest_memory: nodes.iter().map(|n| n.allocatable_memory).max().unwrap_or(0),
-            own: nodes
-                .into_iter()
-                .filter(|n| pods.iter().any(|p| p.node.as_ref() == Some(&n.name)))
-                .map(Arc::new)
-                .collect(),
-        };
+        let nodes = nodes_facts(&self.nodes, &pods);
         let revisions = (self.sets.values())
             .map(|set| Arc::new(revision_facts(&serde_json::from_value(set.clone()).unwrap(), names).unwrap()))
             .collect();
@@ -389,10 +376,6 @@ impl World {
         self.write_health(snapshot, decision);
         applied
     }
-}
-
-fn read_node(node: &Value) -> backstay::cluster::slim::SlimNode {
-    serde_json::from_value(node.clone()).unwrap()
 }
 
 fn before(at: Timestamp, ago: &str) -> Timestamp {

@@ -115,12 +115,18 @@ impl Asked {
     }
 }
 
+/// A dry run changes nothing, though it is logged like a write.
+fn is_dry(uri: &str) -> bool {
+    uri.split(['?', '&']).any(|part| part == "dryRun=All")
+}
+
 fn parse(line: &str) -> Option<Write> {
     // The line that is being written may be cut short.
     let event: Value = serde_json::from_str(line).ok()?;
     let text = |pointer: &str| event.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let verb = text("/verb");
-    if event["stage"] != "ResponseComplete" || matches!(&*verb, "get" | "list" | "watch") {
+    let reads = matches!(&*verb, "get" | "list" | "watch");
+    if event["stage"] != "ResponseComplete" || reads || is_dry(&text("/requestURI")) {
         return None;
     }
     let subresource = text("/objectRef/subresource");
