@@ -78,8 +78,10 @@ pub fn of_conditions(s: &Snapshot, now: Timestamp) -> Vec<Signal> {
     let workload = format!("deployment/{}", s.workload.name);
     let revision = format!("replicaset/{}", rollout.newest.name);
     let bad = |c: &Option<ConditionFacts>, when: bool| c.clone().filter(|c| c.status == when);
+    // `Recreate` takes the old pods away first, whatever becomes of the new ones.
+    let unavailable = bad(&s.workload.available, false).filter(|_| !s.workload.recreate);
     let conditions = [
-        (&workload, "Available", bad(&s.workload.available, false)),
+        (&workload, "Available", unavailable),
         (&workload, "ReplicaFailure", bad(&s.workload.replica_failure, true)),
         (&revision, "ReplicaFailure", bad(&rollout.newest.replica_failure, true)),
     ];

@@ -103,7 +103,7 @@ maxPods: 250
 registryPullQPS: 0
 kubeAPIQPS: 200
 kubeAPIBurst: 400
-eventRecordQPS: 0
+eventRecordQPS: 1000
 serializeImagePulls: false
 evictionHard: {}
 localStorageCapacityIsolation: false
