@@ -19,7 +19,9 @@ async fn t16_a_big_rollout_stops_at_the_first_sure_sign_and_most_old_pods_never_
         // Two at a time, and each is ready for some seconds: without the pause, the rollout would go on meanwhile.
         let slowly = json!({"strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 1}}});
         let app = || App::new().replicas(20).spec(slowly.clone());
-        let baseline = t.healthy(json!({"rollout": {"onSuspicion": "Pause"}}), &app()).await;
+        // A pod is ready for some seconds between two exits; it is well only after many more.
+        let patient = json!({"rollout": {"onSuspicion": "Pause", "stableSeconds": 15}});
+        let baseline = t.healthy(patient, &app()).await;
         let old = t.pods_of(&baseline).await;
         assert_eq!(old.len(), 20);
         t.ship(&app().env("APP_EXIT_AFTER_READY_SECONDS", 2)).await;
