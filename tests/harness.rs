@@ -104,11 +104,11 @@ fn docker_builds_from_every_file_that_cargo_reads() {
     let mut lines = text.lines().filter(|line| !line.starts_with('#'));
     assert_eq!(lines.next(), Some("*"), "all is left out but what follows");
     let let_in: Vec<&str> = lines.map(|line| line.strip_prefix('!').expect("only exceptions follow")).collect();
-    // What cargo and the compiler take from the folder by name, and cargo's list of what the program is made of.
+    // What cargo and the compiler take from the folder by name, and the compiler's list of what the library is made of.
     let by_name = [".cargo/config.toml", "Cargo.lock", "build.rs", "rust-toolchain.toml"].map(PathBuf::from);
     let by_name = by_name.into_iter().filter(|path| root().join(path).exists());
     let missing: Vec<_> = by_name
-        .chain(sources_of_the_program())
+        .chain(sources_of_the_library())
         .filter(|path| !let_in.iter().any(|folder| path.starts_with(folder)))
         .collect();
     assert!(missing.is_empty(), "docker build does not get {missing:?}");
@@ -126,17 +126,20 @@ fn docker_builds_from_every_file_that_cargo_reads() {
     assert!(said.contains("no bin target named `no-such-program`"), "{said}");
 }
 
-/// What cargo wrote beside the program: all files that it is made of, relative to the project's folder. What other tools
-/// leave in the same folder, such as clippy, is not asked.
-fn sources_of_the_program() -> Vec<PathBuf> {
-    let list = Path::new(env!("CARGO_BIN_EXE_backstay")).with_extension("d");
-    let text = std::fs::read_to_string(list).unwrap();
-    let (_, sources) = text.split_once(": ").expect("the program, and what it is made of");
-    let sources: Vec<&Path> = sources.split_whitespace().map(Path::new).collect();
-    // Where the folder was when it was last built: cargo does not write the list anew for a program that stays as it is.
-    let main = sources.iter().find(|path| path.ends_with("src/main.rs")).expect("the program's own file");
-    let built_in = main.ancestors().nth(2).unwrap();
-    let sources: Vec<_> = sources.iter().map(|path| path.strip_prefix(built_in).unwrap_or(path).to_owned()).collect();
+/// Of the build that these tests are made with, relative to the project's folder. What clippy leaves in the same place is
+/// passed over: it makes no library.
+fn sources_of_the_library() -> Vec<PathBuf> {
+    let built = Path::new(env!("CARGO_BIN_EXE_backstay")).with_file_name("deps");
+    let lists = files(&built).into_iter().filter(|path| path.extension().is_some_and(|e| e == "d"));
+    let lists = lists.filter_map(|path| {
+        let name = path.file_stem()?.to_str()?.strip_prefix("backstay-")?;
+        built.join(format!("libbackstay-{name}.rlib")).exists().then_some(())?;
+        let written = path.metadata().ok()?.modified().ok()?;
+        Some((written, std::fs::read_to_string(&path).ok()?))
+    });
+    let (_, newest) = lists.max().expect("cargo writes what a library is made of beside it");
+    let rule = newest.lines().find(|line| line.contains("/libbackstay-")).unwrap();
+    let sources: Vec<PathBuf> = rule.split_whitespace().skip(1).map(PathBuf::from).collect();
     assert!(sources.len() > 50, "{sources:?}");
     sources
 }
