@@ -97,6 +97,7 @@ fn snapshot(shape: &Shape) -> anyhow::Result<Snapshot> {
         memory: Memory { ledger: vec![healthy], ..Memory::default() },
         fleet: FleetFacts { watched: 1000, ..FleetFacts::default() },
         surroundings: None,
+        logs: Vec::new(),
         data_age_seconds: 1,
     })
 }

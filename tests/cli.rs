@@ -182,7 +182,7 @@ fn a_reader_that_leaves_early_is_no_failure() {
 fn pod(name: &str, crashes: bool) -> String {
     let state = match crashes {
         true => {
-            r#""waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "finishedAt": "2026-03-01T10:00:09Z"}"#
+            r#""waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": {"exitCode": 1, "reason": "Error", "startedAt": "2026-03-01T10:00:08Z", "finishedAt": "2026-03-01T10:00:09Z"}"#
         }
         false => r#""running": {"startedAt": "2026-03-01T10:00:01Z"}"#,
     };
@@ -251,7 +251,51 @@ fn diagnose_reads_standard_input() {
     assert_eq!(err(&output), "backstay: standard input: items[1] was left out: it is no object\n");
 }
 
+#[test]
+fn diagnose_reads_logs_that_somebody_saved() {
+    let folder = folder("diagnose-logs");
+    let logs = folder.join("logs");
+    // Of an earlier run of this test.
+    let _ = fs::remove_dir_all(&logs);
+    fs::create_dir_all(&logs).unwrap();
+    let objects = folder.join("bad.json").display().to_string();
+    fs::write(&objects, pod("bad", true)).unwrap();
+    let arguments = ["-f", &objects, "--logs", logs.to_str().unwrap(), "-o", "json"];
+
+    let output = diagnose(&arguments, None);
+    assert_eq!(err(&output), "backstay: 1 more log would tell more and is not there: bad_web.log\n");
+    assert_eq!(output.status.code(), Some(1));
+
+    let line = "FATAL postgres://app:hunter2@db/shop: pq: relation \"orders\" does not exist";
+    fs::write(logs.join("bad_web.log"), "listening on :8080\n").unwrap();
+    fs::write(logs.join("bad_web.previous.log"), format!("starting\n{line}\n")).unwrap();
+    let output = diagnose(&arguments, None);
+    let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    let finding = &report["workloads"][0]["findings"][0];
+    assert_eq!(
+        (finding["class"].as_str(), finding["cause"].as_str()),
+        (Some("CrashLoopBackOff"), Some("SchemaMismatch"))
+    );
+    assert_eq!(finding["evidence"][1]["source"], "pod/bad log[web] line 2");
+    let said = finding["evidence"][1]["text"].as_str().unwrap();
+    assert!(said.ends_with("pq: relation \"orders\" does not exist") && !said.contains("hunter2"), "{said}");
+    assert_eq!((output.status.code(), err(&output)), (Some(1), String::new()));
+}
+
+#[test]
+fn a_folder_of_logs_that_cannot_be_read_is_named() {
+    let objects = folder("diagnose-no-logs").join("bad.json").display().to_string();
+    fs::write(&objects, pod("../bad", true)).unwrap();
+    let output = diagnose(&["-f", &objects, "--logs", "/nonexistent"], None);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(err(&output).starts_with("backstay: reading /nonexistent: "), "{}", err(&output));
+    // A name that leads out of the folder is not followed, nor is it said to be missing.
+    let output = diagnose(&["-f", &objects, "--logs", "/tmp", "-o", "json"], None);
+    assert_eq!((output.status.code(), err(&output)), (Some(1), String::new()));
+}
+
 #[rstest]
+#[case(&["diagnose", "--logs", "/tmp"])]
 #[case(&["diagnose", "service/web"])]
 #[case(&["diagnose", "-o", "xml"])]
 #[case(&["diagnose", "-A", "-n", "shop"])]

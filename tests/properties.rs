@@ -16,6 +16,9 @@ mod facts;
 #[allow(dead_code)]
 #[path = "scenarios/fleet.rs"]
 mod fleet;
+#[allow(dead_code)]
+#[path = "scenarios/logs.rs"]
+mod logs;
 #[path = "scenarios/objects.rs"]
 mod objects;
 #[path = "scenarios/pods.rs"]
@@ -114,10 +117,22 @@ proptest! {
         }
     }
 
+    /// What logs say only ever turns an action into a no.
     #[test]
-    fn order_changes_nothing((s, now) in facts::disturbed(), seed in any::<u64>()) {
+    fn a_log_hastens_nothing((s, now) in facts::disturbed(), said in facts::said()) {
+        let without = decide(&s, now);
+        let decision = decide(&facts::logging(s, &said, now), now);
+        if intent(&decision).is_some() {
+            prop_assert_eq!(intent(&decision), intent(&without));
+        }
+    }
+
+    #[test]
+    fn order_changes_nothing((s, now) in facts::disturbed(), said in facts::said(), seed in any::<u64>()) {
+        let s = facts::logging(s, &said, now);
         let decision = decide(&s, now);
         let mut turned = s;
+        facts::shuffle(&mut turned.logs, seed);
         facts::shuffle(&mut turned.pods, seed);
         facts::shuffle(&mut turned.revisions, seed);
         facts::shuffle(&mut turned.nodes.own, seed);

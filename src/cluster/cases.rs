@@ -67,6 +67,7 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
             policy: choice.as_ref().map_or_else(|| builtin.clone(), |choice| choice.policy.clone()),
             fleet: FleetFacts::default(),
             surroundings: None,
+            logs: Vec::new(),
             data_age_seconds: 0,
         };
         cases.push(Case { snapshot, is_deployment: family.labels.is_some(), selected: choice.is_some() });

@@ -13,6 +13,7 @@ pub mod gather;
 pub mod hints;
 pub mod intake;
 pub mod lease;
+pub mod logs;
 pub mod oneshot;
 pub mod own;
 pub mod patch;

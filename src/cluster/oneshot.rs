@@ -76,6 +76,7 @@ impl Sight {
             memory,
             fleet,
             surroundings: None,
+            logs: Vec::new(),
             data_age_seconds: 0,
         })
     }

@@ -113,7 +113,8 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
     let fleet = ctx.fleet.facts(key, now);
     let surroundings = ctx.inquiries.known(key);
     let data_age_seconds = ctx.data_age_seconds();
-    Some(Snapshot { workload, revisions, pods, nodes, events, policy, memory, fleet, surroundings, data_age_seconds })
+    let logs = Vec::new();
+    Some(Snapshot { workload, revisions, pods, nodes, events, policy, memory, fleet, surroundings, logs, data_age_seconds })
 }
 
 /// The policy that governs it. Without one an open incident is still followed to its end, by looking on.

@@ -15,9 +15,11 @@ use super::evidence::judged_pods;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Finding, Rejected};
 use super::knowledge;
+use super::listen;
 use super::memory::LedgerEntry;
 use super::moment::{after, seconds_between};
 use super::rollout::{self, Rollout};
+use super::text;
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
 /// One of so many pods of the control group must fail for it to speak.
@@ -25,6 +27,8 @@ const CONTROL_SHARE: u32 = 3;
 /// Crashes of the control group this long before the failure still speak about it. What is remembered may be half of
 /// this behind.
 const CONTROL_WINDOW_SECONDS: i64 = 600;
+/// Most bytes of a line of a log in a verdict.
+const MAX_LINE: usize = 300;
 /// Workloads that began to fail within this time of each other may share a cause.
 const NEIGHBOUR_SECONDS: i64 = 120;
 
@@ -53,6 +57,7 @@ pub fn attribute(
         .or_else(|| configuration_explains_it(&case))
         .or_else(|| control_group_fails_too(&case))
         .or_else(|| control_group_failed_before(&case))
+        .or_else(|| control_group_reports_the_same(&case))
         .or_else(|| nothing_changed(&case))
         .or_else(|| neighbours_fail_too(&case))
         .or_else(|| began_elsewhen(&case));
@@ -160,6 +165,15 @@ fn control_group_failed_before(case: &Case) -> Option<Verdict> {
         let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
         verdict(Fault::Dependency, Confidence::Likely, because)
     })
+}
+
+/// Pods of the baseline run and report in their logs what makes the new ones fail.
+fn control_group_reports_the_same(case: &Case) -> Option<Verdict> {
+    let heard = listen::control(case.s, case.control?, &case.rollout.newest.uid, case.finding)?;
+    let line = text::head(heard.line?, MAX_LINE);
+    let because =
+        format!("{} of {} logs of pods of the healthy revision report the same: {line}", heard.same, heard.read);
+    Some(verdict(Fault::Dependency, Confidence::Likely, because))
 }
 
 /// Notes in the ledger which healthy revisions crash now.
@@ -270,7 +284,9 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
     };
     let ready = control_is_ready(case);
     if ready > 0 {
-        reject(Fault::Dependency, format!("{ready} pods of the baseline are ready at the same time"));
+        let heard = case.control.and_then(|c| listen::control(case.s, c, &case.rollout.newest.uid, case.finding));
+        let unheard = heard.filter(|heard| heard.same == 0).map_or("", |_| ", and their logs do not report it");
+        reject(Fault::Dependency, format!("{ready} pods of the baseline are ready at the same time{unheard}"));
     }
     let sick = case.s.nodes.own.iter().filter(|n| !n.ready || !n.pressure.is_empty()).count();
     if sick == 0 && !case.s.nodes.own.is_empty() {

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::classify;
 use super::facts::{ContainerState, Name, PodFacts, Snapshot};
-use super::finding::{Detail, Finding, Subject, Symptom};
+use super::finding::{Detail, Evidence, Finding, Subject, Symptom};
 use super::knowledge;
+use super::listen;
 use super::moment::{after, earliest};
 use super::policy::{Rule, Threshold};
 use super::rollout::Rollout;
@@ -149,10 +150,19 @@ impl<'a> Group<'a> {
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
             rollback: knowledge::about(class, cause).rollback,
-            evidence: shown.iter().map(|x| classify::evidence(x)).chain(notes).collect(),
+            evidence: self.evidence(s, &shown, notes),
             rejected: Vec::new(),
             next_steps: knowledge::next_steps(s, class, lead),
         }
+    }
+
+    /// What statuses show, what a log says of it, and the notes beside them.
+    fn evidence(&self, s: &Snapshot, shown: &[&Symptom], notes: Vec<Evidence>) -> Vec<Evidence> {
+        let Key { cause, container, revision, .. } = self.key;
+        let said = container.zip(revision).filter(|_| !s.logs.is_empty());
+        let said = said.and_then(|(container, revision)| listen::evidence(s, revision, container, cause));
+        let room = SHOWN_EVIDENCE.saturating_sub(usize::from(said.is_some()));
+        shown.iter().take(room).map(|x| classify::evidence(x)).chain(said).chain(notes).collect()
     }
 
     /// Failures of one revision that one rule governs add up, so that pods failing in two ways are not half as bad.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::logs::Reading;
 use super::memory::Memory;
 use super::message::Message;
 use super::policy::Policy;
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub fleet: FleetFacts,
     /// What was read live around the workload; `None` until that is there.
     pub surroundings: Option<Arc<Surroundings>>,
+    /// Logs of containers, as far as some were read.
+    pub logs: Vec<Arc<LogFacts>>,
     /// Seconds since the slowest of the needed watches last proved to be alive.
     pub data_age_seconds: i64,
 }
@@ -353,6 +356,22 @@ pub struct EventFacts {
     pub count: u32,
     pub first: Timestamp,
     pub last: Timestamp,
+}
+
+/// The log of one run of a container, as far as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogFacts {
+    /// UID of the pod.
+    pub uid: Name,
+    pub pod: Name,
+    pub container: Name,
+    /// The run had ended when its log was read.
+    pub ended: bool,
+    /// Exits of the container when the log was read, which tells the runs apart.
+    pub exits: u32,
+    pub reading: Reading,
+    /// Its end for people: bounded, cleaned and redacted.
+    pub excerpt: Box<str>,
 }
 
 /// How the other watched workloads do.

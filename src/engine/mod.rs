@@ -24,6 +24,8 @@ pub mod judge;
 pub mod kin;
 pub mod knowledge;
 pub mod lifecycle;
+pub mod listen;
+pub mod logs;
 pub mod memory;
 pub mod message;
 pub mod moment;

@@ -8,6 +8,7 @@ use backstay::engine::facts::{
     ConditionFacts, ContainerFacts, ContainerState, ContainerTemplate, EventsFacts, FleetFacts, History, Name,
     NodeFacts, NodesFacts, PodFacts, RevisionFacts, Snapshot, TemplateFacts, Termination, WaitingSpell, WorkloadFacts,
 };
+use backstay::engine::listen::{self, Wanted};
 use backstay::engine::memory::{ActionRecord, CurrentRevision, Intent, LedgerEntry, Memory, OpenIncident, RevisionRef};
 use backstay::engine::message::Message;
 use backstay::engine::policy::{ApprovalNeed, Mode, OnSuspicion, UnprovenBaseline};
@@ -19,6 +20,42 @@ use crate::world;
 
 pub fn changes_template(kind: ActionKind) -> bool {
     matches!(kind, ActionKind::RollBack | ActionKind::Freeze)
+}
+
+/// What containers may log, each alone an error.
+const LINES: [&str; 6] = [
+    "FATAL pq: column \"discount\" does not exist",
+    "ERROR dial tcp 10.0.0.5:5432: connect: connection refused",
+    "FATAL:  the database system is starting up",
+    "java.lang.OutOfMemoryError: Java heap space",
+    "panic: runtime error: index out of range",
+    "ERROR no space left on device",
+];
+
+/// Which pods log what: any pod, one of the lines, how often, and whether the run that did is over.
+pub fn said() -> impl Strategy<Value = Vec<(usize, usize, usize, bool)>> {
+    proptest::collection::vec((0..8_usize, 0..LINES.len(), 1..4_usize, any::<bool>()), 0..6)
+}
+
+/// The same snapshot with the logs of some pods read, each pod's at most once.
+pub fn logging(mut s: Snapshot, said: &[(usize, usize, usize, bool)], now: Timestamp) -> Snapshot {
+    for (pod, line, times, ended) in said {
+        let Some(pod) = s.pods.get(pod % s.pods.len().max(1)) else { continue };
+        let Some(container) = pod.containers.first() else { continue };
+        if s.logs.iter().any(|log| log.uid == pod.uid) {
+            continue;
+        }
+        let wanted = Wanted {
+            uid: pod.uid.clone(),
+            pod: pod.name.clone(),
+            container: container.name.clone(),
+            ended: *ended,
+            exits: 1,
+        };
+        let text = format!("{now} {}\n", LINES[*line]).repeat(*times);
+        s.logs.push(Arc::new(listen::heard(&wanted, text.as_bytes())));
+    }
+    s
 }
 
 /// Puts a list into another order.
@@ -169,6 +206,7 @@ pub fn bad_rollout() -> Snapshot {
         },
         fleet: FleetFacts { watched: 10, ..FleetFacts::default() },
         surroundings: None,
+        logs: Vec::new(),
         data_age_seconds: 1,
     }
 }

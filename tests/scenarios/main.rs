@@ -15,6 +15,7 @@ mod apply;
 mod around;
 mod events;
 mod fleet;
+mod logs;
 mod objects;
 mod pods;
 mod report;

@@ -100,6 +100,8 @@ pub struct Step {
     pub pods: BTreeMap<String, Vec<PodLine>>,
     /// `spec.replicas` of ReplicaSets, where that is not the number of their pods.
     pub desired: BTreeMap<String, i32>,
+    /// What the pods of a revision log from now on.
+    pub logs: BTreeMap<String, String>,
     /// The message with which the API server refuses pods of a revision; empty ends it.
     pub refused: BTreeMap<String, String>,
     /// Events that come.

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use super::around::Around;
 use super::events;
 use super::fleet::Fleet;
+use super::logs::Logs;
 use super::objects::{self, merge, set_condition};
 use super::pods::{self, Pod, nodes_facts};
 use super::report::{self, Report};
@@ -43,6 +44,7 @@ pub struct World {
     pub differs: Option<Timestamp>,
     policy: Arc<Policy>,
     fleet: Fleet,
+    logs: Logs,
     data_age: i64,
     around: Around,
 }
@@ -92,6 +94,7 @@ impl World {
             differs: None,
             policy: Arc::new(policy(&script.policy)),
             fleet: Fleet::new(now),
+            logs: Logs::default(),
             data_age: 0,
             around: Around::default(),
         };
@@ -167,6 +170,7 @@ impl World {
             if script.tells {
                 report.tell(&snapshot, &decision, self.now);
             }
+            self.logs.listen(&snapshot, &decision.findings, self.now);
             let applied = self.follow(&snapshot, &decision, step);
             report.add(self.now, said, decision, applied);
         }
@@ -209,6 +213,7 @@ impl World {
         if let Some(fleet) = &step.fleet {
             self.fleet.others(fleet, self.now);
         }
+        self.logs.say(&step.logs);
         self.data_age = step.data_age;
         self.around.happen(step, self.now);
     }
@@ -355,6 +360,7 @@ impl World {
             memory: self.memory.clone(),
             fleet: self.fleet.facts(self.now),
             surroundings: None,
+            logs: self.logs.read(),
             data_age_seconds: self.data_age,
         };
         let surroundings = self.around.of(self, &s).map(Arc::new);

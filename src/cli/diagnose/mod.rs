@@ -3,6 +3,7 @@
 //! The answer is made by the operator's own code. Nothing is written.
 
 mod input;
+mod logs;
 mod markdown;
 mod report;
 mod screen;
@@ -37,7 +38,8 @@ use crate::engine::words::State;
 #[command(after_help = "Exit codes: 0 nothing is failing, 1 something is, 2 it cannot be judged.\n\n\
     Examples:\n  \
       backstay diagnose deployment/web -n shop\n  \
-      kubectl get deploy,rs,pods,events,nodes -o json | backstay diagnose -f -")]
+      kubectl get deploy,rs,pods,events,nodes -o json | backstay diagnose -f -\n  \
+      backstay diagnose -f objects.json --logs logs")]
 pub struct DiagnoseArgs {
     /// Only this workload, as NAME, deployment/NAME, pod/NAME, statefulset/NAME and so on
     #[arg(value_name = "WORKLOAD", value_parser = Target::parse)]
@@ -45,6 +47,10 @@ pub struct DiagnoseArgs {
     /// What `kubectl get -o json` or `-o yaml` printed, or - for standard input; no cluster is asked
     #[arg(short, long = "filename", value_name = "FILE", num_args = 1..)]
     pub files: Vec<PathBuf>,
+    /// A folder of logs, as `kubectl logs POD -c CONTAINER >DIR/POD_CONTAINER.log` writes them; those of the run before,
+    /// with `--previous`, as POD_CONTAINER.previous.log
+    #[arg(long, value_name = "DIR", requires = "files")]
+    pub logs: Option<PathBuf>,
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
@@ -116,8 +122,10 @@ async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let seen = Survey::of(&cluster.client, namespace).await;
     let seen = seen.map_err(|error| cluster.failed(format!("listing pods in {place}"), &error))?;
     let now = Timestamp::now();
-    let workloads = diagnose(seen.intake, now);
-    Ok(Answer { workloads: chosen(args, workloads, &place)?, gaps: seen.gaps, now })
+    let mut workloads = chosen(args, diagnose(seen.intake, now), &place)?;
+    let mut gaps = seen.gaps;
+    gaps.extend(logs::live(&cluster.client, &mut workloads, now).await);
+    Ok(Answer { workloads, gaps, now })
 }
 
 fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
@@ -135,8 +143,11 @@ fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
         return Err(Failed::new("finding workloads", why).with_hint(hint).into());
     }
     let now = args.now.or(intake.newest).unwrap_or_else(Timestamp::now);
-    let workloads = diagnose(intake, now);
-    Ok(Answer { workloads: chosen(args, workloads, "the input")?, gaps, now })
+    let mut workloads = chosen(args, diagnose(intake, now), "the input")?;
+    if let Some(folder) = &args.logs {
+        gaps.extend(logs::offline(folder, &mut workloads, now)?);
+    }
+    Ok(Answer { workloads, gaps, now })
 }
 
 /// Judges every workload, each knowing how its neighbours do.
@@ -149,11 +160,12 @@ fn diagnose(intake: Intake, now: Timestamp) -> Vec<Diagnosed> {
     for case in cases.iter_mut().filter(|case| case.is_deployment) {
         case.snapshot.fleet = fleet.facts(&key(case), now);
     }
-    let diagnosed = cases.into_iter().map(|case| {
-        let of = if case.is_deployment { of_deployment } else { of_others };
-        Diagnosed { diagnosis: of(&case.snapshot, now), case }
-    });
-    diagnosed.collect()
+    cases.into_iter().map(|case| Diagnosed { diagnosis: of_case(&case, now), case }).collect()
+}
+
+fn of_case(case: &Case, now: Timestamp) -> Diagnosis {
+    let of = if case.is_deployment { of_deployment } else { of_others };
+    of(&case.snapshot, now)
 }
 
 fn key(case: &Case) -> WorkloadKey {

@@ -7,6 +7,7 @@ use super::probe;
 use super::text::{Reading, Table, reading};
 use super::{oom, start};
 use crate::engine::facts::{ContainerFacts, Termination};
+use crate::engine::logs;
 use crate::engine::message::Speaker;
 use crate::engine::observe;
 use crate::engine::words::{Cause, Class, Sureness};
@@ -44,7 +45,12 @@ fn by_message(ending: &Termination) -> Option<Reading> {
     if ending.message.is_empty() || matches!(ending.exit_code, 0 | 137 | 143) {
         return None;
     }
-    TEXTS.read(&ending.message)
+    ending.message.says(&TEXTS, |texts, message| texts.read_part(message).or_else(|| by_log(message)))
+}
+
+/// The message is read as the log that it is the end of.
+fn by_log(message: &str) -> Option<Reading> {
+    logs::read(message.as_bytes()).lead(true).map(|seen| said(seen.cause, Sureness::Counted))
 }
 
 const fn said(cause: Cause, sureness: Sureness) -> Reading {

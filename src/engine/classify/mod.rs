@@ -49,6 +49,7 @@ use jiff::Timestamp;
 
 use super::facts::{ContainerFacts, ContainerState, Name, PodFacts, Snapshot};
 use super::finding::{Subject, Symptom};
+use super::listen;
 use super::words::{Cause, ContainerKind, Sureness};
 use look::{Look, Scene};
 
@@ -59,8 +60,8 @@ pub(super) use text::reading;
 pub(super) use text::{Reading, Table};
 pub use unready::FLAPPING_SECONDS;
 
-/// Every failure that the statuses of a workload's objects show, of all its revisions. `HealthCheck` has no status
-/// and comes from elsewhere.
+/// Every failure that the statuses of a workload's objects show, of all its revisions, with the causes that logs name
+/// where statuses do not. `HealthCheck` has no status and comes from elsewhere.
 pub fn classify<'a>(s: &'a Snapshot, now: Timestamp) -> Vec<Symptom<'a>> {
     let scene = Scene::new(s, now);
     let mut symptoms = Vec::new();
@@ -72,6 +73,7 @@ pub fn classify<'a>(s: &'a Snapshot, now: Timestamp) -> Vec<Symptom<'a>> {
     share_causes(&mut symptoms);
     create_refused::symptoms(&scene, &mut symptoms);
     stalled::symptoms(&scene, &mut symptoms);
+    listen::refine(s, &mut symptoms);
     symptoms
 }
 

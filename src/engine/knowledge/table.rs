@@ -55,6 +55,38 @@ const CLIENT: &[Aspect] = &[
     Aspect::Metadata,
     Aspect::Other,
 ];
+/// What calls the API server, and as whom.
+const CALLER: &[Aspect] = &[
+    Aspect::Image,
+    Aspect::Command,
+    Aspect::Environment,
+    Aspect::Volumes,
+    Aspect::ServiceAccount,
+    Aspect::InitContainers,
+    Aspect::Containers,
+    Aspect::Metadata,
+    Aspect::Other,
+];
+/// What writes, and to where.
+const WRITER: &[Aspect] = &[
+    Aspect::Image,
+    Aspect::Command,
+    Aspect::Environment,
+    Aspect::Resources,
+    Aspect::Volumes,
+    Aspect::Scheduling,
+    Aspect::InitContainers,
+    Aspect::Containers,
+];
+/// What names the services that a program calls.
+const ADDRESSES: &[Aspect] = &[
+    Aspect::Command,
+    Aspect::Environment,
+    Aspect::Volumes,
+    Aspect::InitContainers,
+    Aspect::Containers,
+    Aspect::Metadata,
+];
 const SETTINGS: &[Aspect] = &[Aspect::Environment, Aspect::Volumes, Aspect::InitContainers, Aspect::Containers];
 const CAPACITY: &[Aspect] = &[Aspect::Resources, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
 const PLACE: &[Aspect] = &[Aspect::Scheduling, Aspect::Metadata];
@@ -177,7 +209,7 @@ table! {
         "The port that the program listens on is taken."
     CrashLoopBackOff PermissionDenied: Revision Depends Counted PROGRAM LOGS
         "The program may not read, write or bind what it needs."
-    CrashLoopBackOff StorageFull: Platform Depends Counted STORAGE LOGS
+    CrashLoopBackOff StorageFull: Platform Depends Counted WRITER LOGS
         "The program has no space left to write to."
     CrashLoopBackOff CommandExits: Revision Depends Counted PROGRAM LOGS
         "The program ends without an error where it should run on."
@@ -203,7 +235,7 @@ table! {
         "A migration of the database schema fails."
     CrashLoopBackOff DatabaseAuth: Configuration Depends Counted CLIENT LOGS
         "The database does not accept the program's credentials."
-    CrashLoopBackOff DatabaseUnavailable: Dependency CannotHelp Counted NOTHING LOGS
+    CrashLoopBackOff DatabaseUnavailable: Dependency Depends Counted ADDRESSES LOGS
         "The database does not serve at the moment."
     CrashLoopBackOff DependencyUnreachable: Dependency Depends Counted CLIENT LOGS
         "A service that the program calls cannot be reached."
@@ -211,9 +243,9 @@ table! {
         "A host name that the program needs cannot be resolved."
     CrashLoopBackOff TlsFailure: Dependency Depends Counted CLIENT LOGS
         "The program and a service that it calls do not agree on a certificate."
-    CrashLoopBackOff UpstreamTimeout: Dependency CannotHelp Counted NOTHING LOGS
+    CrashLoopBackOff UpstreamTimeout: Dependency Depends Counted CLIENT LOGS
         "A service that the program calls answers too late."
-    CrashLoopBackOff KubernetesForbidden: Unknown Depends Counted IDENTITY LOGS
+    CrashLoopBackOff KubernetesForbidden: Unknown Depends Counted CALLER LOGS
         "The program's service account may not do what it does."
     CrashLoopBackOff NodeRestart: Platform CannotHelp Excluded NOTHING NODE
         "The node lost the container; it did not fail by itself."

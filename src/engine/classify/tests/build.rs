@@ -42,6 +42,7 @@ pub(super) fn snapshot(pods: impl IntoIterator<Item = PodFacts>) -> Snapshot {
         memory: Memory::default(),
         fleet: FleetFacts::default(),
         surroundings: None,
+        logs: Vec::new(),
         data_age_seconds: 0,
     }
 }

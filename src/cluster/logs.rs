@@ -1,0 +1,107 @@
+//! Reading the log of a container from its kubelet, through the API server and within bounds.
+
+use std::time::Duration;
+
+use futures::{AsyncRead, AsyncReadExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::LogParams;
+use kube::{Api, Client};
+use thiserror::Error;
+
+use crate::engine::facts::LogFacts;
+use crate::engine::listen::{self, Wanted};
+
+/// Lines asked for, from the end.
+const LINES: i64 = 1000;
+/// Bytes at which the kubelet stops. It counts from the first of those lines and would leave out the last words, so
+/// ordinary lines never come to so many.
+const LIMIT: i64 = 4 << 20;
+/// How much of what comes is kept, from the end.
+const KEPT: usize = 256 << 10;
+/// How long a log may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A log that could not be read. It says nothing about the container: what never ran has none, and a node may be gone.
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error("reading the log of {container} in pod {pod}")]
+    Call { pod: String, container: String, source: Box<kube::Error> },
+    #[error("reading the log of {container} in pod {pod}: the connection broke")]
+    Broken { pod: String, container: String, source: std::io::Error },
+    #[error("reading the log of {container} in pod {pod}: not done within {} s", PATIENCE.as_secs())]
+    Timeout { pod: String, container: String },
+}
+
+impl Error {
+    /// The account may not read logs at all.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Call { source, .. } if matches!(&**source, kube::Error::Api(status) if status.code == 403))
+    }
+}
+
+/// Reads a log and what it says.
+///
+/// # Errors
+/// What the API server or the kubelet answered, or that it took too long.
+pub async fn read(client: &Client, namespace: &str, wanted: &Wanted) -> Result<LogFacts, Error> {
+    let (pod, container) = (wanted.pod.to_string(), wanted.container.to_string());
+    match tokio::time::timeout(PATIENCE, bytes(client, namespace, wanted)).await {
+        Ok(bytes) => Ok(listen::heard(wanted, &bytes?)),
+        Err(_) => Err(Error::Timeout { pod, container }),
+    }
+}
+
+async fn bytes(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Vec<u8>, Error> {
+    if !wanted.ended {
+        return of_run(client, namespace, wanted, false).await;
+    }
+    // By the time of the call the container may run again. Then its last run is the previous one; until then it is the
+    // present one, and there may be none before it.
+    match of_run(client, namespace, wanted, true).await {
+        Err(Error::Call { source, .. }) if is_refused(&source) => of_run(client, namespace, wanted, false).await,
+        answer => answer,
+    }
+}
+
+/// The kubelet knows of no such run (`validateContainerLogStatus` in pkg/kubelet/kubelet_pods.go).
+fn is_refused(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 400)
+}
+
+async fn of_run(client: &Client, namespace: &str, wanted: &Wanted, previous: bool) -> Result<Vec<u8>, Error> {
+    let (pod, container) = (wanted.pod.to_string(), wanted.container.to_string());
+    let params = LogParams {
+        container: Some(container.clone()),
+        previous,
+        tail_lines: Some(LINES),
+        limit_bytes: Some(LIMIT),
+        timestamps: true,
+        ..LogParams::default()
+    };
+    let api = Api::<Pod>::namespaced(client.clone(), namespace);
+    match api.log_stream(&pod, &params).await {
+        Ok(stream) => end(stream).await.map_err(|source| Error::Broken { pod, container, source }),
+        Err(source) => Err(Error::Call { pod, container, source: Box::new(source) }),
+    }
+}
+
+/// The end of a stream.
+async fn end(stream: impl AsyncRead) -> std::io::Result<Vec<u8>> {
+    let mut stream = std::pin::pin!(stream);
+    let mut kept = Vec::new();
+    let mut chunk = vec![0; 32 << 10];
+    loop {
+        let read = stream.read(&mut chunk).await?;
+        if read == 0 {
+            return Ok(kept);
+        }
+        kept.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        if kept.len() > 2 * KEPT {
+            kept.drain(..kept.len() - KEPT);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "logs_tests.rs"]
+mod tests;

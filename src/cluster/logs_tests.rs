@@ -1,0 +1,90 @@
+use http::{Request, Response};
+use kube::client::Body;
+use rstest::rstest;
+use tower_test::mock;
+
+use super::*;
+
+fn wanted(ended: bool) -> Wanted {
+    let name = |text: &str| text.into();
+    Wanted { uid: name("uid-a"), pod: name("web-a"), container: name("web"), ended, exits: 1 }
+}
+
+fn answer(code: u16, body: impl Into<Body>) -> Response<Body> {
+    Response::builder().status(code).body(body.into()).unwrap()
+}
+
+fn refusal() -> Response<Body> {
+    let status = serde_json::json!({"kind": "Status", "code": 400, "reason": "BadRequest", "status": "Failure",
+        "message": "previous terminated container \"web\" in pod \"web-a\" not found"});
+    answer(400, serde_json::to_vec(&status).unwrap())
+}
+
+/// Reads a log from a server that answers in turn; also returns what it was asked.
+async fn read_from(wanted: Wanted, answers: Vec<Response<Body>>) -> (Result<LogFacts, Error>, Vec<String>) {
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+    let client = Client::new(service, "shop");
+    let serve = async {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let (request, send) = server.next_request().await.unwrap();
+            asked.push(request.uri().to_string());
+            send.send_response(answer);
+        }
+        asked
+    };
+    tokio::join!(read(&client, "shop", &wanted), serve)
+}
+
+#[tokio::test]
+async fn the_run_that_ended_is_the_previous_one_or_else_the_present_one() {
+    let line = "2026-01-02T03:04:05Z ERROR pq: relation \"orders\" does not exist\n";
+    let (log, asked) = read_from(wanted(true), vec![answer(200, line.as_bytes().to_vec())]).await;
+    assert_eq!(log.unwrap().reading.seen.len(), 1);
+    assert_eq!(asked.len(), 1);
+    let query = "container=web&limitBytes=4194304&previous=true&tailLines=1000&timestamps=true";
+    assert!(asked[0].starts_with("/api/v1/namespaces/shop/pods/web-a/log?") && asked[0].ends_with(query), "{asked:?}");
+
+    let (log, asked) = read_from(wanted(true), vec![refusal(), answer(200, line.as_bytes().to_vec())]).await;
+    assert_eq!(log.unwrap().reading.seen.len(), 1);
+    assert!(asked[0].contains("previous=true") && !asked[1].contains("previous"), "{asked:?}");
+}
+
+#[tokio::test]
+async fn of_a_run_that_goes_on_the_present_log_is_read() {
+    let (log, asked) = read_from(wanted(false), vec![answer(200, b"up\n\xff\n".to_vec())]).await;
+    let log = log.unwrap();
+    assert_eq!((log.ended, log.reading.lines, &*log.excerpt), (false, 2, "up"));
+    assert!(!asked[0].contains("previous"), "{asked:?}");
+}
+
+#[rstest]
+#[case(403, true)]
+#[case(404, false)]
+#[case(500, false)]
+#[tokio::test]
+async fn what_cannot_be_read_is_said(#[case] code: u16, #[case] forbidden: bool) {
+    let (log, asked) = read_from(wanted(true), vec![answer(code, b"no".to_vec())]).await;
+    let error = log.unwrap_err();
+    assert_eq!((error.is_forbidden(), asked.len()), (forbidden, 1), "{error}");
+    assert_eq!(error.to_string(), "reading the log of web in pod web-a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kubelet_that_does_not_answer_is_not_waited_for() {
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+    let client = Client::new(service, "shop");
+    let began = tokio::time::Instant::now();
+    let call = tokio::spawn(async move { read(&client, "shop", &wanted(false)).await });
+    let _unanswered = server.next_request().await.unwrap();
+    let error = call.await.unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "reading the log of web in pod web-a: not done within 3 s");
+    assert_eq!(began.elapsed(), PATIENCE);
+}
+
+#[tokio::test]
+async fn of_a_long_log_the_end_is_kept() {
+    let long = format!("{}FATAL: out of tokens\n", "still here\n".repeat(200_000));
+    let kept = end(long.as_bytes()).await.unwrap();
+    assert!((KEPT..=2 * KEPT).contains(&kept.len()) && kept.ends_with(b"FATAL: out of tokens\n"));
+}

@@ -1,0 +1,285 @@
+//! The last words of a program: the last error that it reported, and the innermost reason it gave for it.
+
+use super::level::Level;
+use super::line;
+use super::record::Record;
+use super::shape::{self, Shape, Walk};
+
+/// How much of the end of a log is searched for last words.
+const MAX_LINES: usize = 400;
+const MAX_BYTES: usize = 1 << 17;
+/// How many lines may follow the last words of a program that ended on them: some tell how they shut down.
+const MAX_AFTER: usize = 15;
+/// How many lines at the very end are last words of a program that names no levels.
+const UNLABELLED: usize = 3;
+/// An error so many lines after a worse one is another matter.
+const APART: u32 = 60;
+
+/// How a program speaks of an end; the order is that of severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// It said something last.
+    Plain,
+    /// It reported an error.
+    Error,
+    /// It called the error fatal.
+    Fatal,
+    /// Its runtime reported what nobody had caught.
+    Uncaught,
+}
+
+/// A line with its number in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    pub number: u32,
+    pub text: String,
+}
+
+/// The last error that a log reports.
+#[derive(Debug)]
+pub struct Last {
+    pub kind: Kind,
+    /// The first and the last line of it.
+    pub from: u32,
+    pub to: u32,
+    /// Hardly anything follows it.
+    pub ends: bool,
+    /// What is said first, or for a traceback of Python last.
+    pub fatal: Words,
+    /// The innermost reason.
+    pub root: Words,
+}
+
+impl Last {
+    /// The line of that number is part of it.
+    pub fn holds(&self, number: u32) -> bool {
+        (self.from..=self.to).contains(&number)
+    }
+}
+
+/// One line of the end of the log. A line of JSON yields several of one number.
+struct Line {
+    number: u32,
+    level: Option<Level>,
+    text: String,
+    /// It begins an entry of its own.
+    begins: bool,
+}
+
+/// Beginnings of what runtimes say of errors that nobody caught.
+const UNCAUGHT: &[&str] = &[
+    "panic: ",
+    "fatal error: ",
+    "runtime: ",
+    "Exception in thread ",
+    "Unhandled exception",
+    "Unhandled Exception",
+    "Uncaught ",
+    "uncaught ",
+    "UnhandledPromiseRejection",
+    "node:internal/",
+    "PHP Fatal error:",
+    "Fatal error: Uncaught",
+    "FATAL ERROR: ",
+    "** (",
+    "terminate called ",
+    "Kernel pid terminated",
+    "# A fatal error has been detected by the Java Runtime Environment",
+    "*** stack smashing detected",
+    "Segmentation fault",
+    "Fatal glibc error: ",
+    "free(): ",
+    "malloc(): ",
+    "double free or corruption",
+    "memory allocation of ",
+    "Terminating due to ",
+    "SIGSEGV",
+    "goroutine ",
+    "Node.js v",
+];
+
+/// The last words of a log; `None` if it is empty.
+pub fn words(log: &[u8]) -> Option<Last> {
+    let lines = end(log);
+    let mut best: Option<(Kind, usize, usize)> = None;
+    let mut current: Option<(Kind, usize, usize)> = None;
+    for (at, line) in lines.iter().enumerate() {
+        let kind = kind(line);
+        current = match (current.filter(|c| goes_on(&lines, *c, line)), kind) {
+            (Some((before, from, _)), kind) => Some((kind.map_or(before, |kind| before.max(kind)), from, at)),
+            (None, Some(kind)) => Some((kind, at, at)),
+            (None, None) => None,
+        };
+        let number = |at: usize| lines.get(at).map_or(0, |line| line.number);
+        if let Some(block) = current
+            && best.is_none_or(|b| block.0 >= b.0 || block.1 <= b.2 || number(block.1) > number(b.2) + APART)
+        {
+            best = Some(block);
+        }
+    }
+    let spoken = lines.iter().rposition(|line| !line.text.trim().is_empty())?;
+    let (kind, from, to) = best.unwrap_or((Kind::Plain, (spoken + 1).saturating_sub(UNLABELLED), spoken));
+    let after = lines.get(to + 1..).unwrap_or_default().iter().filter(|line| !line.text.trim().is_empty()).count();
+    let block = lines.get(from..=to)?;
+    let root = root(block);
+    Some(Last {
+        kind,
+        from: block.first()?.number,
+        to: block.last()?.number,
+        ends: after <= MAX_AFTER,
+        fatal: fatal(block, &root),
+        root,
+    })
+}
+
+/// The lines of the end of a log.
+fn end(log: &[u8]) -> Vec<Line> {
+    let start = log.len().saturating_sub(MAX_BYTES);
+    let start = log
+        .iter()
+        .enumerate()
+        .skip(start)
+        .filter(|(at, _)| start > 0 && *at > 0)
+        .find(|(_, b)| **b == b'\n')
+        .map_or(start, |(at, _)| at + 1);
+    let tail: Vec<(u32, &[u8])> = line::lines(log.get(start..).unwrap_or_default()).collect();
+    let before = log.get(..start).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
+    let before = u32::try_from(before).unwrap_or(u32::MAX);
+    let mut walk = Walk::default();
+    let mut lines = Vec::new();
+    for (number, bytes) in tail.iter().skip(tail.len().saturating_sub(MAX_LINES)) {
+        let (_, bytes) = line::unstamped(bytes);
+        let begins = walk.step(bytes);
+        let record = Record::new(bytes, 0);
+        let number = number.saturating_add(before);
+        let parts = record.lines().enumerate();
+        lines.extend(parts.map(|(nth, text)| Line {
+            number,
+            level: record.level,
+            text: text.to_owned(),
+            begins: begins && nth == 0,
+        }));
+    }
+    lines
+}
+
+/// How a line speaks of an end, if it does.
+fn kind(line: &Line) -> Option<Kind> {
+    if line.level.is_some_and(|level| level < Level::Warning) {
+        return None;
+    }
+    let text = line.text.as_str();
+    let panics = text.starts_with("thread '") && text.contains(" panicked at ");
+    let traceback = line.begins && text.starts_with("Traceback (most recent call last)");
+    if panics || traceback || UNCAUGHT.iter().any(|words| text.starts_with(words)) || is_of_ruby(text) {
+        return Some(Kind::Uncaught);
+    }
+    match line.level {
+        Some(Level::Fatal) => return Some(Kind::Fatal),
+        Some(Level::Error) => return Some(Kind::Error),
+        Some(_) => return None,
+        None => {}
+    }
+    let says = |word: &str| text.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
+    if says("fatal:") || says("fatal ") {
+        Some(Kind::Fatal)
+    } else if says("error:") || says("error ") || shape::is_exception(text.as_bytes()) {
+        Some(Kind::Error)
+    } else {
+        None
+    }
+}
+
+/// `app.rb:3:in 'load': no such file (Errno::ENOENT)`.
+fn is_of_ruby(text: &str) -> bool {
+    let place = text.find(":in '").or_else(|| text.find(":in `"));
+    place.is_some_and(|at| text.get(..at).is_some_and(|file| !file.contains(' ')))
+        && text.ends_with(')')
+        && text.contains("': ")
+}
+
+/// The line belongs to the error that was begun.
+fn goes_on(lines: &[Line], (kind, from, to): (Kind, usize, usize), line: &Line) -> bool {
+    let Some((first, last)) = lines.get(from).zip(lines.get(to)) else { return false };
+    let same = line.number == last.number;
+    let dumps = kind == Kind::Uncaught && line.level.is_none() && first.number.saturating_add(300) > line.number;
+    same || dumps || !line.begins
+}
+
+/// The innermost reason of an error.
+fn root(block: &[Line]) -> Words {
+    let found = caused_by(block).or_else(|| of_traceback(block)).or_else(|| of_panic(block)).or_else(|| of_type(block));
+    found.unwrap_or_else(|| words_of(block.first(), None))
+}
+
+fn words_of(line: Option<&Line>, text: Option<&str>) -> Words {
+    let number = line.map_or(0, |line| line.number);
+    let text = text.or(line.map(|line| line.text.as_str())).unwrap_or_default();
+    Words { number, text: text.trim().to_owned() }
+}
+
+/// The last reason of a chain: `Caused by: x`, `[cause]: x`, `---> x`, or numbered below a `Caused by:` of Rust.
+fn caused_by(block: &[Line]) -> Option<Words> {
+    let mut listed = false;
+    let mut found = None;
+    for line in block {
+        let text = line.text.as_str();
+        let trimmed = text.trim();
+        if trimmed == "Caused by:" {
+            listed = true;
+        } else if let Some(cause) = text.strip_prefix("Caused by: ") {
+            found = Some(words_of(Some(line), Some(cause)));
+        } else if let Some((_, cause)) = text.split_once("[cause]: ") {
+            found = Some(words_of(Some(line), Some(cause)));
+        } else if let Some((_, cause)) = text.rsplit_once("---> ") {
+            let cause = cause.trim_start_matches("(Inner Exception #0) ");
+            found = Some(words_of(Some(line), Some(cause)));
+        } else if listed && (trimmed.is_empty() || !text.starts_with(char::is_whitespace)) {
+            listed = false;
+        } else if listed {
+            let numbered = trimmed.split_once(": ").filter(|(n, _)| n.bytes().all(|b| b.is_ascii_digit()));
+            found = Some(words_of(Some(line), Some(numbered.map_or(trimmed, |(_, cause)| cause))));
+        }
+    }
+    found
+}
+
+/// The line after the frames of the last traceback.
+fn of_traceback(block: &[Line]) -> Option<Words> {
+    let start = block.iter().rposition(|line| line.text.starts_with("Traceback (most recent call last)"))?;
+    let rest = block.get(start + 1..)?;
+    let raised = rest.iter().find(|line| !line.text.is_empty() && !line.text.starts_with(char::is_whitespace));
+    raised.map(|line| words_of(Some(line), None))
+}
+
+/// The message of a panic: of Go's last one, or of Rust's, which may stand in the next line.
+fn of_panic(block: &[Line]) -> Option<Words> {
+    let at = block.iter().rposition(|line| {
+        let text = line.text.trim_start();
+        text.starts_with("panic: ") || text.contains(" panicked at ")
+    })?;
+    let line = block.get(at)?;
+    if !line.text.ends_with(':') {
+        return Some(words_of(Some(line), None));
+    }
+    let message = block.get(at + 1).map(|next| next.text.trim()).unwrap_or_default();
+    Some(words_of(Some(line), Some(&format!("{} {message}", line.text.trim()))))
+}
+
+/// The last line of the shape of an error, where the first line is no message.
+fn of_type(block: &[Line]) -> Option<Words> {
+    let mut errors = block.iter().filter(|line| shape::of_line(line.text.as_bytes()) == Shape::Exception);
+    let first = errors.next()?;
+    let is_node =
+        block.iter().any(|line| line.text.starts_with("node:internal/") || line.text.starts_with("Node.js v"));
+    (is_node || block.first().is_some_and(|line| line.number != first.number)).then(|| words_of(Some(first), None))
+}
+
+/// The line that says what happened, where the first one only announces it.
+fn fatal(block: &[Line], root: &Words) -> Words {
+    let first = block.first().map(|line| line.text.as_str()).unwrap_or_default();
+    let announces =
+        ["Traceback (most", "node:internal/", "goroutine ", "Node.js v"].iter().any(|w| first.starts_with(w));
+    let panics = first.contains(" panicked at ") && first.ends_with(':');
+    if announces || panics { root.clone() } else { words_of(block.first(), None) }
+}

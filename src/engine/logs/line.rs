@@ -1,0 +1,134 @@
+//! A log as lines, and a line without what was put around it: the time stamps of the API server and of container
+//! runtimes.
+
+use jiff::Timestamp;
+
+use crate::engine::text;
+
+/// How much of a log is read, from its end.
+pub const MAX_BYTES: usize = 1 << 20;
+pub const MAX_LINES: usize = 20_000;
+/// How much of one line is looked at closely.
+const MAX_TEXT: usize = 8192;
+/// How far before the place of interest that begins.
+const BEFORE: usize = 2048;
+
+/// The end of a log within bounds, and whether anything was left out.
+pub fn bounded(log: &[u8]) -> (&[u8], bool) {
+    let log = log.strip_suffix(b"\n").unwrap_or(log);
+    let start = log.len().saturating_sub(MAX_BYTES);
+    // A line that was cut in two is left out.
+    let start = if start == 0 { 0 } else { start + newline(log.get(start - 1..)).map_or(0, |at| at) };
+    let end = log.get(start..).unwrap_or_default();
+    let mut breaks = end.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+    match breaks.nth(MAX_LINES - 1) {
+        Some((at, _)) => (end.get(at + 1..).unwrap_or_default(), true),
+        None => (end, start > 0),
+    }
+}
+
+fn newline(bytes: Option<&[u8]>) -> Option<usize> {
+    bytes?.iter().position(|byte| *byte == b'\n')
+}
+
+/// The lines with their numbers, which count from 1.
+pub fn lines(log: &[u8]) -> impl Iterator<Item = (u32, &[u8])> {
+    let lines = log.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    (1..).zip(lines)
+}
+
+/// What stands before a line that a program wrote: the time in RFC 3339, as the API server and runtimes put it, and the
+/// stream and tag of the runtime.
+pub fn unstamped(line: &[u8]) -> (Option<&str>, &[u8]) {
+    let Some(stamp) = stamp(line) else { return (None, line) };
+    let rest = line.get(stamp.len() + 1..).unwrap_or_default();
+    let streams: [&[u8]; 4] = [b"stdout F ", b"stderr F ", b"stdout P ", b"stderr P "];
+    let rest = streams.iter().find_map(|stream| rest.strip_prefix(*stream)).unwrap_or(rest);
+    (Some(stamp), rest)
+}
+
+fn stamp(line: &[u8]) -> Option<&str> {
+    let is_date = line.get(10) == Some(&b'T') && line.get(4) == Some(&b'-') && line.first()?.is_ascii_digit();
+    let end = line.iter().take(40).position(|byte| *byte == b' ').filter(|end| is_date && *end >= 20)?;
+    let stamp = std::str::from_utf8(line.get(..end)?).ok()?;
+    let zoned = stamp.ends_with('Z') || stamp.get(19..)?.contains(['+', '-']);
+    zoned.then_some(stamp)
+}
+
+pub fn time(stamp: Option<&str>) -> Option<Timestamp> {
+    stamp?.parse().ok()
+}
+
+/// The text of a line around a place of interest: without terminal escapes and undecodable bytes, with the quotes and
+/// line ends back that a format has escaped.
+pub fn text(line: &[u8], around: usize) -> String {
+    let start = if line.len() <= MAX_TEXT { 0 } else { around.saturating_sub(BEFORE) };
+    let piece = line.get(start..line.len().min(start.saturating_add(MAX_TEXT))).unwrap_or_default();
+    let text = text::strip(&String::from_utf8_lossy(piece), '\t');
+    if text.contains("\\\"") || text.contains("\\n") { unescaped(&text) } else { text }
+}
+
+fn unescaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            out.push(char);
+            continue;
+        }
+        match chars.peek() {
+            Some('n') => out.push('\n'),
+            Some('t') => out.push('\t'),
+            Some('r') => {}
+            Some(quote @ ('"' | '\\' | '\'')) => out.push(*quote),
+            _ => {
+                out.push('\\');
+                continue;
+            }
+        }
+        chars.next();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("2024-01-02T03:04:05.678901234Z hello", Some("2024-01-02T03:04:05.678901234Z"), "hello")]
+    #[case("2024-01-02T03:04:05+02:00 stderr F hello", Some("2024-01-02T03:04:05+02:00"), "hello")]
+    #[case("2024-01-02T03:04:05.678 hello", None, "2024-01-02T03:04:05.678 hello")]
+    #[case("2024-01-02 03:04:05 hello", None, "2024-01-02 03:04:05 hello")]
+    #[case("hello", None, "hello")]
+    #[case("", None, "")]
+    fn stamps_are_taken_off(#[case] line: &str, #[case] stamp: Option<&str>, #[case] rest: &str) {
+        assert_eq!(unstamped(line.as_bytes()), (stamp, rest.as_bytes()));
+        assert_eq!(time(stamp).is_some(), stamp.is_some());
+    }
+
+    #[test]
+    fn lines_end_as_they_do_on_any_system() {
+        let all: Vec<_> = lines(b"a\r\nb\n\nc").collect();
+        assert_eq!(all, [(1, &b"a"[..]), (2, b"b"), (3, b""), (4, b"c")]);
+    }
+
+    #[test]
+    fn the_end_of_a_long_log_is_read_from_the_beginning_of_a_line() {
+        assert_eq!(bounded(b"a\nb\n"), (&b"a\nb"[..], false));
+        let long = format!("{}\nlast", "x".repeat(MAX_BYTES));
+        assert_eq!(bounded(long.as_bytes()), (&b"last"[..], true));
+        let many = "x\n".repeat(MAX_LINES + 5);
+        let (end, cut) = bounded(many.as_bytes());
+        assert_eq!((lines(end).count(), cut), (MAX_LINES, true));
+    }
+
+    #[test]
+    fn a_text_is_what_was_meant() {
+        assert_eq!(text(b"\x1b[31mpq: \\\"a\\\"\x1b[0m\\n\\tat \xff C:\\x", 0), "pq: \"a\"\n\tat  C:\\x");
+        let long = [&[b'x'; 10_000][..], b"here", &[b'y'; 10_000]].concat();
+        assert!(text(&long, 10_000).contains("here") && text(&long, 10_000).len() <= MAX_TEXT);
+    }
+}
