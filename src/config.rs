@@ -69,6 +69,16 @@ pub struct RunArgs {
     )]
     pub watch_timeout_seconds: u32,
 
+    /// Read logs of containers that fail, where the policy allows it. With false none is read, whatever a policy says
+    #[arg(
+        long,
+        env = "BACKSTAY_READ_LOGS",
+        action = ArgAction::Set,
+        default_value_t = true,
+        value_name = "BOOL"
+    )]
+    pub read_logs: bool,
+
     #[command(flatten)]
     pub lease: LeaseArgs,
 

@@ -22,10 +22,10 @@ use tokio::time::Instant;
 
 use crate::engine::words::{ActionKind, Class, Fault, RefusalReason, State};
 use labels::{
-    ActionLabels, BuildLabels, CategoryLabel, FindingLabels, IncidentLabels, ReasonLabel, ResourceLabel, StateLabel,
-    Word,
+    ActionLabels, BuildLabels, CategoryLabel, FindingLabels, IncidentLabels, ReasonLabel, ResourceLabel, ResultLabel,
+    StateLabel, Word,
 };
-pub use labels::{ActionResult, ErrorCategory, IncidentOutcome, WatchedResource};
+pub use labels::{ActionResult, ErrorCategory, IncidentOutcome, LogResult, WatchedResource};
 
 /// The content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -45,6 +45,7 @@ pub struct Metrics {
     reconciles: Counter,
     reconcile_errors: Family<CategoryLabel, Counter>,
     objects_in_backoff: Gauge,
+    log_reads: Family<ResultLabel, Counter>,
     watch_age: Family<ResourceLabel, Gauge<f64, std::sync::atomic::AtomicU64>>,
     watch_seen: Mutex<HashMap<WatchedResource, Instant>>,
     watch_errors: Family<ResourceLabel, Counter>,
@@ -77,6 +78,7 @@ impl Metrics {
             reconciles: Counter::default(),
             reconcile_errors: Family::default(),
             objects_in_backoff: Gauge::default(),
+            log_reads: Family::default(),
             watch_age: Family::default(),
             watch_seen: Mutex::default(),
             watch_errors: Family::default(),
@@ -115,6 +117,9 @@ impl Metrics {
         for category in ErrorCategory::iter() {
             drop(self.reconcile_errors.get_or_create(&category.into()));
         }
+        for result in LogResult::iter() {
+            drop(self.log_reads.get_or_create(&result.into()));
+        }
     }
 
     fn register(&mut self, name: &str, help: &str, metric: impl Metric) {
@@ -145,6 +150,7 @@ impl Metrics {
         self.register("reconcile_errors", "Reconciles that failed", self.reconcile_errors.clone());
         let help = "Workloads that wait after a failed reconcile";
         self.register("objects_in_backoff", help, self.objects_in_backoff.clone());
+        self.register("log_reads", "Logs of containers that were read as evidence", self.log_reads.clone());
         self.register_seconds("watch_age", "Time since a watch last showed life", self.watch_age.clone());
         self.register("watch_errors", "Watches that broke", self.watch_errors.clone());
         self.register("store_objects", "Objects held in memory", self.store_objects.clone());
@@ -205,6 +211,10 @@ impl Metrics {
 
     pub fn set_objects_in_backoff(&self, count: usize) {
         self.objects_in_backoff.set(gauge(count));
+    }
+
+    pub fn log_read(&self, result: LogResult) {
+        self.log_reads.get_or_create(&result.into()).inc();
     }
 
     /// The watch showed life: an event, a bookmark, or any other byte.

@@ -95,12 +95,40 @@ pub struct Opened {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub findings: Vec<Finding>,
+    /// What failing containers logged last, taken before anything was changed; and healthy ones, where they logged the
+    /// same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub logs: Vec<LogExcerpt>,
     /// What was about to be done; absent when something was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
     /// What the workload means to the business, as the policy said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impact: Option<Impact>,
+}
+
+/// The end of a container's log. What looks like a secret is taken out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogExcerpt {
+    #[schemars(length(max = 253))]
+    pub pod: String,
+    /// UID of the pod.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    #[schemars(length(max = 63))]
+    pub container: String,
+    /// The run that wrote it was over.
+    #[serde(default)]
+    pub ended: bool,
+    /// How often the container had exited.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub exits: u32,
+    /// The last error that it reports and its last lines, at most 3 KiB.
+    #[schemars(length(max = 3072))]
+    pub text: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -144,6 +172,10 @@ pub struct IncidentStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub findings: Vec<Finding>,
+    /// What containers logged, where it was read after the incident had been opened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub logs: Vec<LogExcerpt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<Verdict>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -185,6 +217,11 @@ impl Incident {
     /// It is not over yet.
     pub fn is_open(&self) -> bool {
         self.status.as_ref().is_none_or(|s| s.outcome.is_none())
+    }
+
+    /// The logs that are kept with it, those that were read first before others.
+    pub fn logs(&self) -> impl Iterator<Item = &LogExcerpt> {
+        self.spec.opened.logs.iter().chain(self.status.iter().flat_map(|status| &status.logs))
     }
 
     /// What is or was about to be done: the latest word, else the one it was opened with.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::selector;
-use crate::engine::policy::{Guards, Impact, Mode, Rollout, Rule};
+use crate::engine::policy::{Guards, Impact, LogAccess, Mode, Rollout, Rule};
 
 /// Watches the Deployments of its namespace that match the selector, and brings a bad rollout of theirs back to the
 /// last revision that was seen healthy. Everything but the selector has a default.
@@ -23,6 +23,7 @@ use crate::engine::policy::{Guards, Impact, Mode, Rollout, Rule};
     derive = "PartialEq",
     validation = Rule::new(UNIQUE_RULE).message(UNIQUE_MESSAGE),
     validation = Rule::new(RESERVED_RULE).message(RESERVED_MESSAGE),
+    validation = Rule::new(PATTERNS_RULE).message(PATTERNS_MESSAGE),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -55,6 +56,7 @@ pub struct IncidentPolicySpec {
     derive = "PartialEq",
     validation = Rule::new(UNIQUE_RULE).message(UNIQUE_MESSAGE),
     validation = Rule::new(RESERVED_RULE).message(RESERVED_MESSAGE),
+    validation = Rule::new(PATTERNS_RULE).message(PATTERNS_MESSAGE),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -85,6 +87,11 @@ const UNIQUE_MESSAGE: &str = "every rule needs a name of its own";
 const RESERVED_RULE: &str = "!has(self.spec.rules) || !self.spec.rules.exists(r, r.name.startsWith('builtin-'))";
 const RESERVED_MESSAGE: &str = "rule names that begin with builtin- are those of the built-in table";
 
+// To match anything the pattern has to be one; the API server's own matcher knows what Backstay's does.
+const PATTERNS_RULE: &str = "!has(self.spec.rules) || self.spec.rules.all(r, !has(r.match) || !has(r.match.logs) || \
+     r.match.logs.all(p, ''.matches(p) in [true, false]))";
+const PATTERNS_MESSAGE: &str = "match.logs holds regular expressions without look-around";
+
 /// What both kinds of policy say apart from whom they select.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -103,6 +110,9 @@ pub struct Terms {
     pub rules: Vec<Rule>,
     /// What must agree before anything is done.
     pub guards: Guards,
+    /// `Read` reads the last lines of containers that fail, and of healthy ones to compare them with, as evidence; they
+    /// are in the incident, without what looks like a secret. `Ignore` reads none. Default Read.
+    pub logs: LogAccess,
     /// What the workload means to the business; copied into incidents.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub impact: Option<Impact>,

@@ -7,7 +7,7 @@ mod rights;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use k8s_openapi::api::coordination::v1::Lease;
@@ -38,6 +38,9 @@ pub struct SelftestArgs {
     /// The namespaces the operator watches; without any, the whole cluster
     #[arg(long = "watch-namespace", value_delimiter = ',', value_name = "NAMESPACE")]
     pub watch_namespaces: Vec<String>,
+    /// The operator was installed to read logs
+    #[arg(long, env = "BACKSTAY_READ_LOGS", action = ArgAction::Set, default_value_t = true, value_name = "BOOL")]
+    pub read_logs: bool,
     /// The Lease by which replicas agree on who acts
     #[arg(long, env = "BACKSTAY_LEASE_NAME", default_value = "backstay", value_name = "NAME")]
     pub lease_name: String,
@@ -84,8 +87,8 @@ pub async fn run(args: &SelftestArgs) -> anyhow::Result<ExitCode> {
     };
     tell(kinds(&cluster).await?)?;
     tell(vec![lease(&cluster, &args.lease_name).await])?;
-    let wanted =
-        rights::wanted(args.mode, &args.around, &args.watch_namespaces, (&cluster.namespace, &args.lease_name));
+    let installed = rights::Installed { mode: args.mode, around: &args.around, read_logs: args.read_logs };
+    let wanted = rights::wanted(installed, &args.watch_namespaces, (&cluster.namespace, &args.lease_name));
     // In order, so that the lines of two runs can be compared.
     let reviews = stream::iter(wanted.iter().map(|right| review(&cluster, right))).buffered(REVIEWS);
     tell(reviews.collect().await)?;

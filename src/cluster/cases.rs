@@ -57,6 +57,7 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
         let on = |node: &&Arc<NodeFacts>| family.pods.iter().any(|pod| pod.node.as_ref() == Some(&node.name));
         let mut facts = summary.clone();
         facts.own = nodes.iter().filter(on).cloned().collect();
+        let logs = gather::logs(&own, &family.workload);
         let snapshot = Snapshot {
             events: told(&events, intake.events_read, &family, &facts),
             memory: gather::memory(&own, &family.workload, &Seen::default()),
@@ -67,7 +68,7 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
             policy: choice.as_ref().map_or_else(|| builtin.clone(), |choice| choice.policy.clone()),
             fleet: FleetFacts::default(),
             surroundings: None,
-            logs: Vec::new(),
+            logs,
             data_age_seconds: 0,
         };
         cases.push(Case { snapshot, is_deployment: family.labels.is_some(), selected: choice.is_some() });

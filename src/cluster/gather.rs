@@ -12,7 +12,8 @@ use super::shelf::Key;
 use crate::api::{Incident, WorkloadHealth};
 use crate::engine::attribute;
 use crate::engine::decision::{Decision, Outcome};
-use crate::engine::facts::{Name, WorkloadFacts};
+use crate::engine::facts::{LogFacts, Name, WorkloadFacts};
+use crate::engine::listen::{self, Wanted};
 use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, OpenIncident};
 use crate::engine::words::{Confidence, Fault};
 
@@ -56,6 +57,23 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: &Seen) -> Memory {
         open,
         episodes: episodes(&incidents),
     }
+}
+
+/// The logs that the workload's open incidents keep, as far as they tell: what was read before a restart.
+pub fn logs(own: &Own, workload: &WorkloadFacts) -> Vec<Arc<LogFacts>> {
+    let incidents = own.incidents.group(&workload.uid);
+    let kept = incidents.iter().filter(|incident| incident.is_open()).flat_map(|incident| incident.logs());
+    kept.map(|excerpt| {
+        let wanted = Wanted {
+            uid: Name::from(&*excerpt.uid),
+            pod: Name::from(&*excerpt.pod),
+            container: Name::from(&*excerpt.container),
+            ended: excerpt.ended,
+            exits: excerpt.exits,
+        };
+        Arc::new(listen::heard(&wanted, excerpt.text.as_bytes()))
+    })
+    .collect()
 }
 
 /// What the incidents say of revisions that were at fault is added to what is remembered: an incident is written at

@@ -66,6 +66,7 @@ impl Sight {
     pub fn snapshot(&self, key: &WorkloadKey, policy: Arc<Policy>, fleet: FleetFacts) -> Option<Snapshot> {
         let (workload, revisions, pods, nodes) = self.stores.workload(key)?;
         let memory = gather::memory(&self.own, &workload, &Seen::default());
+        let logs = gather::logs(&self.own, &workload);
         Some(Snapshot {
             workload,
             revisions,
@@ -76,7 +77,7 @@ impl Sight {
             memory,
             fleet,
             surroundings: None,
-            logs: Vec::new(),
+            logs,
             data_age_seconds: 0,
         })
     }

@@ -108,8 +108,17 @@ impl Policies {
 }
 
 /// What is wrong with a policy that the API server let pass; `None` if nothing is.
-pub fn fault(selectors: &[&LabelSelector]) -> Option<String> {
-    selectors.iter().find_map(|s| selector(s).err())
+pub fn fault(selectors: &[&LabelSelector], terms: &Terms) -> Option<String> {
+    selectors.iter().find_map(|s| selector(s).err()).or_else(|| patterns(terms).err())
+}
+
+/// All patterns of the rules can be matched.
+fn patterns(terms: &Terms) -> Result<(), String> {
+    let faults = terms.rules.iter().filter_map(|rule| Some((rule, rule.matches.logs.fault()?)));
+    match faults.map(|(rule, (at, because))| format!("match.logs[{at}] of rule {}: {because}", rule.name)).next() {
+        Some(because) => Err(because),
+        None => Ok(()),
+    }
 }
 
 fn reuse(
@@ -124,6 +133,7 @@ fn reuse(
 
 fn namespaced(object: &IncidentPolicy, limit: Mode) -> Result<Compiled, String> {
     let name = object.name_any();
+    patterns(&object.spec.terms)?;
     Ok(Compiled {
         policy: Arc::new(compile(
             format!("IncidentPolicy/{name}"),
@@ -142,6 +152,7 @@ fn namespaced(object: &IncidentPolicy, limit: Mode) -> Result<Compiled, String> 
 fn cluster(object: &ClusterIncidentPolicy, limit: Mode) -> Result<Compiled, String> {
     let name = object.name_any();
     let reference = format!("ClusterIncidentPolicy/{name}");
+    patterns(&object.spec.terms)?;
     Ok(Compiled {
         policy: Arc::new(compile(reference, object.metadata.generation, &object.spec.terms, limit)),
         namespaces: Some(selector(&object.spec.namespace_selector)?),
@@ -163,6 +174,7 @@ pub fn compile(reference: String, generation: Option<i64>, terms: &Terms, limit:
         rollout: terms.rollout.clone(),
         rules,
         guards: terms.guards.clone(),
+        logs: terms.logs,
         impact: terms.impact.clone(),
     }
 }

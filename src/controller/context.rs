@@ -10,6 +10,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::fleet::Fleet;
 use super::inquiry::Inquiries;
+use super::listener::Listener;
 use super::storm::Pen;
 use super::tracker::Tracker;
 use crate::api::Incident;
@@ -34,6 +35,7 @@ pub struct Context {
     pub fleet: Fleet,
     pub tracker: Tracker,
     pub inquiries: Inquiries,
+    pub listener: Listener,
     /// The client of all writes; it does not retry by itself.
     pub client: Client,
     pub events: Events,

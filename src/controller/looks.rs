@@ -106,6 +106,7 @@ fn requests(
             ctx.fleet.forget(&key);
             ctx.tracker.forget(&key);
             ctx.inquiries.forget(&key);
+            ctx.listener.forget(&key);
             writer.apply_watcher_event(&Event::Delete(object));
         }
         Some((request, (ctx, woken, writer)))

@@ -6,6 +6,7 @@ pub mod context;
 pub mod fleet;
 pub mod health;
 mod inquiry;
+pub mod listener;
 mod looks;
 pub mod own_streams;
 pub mod parts;

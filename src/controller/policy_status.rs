@@ -39,14 +39,14 @@ pub async fn write_all(ctx: &Context, told: &mut Told) -> Result<(), Error> {
     let mut outcome = Ok(());
     for policy in ctx.own.policies.all() {
         let key = format!("{}//IncidentPolicy/{}", policy.namespace().unwrap_or_default(), policy.name_any());
-        let fault = policies::fault(&[&policy.spec.selector]);
+        let fault = policies::fault(&[&policy.spec.selector], &policy.spec.terms);
         let before = policy.status.clone().unwrap_or_default();
         let status = status(&before, counts.get(&key), fault, policy.metadata.generation, now);
         outcome = outcome.and(write_status(ctx, policy.as_ref(), &before, &status).await);
     }
     for policy in ctx.own.cluster_policies.all() {
         let key = format!("//ClusterIncidentPolicy/{}", policy.name_any());
-        let fault = policies::fault(&[&policy.spec.selector, &policy.spec.namespace_selector]);
+        let fault = policies::fault(&[&policy.spec.selector, &policy.spec.namespace_selector], &policy.spec.terms);
         let before = policy.status.clone().unwrap_or_default();
         let status = status(&before, counts.get(&key), fault, policy.metadata.generation, now);
         outcome = outcome.and(write_status(ctx, policy.as_ref(), &before, &status).await);

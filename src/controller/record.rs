@@ -1,10 +1,12 @@
 //! What an incident should say after a decision. Pure: the caller writes it if it differs from what is there.
 
 mod conditions;
+mod logs;
 mod opening;
 
 use jiff::Timestamp;
 
+pub use self::logs::hear;
 pub use self::opening::{Record, open};
 use crate::api::condition;
 use crate::api::incident::{Incident, IncidentStatus, TimelineEntry};
@@ -110,7 +112,7 @@ pub fn differs(before: Option<&IncidentStatus>, after: &IncidentStatus) -> bool 
             (s.progress, s.outcome, s.closed_at, s.class.clone(), s.observed_generation),
             (findings, conditions, s.verdict.as_ref().map(|v| (v.fault, v.confidence))),
             (s.refusal.as_ref().map(|r| r.reason), s.baseline.clone(), s.intent.clone()),
-            (s.actions.len(), s.timeline.len(), s.affected.clone(), s.blast_radius.is_some()),
+            (s.actions.len(), s.timeline.len(), s.logs.len(), s.affected.clone(), s.blast_radius.is_some()),
         )
     };
     shape(before) != shape(after)

@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use super::context::Context;
 use super::fleet::Fleet;
 use super::inquiry::Inquiries;
+use super::listener::Listener;
 use super::parts::{Ended, Parts, ended};
 use super::tracker::Tracker;
 use super::{chores, looks, own_streams, workload};
@@ -122,6 +123,10 @@ fn start(
     let writer = client::write_client(config)?;
 
     let (wake, woken) = mpsc::unbounded_channel();
+    let listener = match args.read_logs {
+        true => Listener::new(writer.clone(), wake.clone(), metrics.clone()),
+        false => Listener::default(),
+    };
     let own = Own::new();
     let ctx = Arc::new(Context {
         stores: Arc::default(),
@@ -136,6 +141,7 @@ fn start(
             wake.clone(),
             (args.around.clone(), args.watch_namespaces.is_empty()),
         ),
+        listener,
         events: Events::new(writer.clone(), args.lease.identity()),
         client: writer,
         metrics,

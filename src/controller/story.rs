@@ -56,6 +56,7 @@ async fn update(
     if let Some(told) = scene::tell(ctx, work, incident).await {
         told.add_to(&mut status);
     }
+    record::hear(&mut status, incident, work.decision, &ctx.listener.all(work.key));
     let before = incident.status.as_ref();
     if !record::differs(before, &status) {
         return Ok(());

@@ -19,11 +19,15 @@ use crate::config::Mode;
 use crate::engine::decide::decide;
 use crate::engine::decision::{Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
+use crate::engine::listen;
 use crate::engine::memory::Memory;
 use crate::engine::moment::earliest;
-use crate::engine::policy::Policy;
+use crate::engine::policy::{LogAccess, Policy};
 use crate::engine::words::{Class, Fault, State};
 use crate::telemetry::traces::{Ending, Look, Subject};
+
+/// How long the record of an action may wait for logs that are being read.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How soon to look again; `None` when only a change can matter.
 pub type Again = Option<Duration>;
@@ -43,6 +47,9 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     ctx.metrics.decided(decision.state, began.elapsed());
     ctx.tracker.saw(key, Seen::of(&decision));
     say(ctx, key, &s, &decision);
+    if s.fleet.storm.is_none() {
+        ctx.listener.ask(key, listen::wanted(&s, &decision.findings, now));
+    }
     let work = Work { key, s: &s, decision: &decision, now, began, trace: &trace };
     let followed = follow(ctx, &work).await;
     send(ctx, &s, &decision, trace);
@@ -62,6 +69,10 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
 /// Does and records what was decided. Also returns when the workload's memory is due to be written.
 async fn follow(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Timestamp>), Error> {
     let (outcome, incident) = act::act(ctx, work).await?;
+    if matches!(outcome, Outcome::Acted(_)) {
+        // It is done. What was still being read is put down with it.
+        ctx.listener.quiet(work.key, LAST_WORDS).await;
+    }
     story::record_incident(ctx, work, &outcome, incident).await?;
     let due = record_health(ctx, work, &outcome).await?;
     Ok((outcome, due))
@@ -100,6 +111,7 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
         ctx.fleet.forget(key);
         ctx.tracker.forget(key);
         ctx.inquiries.forget(key);
+        ctx.listener.forget(key);
         return None;
     };
     let events = ctx.hints.of(&family, now);
@@ -108,13 +120,29 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
     let Some(policy) = policy_for(ctx, key, &memory) else {
         ctx.fleet.forget(key);
         ctx.inquiries.forget(key);
+        ctx.listener.forget(key);
         return None;
     };
     let fleet = ctx.fleet.facts(key, now);
     let surroundings = ctx.inquiries.known(key);
     let data_age_seconds = ctx.data_age_seconds();
-    let logs = Vec::new();
-    Some(Snapshot { workload, revisions, pods, nodes, events, policy, memory, fleet, surroundings, logs, data_age_seconds })
+    let logs = match policy.logs {
+        LogAccess::Read => ctx.listener.heard(key, &pods, || gather::logs(&ctx.own, &workload)),
+        LogAccess::Ignore => Vec::new(),
+    };
+    Some(Snapshot {
+        workload,
+        revisions,
+        pods,
+        nodes,
+        events,
+        policy,
+        memory,
+        fleet,
+        surroundings,
+        logs,
+        data_age_seconds,
+    })
 }
 
 /// The policy that governs it. Without one an open incident is still followed to its end, by looking on.

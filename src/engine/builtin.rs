@@ -1,7 +1,7 @@
 //! The built-in rules, asked after those of the policy. `docs/operations.md` lists them; a test compares the two.
 
 use super::facts::Name;
-use super::policy::{Guards, Match, Mode, Policy, Rollout, Rule, RuleAction, Threshold};
+use super::policy::{Guards, LogAccess, Match, Mode, Policy, Rollout, Rule, RuleAction, Threshold};
 use super::words::{Class, Severity};
 
 /// What governs a workload where no policy says otherwise: every default.
@@ -13,6 +13,7 @@ pub fn policy() -> Policy {
         rollout: Rollout::default(),
         rules: rules(),
         guards: Guards::default(),
+        logs: LogAccess::default(),
         impact: None,
     }
 }

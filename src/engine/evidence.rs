@@ -8,6 +8,7 @@ use super::finding::{Detail, Evidence, Finding, Subject, Symptom};
 use super::knowledge;
 use super::listen;
 use super::moment::{after, earliest};
+use super::patterns::Patterns;
 use super::policy::{Rule, Threshold};
 use super::rollout::Rollout;
 use super::words::{Cause, Class, Confidence, Fault, Sureness};
@@ -106,7 +107,8 @@ const DEFAULTS: &Threshold = &Threshold { pods: None, exits: None, attempts: Non
 
 impl<'a> Group<'a> {
     fn new(s: &'a Snapshot, key: Key<'a>, symptom: &'a Symptom<'a>) -> Self {
-        let rule = s.policy.rules.iter().find(|r| matches(r, key.class, key.cause, key.container));
+        let said = |patterns: &Patterns| said(s, key, symptom, patterns);
+        let rule = s.policy.rules.iter().find(|r| matches(r, &key, said));
         Self { key, rule, symptoms: vec![symptom] }
     }
 
@@ -223,12 +225,24 @@ fn onset(symptom: &Symptom) -> Timestamp {
     }
 }
 
-/// The rule governs failures of this kind.
-pub fn matches(rule: &Rule, class: Class, cause: Cause, container: Option<&str>) -> bool {
+/// The rule governs failures of this kind. `said`: whether the container said something that one of the patterns finds.
+fn matches(rule: &Rule, key: &Key, said: impl Fn(&Patterns) -> bool) -> bool {
     let m = &rule.matches;
-    (m.failures.is_empty() || m.failures.contains(&class))
-        && (m.causes.is_empty() || m.causes.contains(&cause))
-        && (m.containers.is_empty() || container.is_some_and(|c| m.containers.iter().any(|name| name == c)))
+    (m.failures.is_empty() || m.failures.contains(&key.class))
+        && (m.causes.is_empty() || m.causes.contains(&key.cause))
+        && (m.containers.is_empty() || key.container.is_some_and(|c| m.containers.iter().any(|name| name == c)))
+        && (m.logs.is_empty() || said(&m.logs))
+}
+
+/// One of the patterns finds something in the logs that were read of the revision's container, or in the message of
+/// the symptom.
+fn said(s: &Snapshot, key: Key, symptom: &Symptom, patterns: &Patterns) -> bool {
+    let message = match symptom.detail {
+        Detail::Ended(ended) | Detail::OutOfMemory { ended, .. } => &*ended.message,
+        _ => "",
+    };
+    let logged = || key.revision.zip(key.container).is_some_and(|(r, c)| listen::says(s, r, c, patterns));
+    (!message.is_empty() && patterns.find_in(message)) || logged()
 }
 
 /// Pods of a revision that can speak for or against it: those going away or already taken away cannot.

@@ -3,6 +3,8 @@
 //! What a log says is a hypothesis about a failure that a status shows: it names the cause where the status leaves it
 //! open. It never makes a failure and counts no exits, so that what is done never waits for it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::baseline;
@@ -12,6 +14,8 @@ use super::finding::{Evidence, Finding, Subject, Symptom};
 use super::logs::{self, Seen, rank};
 use super::moment::after;
 use super::observe;
+use super::patterns::Patterns;
+use super::policy::LogAccess;
 use super::rollout;
 use super::words::{Cause, Class, Sureness};
 
@@ -19,8 +23,13 @@ use super::words::{Cause, Class, Sureness};
 const MAX_PODS: usize = 3;
 /// Logs of one workload that are asked for at once.
 const MAX_WANTED: usize = 6;
-/// The log of a later run is read where those before said nothing, up to this exit.
+/// The log of a later run is read where those before said nothing, up to this exit, and in any case after so many times
+/// as many exits: what made a program end first need not be what does now.
 const MAX_EXITS: u32 = 3;
+const AGAIN: u32 = 4;
+/// Logs that are kept with an incident: of failing pods, and of healthy ones.
+const KEPT_FAILING: usize = 2;
+const KEPT_HEALTHY: usize = 2;
 /// What pods of the baseline said so long before a failure still speaks about it. Seconds.
 const CONTROL_WINDOW_SECONDS: i64 = 600;
 
@@ -40,7 +49,8 @@ pub struct Wanted {
 /// What a log says that was read as it was wanted.
 pub fn heard(wanted: &Wanted, log: &[u8]) -> LogFacts {
     let reading = logs::read(log);
-    let error = reading.fatal.as_ref().map(|quote| quote.line);
+    let told = reading.lead(wanted.ended).or(reading.seen.first()).map(|seen| seen.last.line);
+    let error = reading.fatal.as_ref().map(|quote| quote.line).into_iter().chain(told).min();
     LogFacts {
         uid: wanted.uid.clone(),
         pod: wanted.pod.clone(),
@@ -53,8 +63,11 @@ pub fn heard(wanted: &Wanted, log: &[u8]) -> LogFacts {
 }
 
 /// Which logs to read for these findings, besides those that were: of the failing pods, and of pods of the baseline
-/// where it matters whether these report the same.
+/// where it matters whether these report the same. None where the policy does not want it.
 pub fn wanted(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<Wanted> {
+    if s.policy.logs == LogAccess::Ignore {
+        return Vec::new();
+    }
     let mut wanted: Vec<Wanted> = Vec::new();
     for finding in findings.iter().filter(|f| needs_logs(f)) {
         let pods = || finding.pods.iter().filter_map(|name| s.pods.iter().find(|pod| pod.name == *name));
@@ -86,8 +99,11 @@ fn of_failing(s: &Snapshot, finding: &Finding, pod: &PodFacts) -> Option<(Wanted
     let container = pod.containers.iter().find(|c| finding.container.as_ref() == Some(&c.name))?;
     let exits = observe::exits(container);
     let read = log_of(s, pod, &container.name);
-    let enough =
-        |log: &LogFacts| log.exits >= exits || exits > MAX_EXITS || !log.ended || log.reading.lead(log.ended).is_some();
+    let enough = |log: &LogFacts| {
+        let later = exits >= log.exits.max(1).saturating_mul(AGAIN);
+        let tells = exits > MAX_EXITS || log.reading.lead(log.ended).is_some();
+        log.exits >= exits || !log.ended || (tells && !later)
+    };
     if read.is_some_and(enough) {
         return None;
     }
@@ -212,6 +228,11 @@ fn told(s: &Snapshot, revision: &str, container: &str, by_itself: bool) -> Optio
     most.map(|(cause, _)| cause).or_else(once)
 }
 
+/// One of the patterns finds something in what is kept of these logs.
+pub fn says(s: &Snapshot, revision: &str, container: &str, patterns: &Patterns) -> bool {
+    logs_of(s, revision, container).any(|log| patterns.find_in(&log.excerpt))
+}
+
 /// The line of a log that tells most about a finding of this cause.
 pub fn evidence(s: &Snapshot, revision: &str, container: &str, cause: Cause) -> Option<Evidence> {
     let seen = logs_of(s, revision, container).filter_map(|log| Some((log, named(log, cause)?)));
@@ -234,6 +255,19 @@ pub fn evidence(s: &Snapshot, revision: &str, container: &str, cause: Cause) -> 
 
 fn at_line(log: &LogFacts, line: u32, text: String) -> Evidence {
     Evidence { source: format!("pod/{} log[{}] line {line}", log.pod, log.container), text }
+}
+
+/// The logs to keep with an incident about these findings: of the newest revision's failing pods, and of healthy ones that
+/// report the same.
+pub fn kept<'a>(logs: &'a [Arc<LogFacts>], findings: &[Finding]) -> (Vec<&'a LogFacts>, Vec<&'a LogFacts>) {
+    let newest = || findings.iter().filter(|f| f.newest);
+    let fails =
+        |log: &LogFacts| newest().any(|f| f.pods.contains(&log.pod) && f.container.as_ref() == Some(&log.container));
+    let alike = |log: &LogFacts| newest().any(|f| may_be_shared(f.cause) && named(log, f.cause).is_some());
+    let all = || logs.iter().map(AsRef::as_ref);
+    let failing = all().filter(|log| fails(log)).take(KEPT_FAILING).collect();
+    let healthy = all().filter(|log| !log.ended && !fails(log) && alike(log)).take(KEPT_HEALTHY).collect();
+    (failing, healthy)
 }
 
 fn named(log: &LogFacts, cause: Cause) -> Option<&Seen> {

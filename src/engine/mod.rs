@@ -31,6 +31,7 @@ pub mod message;
 pub mod moment;
 pub mod observe;
 pub mod pace;
+pub mod patterns;
 pub mod policy;
 pub mod rollout;
 pub mod storm;

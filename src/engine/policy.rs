@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Name;
+use super::patterns::Patterns;
 use super::words::{Cause, Class, Severity};
 
 /// The policy that governs a workload.
@@ -17,6 +18,7 @@ pub struct Policy {
     /// The policy's rules followed by the built-in table.
     pub rules: Vec<Rule>,
     pub guards: Guards,
+    pub logs: LogAccess,
     pub impact: Option<Impact>,
 }
 
@@ -27,6 +29,16 @@ pub enum Mode {
     Enforce,
     /// Decide and record what would have been done; write nothing to workloads.
     Observe,
+}
+
+/// Whether logs of containers may be read as evidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum LogAccess {
+    /// The last lines of containers that fail, and of healthy ones to compare them with.
+    #[default]
+    Read,
+    /// None. The message that a container leaves when it ends is in its status, and is read all the same.
+    Ignore,
 }
 
 /// How long a rollout counts as one.
@@ -91,6 +103,13 @@ pub struct Match {
     /// Container names; empty matches all.
     #[schemars(length(max = 32), inner(length(min = 1, max = 63)))]
     pub containers: Vec<String>,
+    /// Patterns of which one must match in a line that a failing container logged last, or in the message that it left
+    /// when it ended; empty matches all. Regular expressions without look-around, matched without regard to what comes
+    /// before and after. The lines are those that incidents keep, without what looks like a secret; where none were read,
+    /// a rule with patterns matches nothing.
+    #[serde(skip_serializing_if = "Patterns::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 8), inner(length(min = 1, max = 256)))]
+    pub logs: Patterns,
 }
 
 /// How much evidence is sufficient.

@@ -23,6 +23,16 @@ pub enum ActionResult {
     Failed,
 }
 
+/// What became of reading a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+pub enum LogResult {
+    Read,
+    /// The account may not read logs.
+    Forbidden,
+    /// There is none, or the node did not answer in time.
+    Failed,
+}
+
 /// What became of an incident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum IncidentOutcome {
@@ -198,6 +208,7 @@ single_label! {
     StateLabel { state: State }
     ReasonLabel { reason: RefusalReason }
     CategoryLabel { category: ErrorCategory }
+    ResultLabel { result: LogResult }
     ResourceLabel { resource: WatchedResource }
 }
 

@@ -52,6 +52,7 @@ fn the_names_are_those_of_the_documentation() {
         ("backstay_incidents", "counter"),
         ("backstay_incidents_open", "gauge"),
         ("backstay_leader", "gauge"),
+        ("backstay_log_reads", "counter"),
         ("backstay_objects_in_backoff", "gauge"),
         ("backstay_reconcile", "counter"),
         ("backstay_reconcile_errors", "counter"),

@@ -32,6 +32,7 @@ fn the_default_values_are_those_of_the_program() {
     assert_eq!(from_chart.around, by_itself.around);
     assert_eq!(from_chart.listen, by_itself.listen);
     assert_eq!(from_chart.mode, Mode::Enforce);
+    assert_eq!((from_chart.read_logs, by_itself.read_logs), (true, true));
     assert_eq!(from_chart.telemetry.log_format, by_itself.telemetry.log_format);
     assert_eq!(from_chart.namespaces(), None);
 }
@@ -40,6 +41,7 @@ fn the_default_values_are_those_of_the_program() {
 fn the_program_understands_every_value() {
     let read = arguments(&[
         "mode=observe",
+        "logs.read=false",
         "rbac.scope=namespaced",
         "rbac.namespaces={shop,billing}",
         "rbac.surroundings=false",
@@ -57,6 +59,7 @@ fn the_program_understands_every_value() {
         "extraArgs={--concurrency=2}",
     ]);
     assert_eq!(read.mode, Mode::Observe);
+    assert!(!read.read_logs);
     assert_eq!(read.namespaces(), Some(vec!["billing", "shop"]));
     assert!(!read.around.surroundings && !read.around.try_baseline);
     assert_eq!(read.around.secret_namespaces, ["shop"]);

@@ -24,6 +24,7 @@ const READ: &[(&str, &str, &[&str])] = &[
     ("", "pods", &["list", "watch"]),
     ("", "events", &["list", "watch"]),
 ];
+const LOGS: &[(&str, &str, &[&str])] = &[("", "pods/log", &["get"])];
 const AROUND: &[(&str, &str, &[&str])] = &[
     ("", "services", &["list"]),
     ("", "resourcequotas", &["list"]),
@@ -125,7 +126,7 @@ fn cluster_scope_grants_exactly_the_allow_list() {
     let rendered = render(&[]);
     assert_eq!(
         granted(&rendered, "ClusterRoleBinding", None),
-        rights(&[RECORDS, READ, CLUSTER_READ, ACT, AROUND, CLUSTER_AROUND])
+        rights(&[RECORDS, READ, LOGS, CLUSTER_READ, ACT, AROUND, CLUSTER_AROUND])
     );
     assert_eq!(granted(&rendered, "RoleBinding", Some(NAMESPACE)), lease_rights());
     assert_eq!(rendered.of_kind("RoleBinding").len(), 1);
@@ -137,7 +138,7 @@ fn observe_mode_grants_no_write_to_workloads() {
         let rendered = render(&["mode=observe", &format!("rbac.scope={scope}")]);
         let mut all = granted(&rendered, "ClusterRoleBinding", None);
         all.extend(granted(&rendered, "RoleBinding", Some(NAMESPACE)));
-        let mut expected = rights(&[RECORDS, READ, AROUND]);
+        let mut expected = rights(&[RECORDS, READ, LOGS, AROUND]);
         if scope == "cluster" {
             expected.extend(rights(&[CLUSTER_READ, CLUSTER_AROUND]));
         }
@@ -145,6 +146,17 @@ fn observe_mode_grants_no_write_to_workloads() {
         assert_eq!(all, expected, "scope {scope}");
         assert_eq!(writes_to_others(&all), Vec::<&Right>::new(), "scope {scope}");
     }
+}
+
+#[test]
+fn without_logs_there_is_no_right_to_read_them() {
+    let rendered = render(&["logs.read=false"]);
+    assert_eq!(
+        granted(&rendered, "ClusterRoleBinding", None),
+        rights(&[RECORDS, READ, CLUSTER_READ, ACT, AROUND, CLUSTER_AROUND])
+    );
+    let rendered = render(&["logs.read=false", "rbac.scope=namespaced", "rbac.namespaces={shop}"]);
+    assert_eq!(granted(&rendered, "RoleBinding", Some("shop")), rights(&[RECORDS, READ, ACT, AROUND]));
 }
 
 #[test]
@@ -171,7 +183,7 @@ fn namespaced_scope_grants_nothing_outside_the_namespaces() {
     for namespace in ["shop", "billing"] {
         assert_eq!(
             granted(&rendered, "RoleBinding", Some(namespace)),
-            rights(&[RECORDS, READ, ACT, AROUND]),
+            rights(&[RECORDS, READ, LOGS, ACT, AROUND]),
             "{namespace}"
         );
     }
@@ -184,7 +196,7 @@ fn namespaced_scope_grants_nothing_outside_the_namespaces() {
 #[test]
 fn namespaced_scope_falls_back_to_the_release_namespace() {
     let rendered = render(&["rbac.scope=namespaced"]);
-    let mut expected = rights(&[RECORDS, READ, ACT, AROUND]);
+    let mut expected = rights(&[RECORDS, READ, LOGS, ACT, AROUND]);
     expected.extend(lease_rights());
     assert_eq!(granted(&rendered, "RoleBinding", Some(NAMESPACE)), expected);
     let arguments = arguments(&rendered);

@@ -15,6 +15,7 @@ fn unknown_and_wrong_values_are_refused() {
     for (setting, named) in [
         ("mod=observe", "mod"),
         ("mode=Observe", "mode"),
+        ("logs.read=maybe", "read"),
         ("image.registry=localhost", "registry"),
         ("rbac.scope=all", "scope"),
         ("crds.install=true", "install"),

@@ -12,6 +12,7 @@ mod at_start;
 mod gitops;
 mod hints;
 mod installed;
+mod logs;
 mod refuses_environment;
 mod refuses_people;
 mod refuses_policies;

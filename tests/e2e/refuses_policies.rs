@@ -30,6 +30,7 @@ use crate::support::case::client;
 #[case::unknown_failure(rule(json!({"match": {"failures": ["CrashLoopBackoff"]}})), "CrashLoopBackoff")]
 #[case::unknown_cause(rule(json!({"match": {"causes": ["Oops"]}})), "Oops")]
 #[case::nameless_container(rule(json!({"match": {"containers": [""]}})), "containers")]
+#[case::no_pattern(rule(json!({"match": {"logs": ["("]}})), "match.logs")]
 #[case::nameless_rule(rule(json!({"name": ""})), "name")]
 #[case::built_in_name(rule(json!({"name": "builtin-crash"})), "builtin-")]
 #[case::same_name(json!({"rules": [{"name": "a"}, {"name": "a"}]}), "name")]

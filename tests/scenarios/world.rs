@@ -65,6 +65,7 @@ pub fn policy(terms: &Terms) -> Policy {
         rollout: terms.rollout.clone(),
         rules: terms.rules.iter().cloned().chain(builtin::rules()).collect(),
         guards: terms.guards.clone(),
+        logs: terms.logs,
         impact: terms.impact.clone(),
     }
 }

@@ -57,6 +57,7 @@ pub fn render(incident: &Incident, screen: Screen, now: Timestamp, program: &str
         affected(&mut page, incident);
     } else {
         what_failed(&mut page, incident, now);
+        what_was_logged(&mut page, incident);
         whose_fault(&mut page, incident);
         around::what_changed(&mut page, incident, now);
         around::blast_radius(&mut page, incident);
@@ -116,6 +117,20 @@ fn what_failed(page: &mut Page, incident: &Incident, now: Timestamp) {
     }
     if let Some(more) = findings.len().checked_sub(SHOWN_FINDINGS).filter(|more| *more > 0) {
         page.para(2, &format!("and {more} more; -o yaml has all of them"));
+    }
+}
+
+/// The ends of logs that the incident keeps.
+fn what_was_logged(page: &mut Page, incident: &Incident) {
+    let mut logs = incident.logs().peekable();
+    if logs.peek().is_none() {
+        return;
+    }
+    page.heading("LAST LOG LINES");
+    for log in logs {
+        let which = if log.ended { "" } else { ", which goes on" };
+        page.item(2, &one_line(&format!("pod/{} log[{}]{which}", log.pod, log.container)));
+        log.text.lines().for_each(|line| page.para(6, &one_line(line)));
     }
 }
 

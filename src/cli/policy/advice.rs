@@ -6,13 +6,16 @@ use crate::api::nodes::Place;
 use crate::api::policy::Terms;
 use crate::api::schema::Wrong;
 use crate::engine::knowledge;
-use crate::engine::policy::{Match, Rule};
+use crate::engine::policy::{LogAccess, Match, Rule};
 use crate::engine::words::Cause;
 
 /// The CEL rules of the definitions that these checks stand for, beside the one on selectors.
 #[cfg(test)]
-pub const CHECKED_RULES: [&str; 2] =
-    ["every rule needs a name of its own", "rule names that begin with builtin- are those of the built-in table"];
+pub const CHECKED_RULES: [&str; 3] = [
+    "every rule needs a name of its own",
+    "match.logs holds regular expressions without look-around",
+    "rule names that begin with builtin- are those of the built-in table",
+];
 
 /// What the API server refuses by rules over the terms as a whole.
 pub fn refusals(terms: &Terms, place: &dyn Fn(&str) -> Place) -> Vec<Wrong> {
@@ -27,6 +30,11 @@ pub fn refusals(terms: &Terms, place: &dyn Fn(&str) -> Place) -> Vec<Wrong> {
             say("names that begin with builtin- are those of the built-in table".to_owned());
         }
     }
+    all.extend(terms.rules.iter().enumerate().filter_map(|(at, rule)| {
+        let (pattern, because) = rule.matches.logs.fault()?;
+        let path = format!("spec.rules[{at}].match.logs[{pattern}]");
+        Some(Wrong { at: place(&path), path, because })
+    }));
     all
 }
 
@@ -61,6 +69,10 @@ pub fn warnings(terms: &Terms, place: &dyn Fn(&str) -> Place) -> Vec<Wrong> {
 
 fn about_rule(terms: &Terms, at: usize, rule: &Rule) -> Vec<(&'static str, String)> {
     let mut said = Vec::new();
+    if terms.logs == LogAccess::Ignore && !rule.matches.logs.is_empty() {
+        let because = "no log is read where spec.logs is Ignore, so only messages of terminations can match".to_owned();
+        said.push((".match.logs", because));
+    }
     let earlier = terms.rules.get(..at).unwrap_or_default();
     if let Some(covering) = covered(&rule.matches, earlier) {
         said.push(("", format!("rule {} never matches: {covering} before it takes everything it could", rule.name)));
@@ -87,6 +99,7 @@ fn covered(later: &Match, earlier: &[Rule]) -> Option<String> {
         .iter()
         .filter(|rule| includes(&rule.matches.causes, &later.causes))
         .filter(|rule| includes(&rule.matches.containers, &later.containers))
+        .filter(|rule| includes(rule.matches.logs.texts(), later.logs.texts()))
         .collect();
     if let Some(rule) = takes.iter().find(|rule| includes(&rule.matches.failures, &later.failures)) {
         return Some(format!("rule {}", rule.name));

@@ -80,12 +80,15 @@ impl Report {
         let word = |key: &str| node.get(key).and_then(Node::text).unwrap_or_default();
         match (word("kind"), node.get("items").map(|items| &items.content)) {
             ("IncidentPolicy", _) => self.policy::<IncidentPolicy>(name, node, &|policy| {
-                (&policy.spec.terms, vec![("spec.selector", policies::fault(&[&policy.spec.selector]))])
+                (
+                    &policy.spec.terms,
+                    vec![("spec.selector", policies::fault(&[&policy.spec.selector], &Terms::default()))],
+                )
             }),
             ("ClusterIncidentPolicy", _) => self.policy::<ClusterIncidentPolicy>(name, node, &|policy| {
                 let spec = &policy.spec;
-                let namespaces = policies::fault(&[&spec.namespace_selector]);
-                let workloads = policies::fault(&[&spec.selector]);
+                let namespaces = policies::fault(&[&spec.namespace_selector], &Terms::default());
+                let workloads = policies::fault(&[&spec.selector], &Terms::default());
                 (&spec.terms, vec![("spec.namespaceSelector", namespaces), ("spec.selector", workloads)])
             }),
             (_, Some(Content::List(items))) => items.iter().for_each(|item| self.document(name, item)),

@@ -57,6 +57,10 @@ fn the_examples_are_sound() {
     "  rules:\n    - {name: builtin-x}\n",
     "p.yaml:7:14: error: spec.rules[0].name: names that begin with builtin- are those of the built-in table\n"
 )]
+#[case::no_regular_expression(
+    "  rules:\n    - {name: a, match: {logs: [fine, '(']}}\n",
+    "p.yaml:7:38: error: spec.rules[0].match.logs[1]: not a regular expression: unclosed group\n"
+)]
 fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] said: &str) {
     assert_eq!(with(lines), said);
 }

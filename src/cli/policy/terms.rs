@@ -13,6 +13,8 @@ pub fn settings(policy: &Policy) -> Vec<Vec<String>> {
     let mut rows = vec![["SETTING", "VALUE", "FROM"].map(str::to_owned).to_vec()];
     let mode = policy.mode == crate::engine::policy::Mode::default();
     rows.push(vec!["mode".to_owned(), format!("{:?}", policy.mode), origin(mode)]);
+    let logs = policy.logs == crate::engine::policy::LogAccess::default();
+    rows.push(vec!["logs".to_owned(), format!("{:?}", policy.logs), origin(logs)]);
     let as_value = |value: serde_json::Result<Value>| value.unwrap_or_default();
     let groups = [
         (
@@ -66,6 +68,9 @@ fn matches(rule: &Rule) -> String {
     }
     if !m.containers.is_empty() {
         parts.push(format!("containers {}", list(m.containers.clone())));
+    }
+    if !m.logs.is_empty() {
+        parts.push(format!("logs {}", list(m.logs.texts().to_vec())));
     }
     if parts.is_empty() {
         parts.push("every failure".to_owned());

@@ -87,6 +87,8 @@ const SECRETS: Entry = ("", "secrets", "", GET);
 const ACT: [Entry; 2] = [("apps", "deployments", "", &["patch"]), ("apps", "replicasets", "scale", &["patch"])];
 /// What dry runs of a pod need, and nothing else.
 const CREATE_PODS: Entry = ("", "pods", "", &["create"]);
+/// Absent where no logs are to be read.
+const LOGS: Entry = ("", "pods", "log", &["get"]);
 /// What Backstay never needs.
 const NEVER: [Entry; 4] = [
     ("", "secrets", "", &["get", "list", "watch"]),
@@ -95,13 +97,17 @@ const NEVER: [Entry; 4] = [
     ("apps", "deployments", "", &["create", "update", "delete"]),
 ];
 
+/// How the operator was installed.
+#[derive(Clone, Copy, Debug)]
+pub struct Installed<'a> {
+    pub mode: Mode,
+    pub around: &'a AroundArgs,
+    pub read_logs: bool,
+}
+
 /// Every right to ask for. `namespaces` are the watched ones; none is the whole cluster.
-pub fn wanted(
-    mode: Mode,
-    around: &AroundArgs,
-    namespaces: &[String],
-    (lease_namespace, lease): (&str, &str),
-) -> Vec<Right> {
+pub fn wanted(installed: Installed<'_>, namespaces: &[String], (lease_namespace, lease): (&str, &str)) -> Vec<Right> {
+    let around = installed.around;
     let places: Vec<Option<&str>> = match namespaces {
         [] => vec![None],
         some => some.iter().map(|namespace| Some(namespace.as_str())).collect(),
@@ -113,6 +119,7 @@ pub fn wanted(
     }
     for place in &places {
         all.extend(INSIDE.iter().map(|entry| right(true, entry, *place)));
+        all.push(right(installed.read_logs, &LOGS, *place));
     }
     let place = Some(lease_namespace);
     all.push(right(true, &("coordination.k8s.io", "leases", "", &["create"]), place));
@@ -124,14 +131,14 @@ pub fn wanted(
     }
     all.extend(around.secret_namespaces.iter().map(|namespace| right(true, &SECRETS, Some(namespace))));
     for place in &places {
-        all.extend(ACT.iter().map(|entry| right(mode == Mode::Enforce, entry, *place)));
+        all.extend(ACT.iter().map(|entry| right(installed.mode == Mode::Enforce, entry, *place)));
     }
     if !everywhere {
         // Rights for single namespaces are not rights for all. What everybody may read in this cluster is not our matter.
         let all_over = ACT.iter().chain([&CREATE_PODS, &OUTSIDE_STATUS]);
         all.extend(all_over.map(|entry| right(false, entry, None)));
     }
-    let dry_runs = around.try_baseline && mode == Mode::Enforce;
+    let dry_runs = around.try_baseline && installed.mode == Mode::Enforce;
     all.extend(NEVER.iter().map(|entry| right(false, entry, None)));
     all.extend(places.iter().map(|place| right(dry_runs, &CREATE_PODS, *place)));
     if !around.secret_namespaces.iter().any(|namespace| namespace == lease_namespace) {
@@ -152,7 +159,9 @@ mod tests {
 
     fn said(mode: Mode, namespaces: &[&str]) -> Vec<String> {
         let namespaces: Vec<String> = namespaces.iter().map(|n| (*n).to_owned()).collect();
-        wanted(mode, &around(), &namespaces, ("backstay", "backstay")).iter().map(ToString::to_string).collect()
+        let around = around();
+        let installed = Installed { mode, around: &around, read_logs: true };
+        wanted(installed, &namespaces, ("backstay", "backstay")).iter().map(ToString::to_string).collect()
     }
 
     fn around() -> AroundArgs {
@@ -169,11 +178,25 @@ mod tests {
 
     #[test]
     fn pods_may_be_created_where_dry_runs_are_asked_for_and_nowhere_else() {
-        let said =
-            |mode, try_baseline| wanted(mode, &AroundArgs { try_baseline, ..around() }, &[], ("backstay", "backstay"));
+        let said = |mode, try_baseline| {
+            let around = AroundArgs { try_baseline, ..around() };
+            wanted(Installed { mode, around: &around, read_logs: true }, &[], ("backstay", "backstay"))
+        };
         let may = |rights: &[Right]| rights.iter().any(|r| r.to_string() == "may create pods in all namespaces");
         assert!(may(&said(Mode::Enforce, true)));
         assert!(!may(&said(Mode::Enforce, false)) && !may(&said(Mode::Observe, true)));
+    }
+
+    #[test]
+    fn logs_are_to_be_read_only_where_they_are_wanted() {
+        let asked = |read_logs| {
+            let around = around();
+            let installed = Installed { mode: Mode::Enforce, around: &around, read_logs };
+            let rights = wanted(installed, &[], ("backstay", "backstay"));
+            rights.iter().map(ToString::to_string).find(|right| right.contains("pods/log"))
+        };
+        assert_eq!(asked(true).as_deref(), Some("may get pods/log in all namespaces"));
+        assert_eq!(asked(false).as_deref(), Some("may not get pods/log in all namespaces"));
     }
 
     #[test]
@@ -186,8 +209,9 @@ mod tests {
     #[test]
     fn secrets_are_to_be_looked_at_where_that_is_asked_for_and_nowhere_else() {
         let around = AroundArgs { surroundings: false, secret_namespaces: vec!["backstay".to_owned()], ..around() };
+        let installed = Installed { mode: Mode::Enforce, around: &around, read_logs: true };
         let said: Vec<String> =
-            wanted(Mode::Enforce, &around, &[], ("backstay", "backstay")).iter().map(ToString::to_string).collect();
+            wanted(installed, &[], ("backstay", "backstay")).iter().map(ToString::to_string).collect();
         assert!(said.contains(&"may get secrets in namespace backstay".to_owned()), "{said:?}");
         assert!(said.contains(&"may not get, list, watch secrets in all namespaces".to_owned()), "{said:?}");
         assert!(!said.iter().any(|right| right.contains("configmaps") || right.contains("watch secrets in namespace")));

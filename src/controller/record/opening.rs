@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
 
-use super::{bounded, findings, intent};
+use super::{bounded, findings, intent, logs};
 use crate::api::incident::{Incident, IncidentSpec, Opened, WorkloadRef};
 use crate::api::keys;
 use crate::engine::decision::{Decision, Progress};
@@ -36,6 +36,7 @@ pub fn open(s: &Snapshot, decision: &Decision, record: &Record, now: Timestamp) 
             why: bounded(&decision.why, 1024),
             verdict: decision.verdict.clone(),
             findings: findings(decision),
+            logs: logs::opening(s, decision),
             intent: intent(decision).cloned(),
             impact: s.policy.impact.clone(),
         },

@@ -37,6 +37,7 @@ pub fn open(namespace: &str, name: &str, why: &str, now: Timestamp) -> Incident 
         why: why.to_owned(),
         verdict: None,
         findings: Vec::new(),
+        logs: Vec::new(),
         intent: None,
         impact: None,
     };

@@ -3,6 +3,7 @@
 
 mod around;
 mod freeze;
+mod logs;
 mod loops;
 mod meanwhile;
 mod memory;

@@ -31,6 +31,7 @@ use crate::config::{AroundArgs, Mode};
 use crate::controller::context::Context;
 use crate::controller::fleet::{Fleet, Report};
 use crate::controller::inquiry::Inquiries;
+use crate::controller::listener::Listener;
 use crate::controller::tracker::Tracker;
 use crate::controller::workload;
 use crate::engine::storm::Limits;
@@ -116,6 +117,14 @@ impl Rig {
         Self::with(change, Traces::default()).await
     }
 
+    /// The same, and logs are read.
+    pub async fn listening(change: impl FnOnce(&mut Server)) -> Self {
+        let mut rig = Self::changed(change).await;
+        let ctx = Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet");
+        ctx.listener = Listener::new(ctx.client.clone(), ctx.wake.clone(), ctx.metrics.clone());
+        rig
+    }
+
     pub async fn with(change: impl FnOnce(&mut Server), traces: Traces) -> Self {
         let mut server = Server::default();
         load(&mut server, OBJECTS, &[]);
@@ -163,6 +172,7 @@ impl Rig {
             fleet: Fleet::new(Limits::default()),
             tracker: Tracker::default(),
             inquiries: Inquiries::new(client.clone(), wake.clone(), (around, true)),
+            listener: Listener::default(),
             events: Events::new(client.clone(), "backstay-0"),
             client,
             metrics: Arc::new(Metrics::new()),

@@ -4,7 +4,7 @@ use super::line;
 use crate::engine::text;
 
 /// Most bytes of an excerpt.
-pub const MAX_EXCERPT: usize = 4096;
+pub const MAX_EXCERPT: usize = 3072;
 /// Lines of it.
 const LINES: usize = 20;
 /// Of these so many from the last error on, where that stands further up.

@@ -6,6 +6,11 @@
 - apiGroups: [""]
   resources: [pods, events]
   verbs: [list, watch]
+{{- if .Values.logs.read }}
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end }}
 {{- end }}
 
 {{/* What has no namespace. Watched with the cluster scope only. */}}

@@ -8,7 +8,7 @@ use crate::engine::classify::classify;
 use crate::engine::facts::*;
 use crate::engine::finding::Symptom;
 use crate::engine::memory::{LedgerEntry, Memory};
-use crate::engine::policy::{Guards, Mode, Policy, Rollout};
+use crate::engine::policy::{Guards, LogAccess, Mode, Policy, Rollout};
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
 pub(super) const OLD: &str = "uid-old";
@@ -37,6 +37,7 @@ pub(super) fn snapshot(pods: impl IntoIterator<Item = PodFacts>) -> Snapshot {
             rollout: Rollout::default(),
             rules: Vec::new(),
             guards: Guards::default(),
+            logs: LogAccess::default(),
             impact: None,
         }),
         memory: Memory::default(),

@@ -6,6 +6,7 @@ mod crash;
 mod evidence;
 mod hints;
 mod image;
+mod logs;
 mod oom;
 mod pending;
 mod pods;

@@ -1,0 +1,155 @@
+//! What logs add to what statuses show, and which of them are read.
+
+use std::sync::Arc;
+
+use rstest::rstest;
+
+use super::build::*;
+use crate::engine::classify::classify;
+use crate::engine::evidence;
+use crate::engine::facts::{ContainerFacts, LogFacts, PodFacts, Snapshot};
+use crate::engine::finding::Finding;
+use crate::engine::listen::{self, Wanted};
+use crate::engine::policy::{LogAccess, Policy};
+use crate::engine::rollout;
+use crate::engine::words::{Cause, Class, Sureness};
+
+const SCHEMA: &str = "FATAL pq: relation \"orders\" does not exist\n";
+const REFUSED: &str =
+    "WARN dial tcp 10.0.0.5:5432: connect: connection refused, trying again\nINFO a\nINFO b\nINFO c\nINFO d\n";
+
+/// A pod of the new revision called so.
+fn pod_of(of: &str, container: ContainerFacts) -> PodFacts {
+    PodFacts { uid: name(&format!("uid-{of}")), name: name(of), ..pod([container]) }
+}
+
+fn log(of: &str, ended: bool, exits: u32, text: &str) -> Arc<LogFacts> {
+    let wanted = Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended, exits };
+    Arc::new(listen::heard(&wanted, text.as_bytes()))
+}
+
+fn with_logs(pods: impl IntoIterator<Item = PodFacts>, logs: Vec<Arc<LogFacts>>) -> Snapshot {
+    Snapshot { logs, ..snapshot(pods) }
+}
+
+fn crashed(exits: u32) -> ContainerFacts {
+    looping(exits, ended(1, "Error"))
+}
+
+fn findings(s: &Snapshot) -> Vec<Finding> {
+    evidence::weigh(s, &classify(s, at(20)), rollout::current(s, at(20)).as_ref(), at(20)).findings
+}
+
+/// Pod, whether the run is over, and exits, of the logs that are to be read.
+fn wanted(s: &Snapshot) -> Vec<(String, bool, u32)> {
+    let wanted = listen::wanted(s, &findings(s), at(20));
+    wanted.into_iter().map(|log| (log.pod.to_string(), log.ended, log.exits)).collect()
+}
+
+#[rstest]
+#[case::by_itself(1, SCHEMA, Cause::SchemaMismatch)]
+#[case::on_its_last_words(
+    1,
+    "ERROR dial tcp 10.0.0.5:5432: connect: connection refused\n",
+    Cause::DependencyUnreachable
+)]
+#[case::a_signal(139, "panic: runtime error: index out of range\n", Cause::Panic)]
+#[case::without_an_error(0, SCHEMA, Cause::SchemaMismatch)]
+#[case::of_a_killed_one(143, SCHEMA, Cause::SchemaMismatch)]
+#[case::killed_while_it_tried(143, "ERROR dial tcp 10.0.0.5:5432: connect: connection refused\n", Cause::Unknown)]
+#[case::silence(1, "up\n", Cause::ApplicationError)]
+fn a_log_names_the_cause_that_a_status_leaves_open(#[case] code: i32, #[case] text: &str, #[case] cause: Cause) {
+    let container = looping(2, ended(code, "Error"));
+    let s = with_logs([pod_of("a", container)], vec![log("a", true, 2, text)]);
+    assert_eq!(seen(&s, at(20)), [(Class::CrashLoopBackOff, cause, Sureness::Counted)]);
+}
+
+#[test]
+fn a_cause_that_the_status_names_stays() {
+    let text = "Error: Cannot find module 'express'";
+    let container = looping(2, saying(ended(1, "Error"), text));
+    let s = with_logs([pod_of("a", container)], vec![log("a", true, 2, SCHEMA)]);
+    assert_eq!(seen(&s, at(20))[0].1, Cause::MissingCode);
+    let limited = looping(2, ended(137, "OOMKilled"));
+    let s = with_logs([pod_of("a", limited)], vec![log("a", true, 2, SCHEMA)]);
+    assert_eq!(seen(&s, at(20))[0].0, Class::OOMKilled);
+}
+
+#[test]
+fn the_message_of_a_termination_is_read_as_the_log_that_it_ends() {
+    let said = |text: &str| seen(&only(pod([looping(2, saying(ended(1, "Error"), text))])), at(20))[0].1;
+    assert_eq!(said("starting\npq: relation \"orders\" does not exist"), Cause::SchemaMismatch);
+    assert_eq!(said("starting\nall is well"), Cause::ApplicationError);
+}
+
+#[test]
+fn a_log_alone_makes_no_failure() {
+    let s = with_logs([ready_pod([running(3).ready()])], vec![log("web-6d-x", false, 0, SCHEMA)]);
+    assert_eq!(seen(&s, at(60)), []);
+}
+
+#[test]
+fn a_few_logs_speak_for_all_pods_of_the_revision() {
+    let pods = ["a", "b", "c", "d"].map(|of| pod_of(of, crashed(2)));
+    let refused = "ERROR dial tcp 10.0.0.5:5432: connect: connection refused\n";
+    let logs = vec![log("c", true, 2, refused), log("a", true, 2, SCHEMA), log("b", true, 2, SCHEMA)];
+    let s = with_logs(pods.clone(), logs);
+    let [finding] = &findings(&s)[..] else { panic!("one finding") };
+    assert_eq!((finding.cause, finding.failing_pods), (Cause::SchemaMismatch, 4));
+    assert_eq!(finding.evidence.len(), 3);
+    assert_eq!(finding.evidence[2].source, "pod/a log[web] line 1");
+    // What is tried again counts when it repeats, be it in another pod.
+    let s = with_logs(pods.clone(), vec![log("a", true, 2, REFUSED)]);
+    assert_eq!(findings(&s)[0].cause, Cause::ApplicationError);
+    let s = with_logs(pods, vec![log("a", true, 2, REFUSED), log("b", true, 2, REFUSED)]);
+    assert_eq!(findings(&s)[0].cause, Cause::DependencyUnreachable);
+}
+
+#[test]
+fn the_last_error_is_evidence_also_of_an_unknown_kind() {
+    let s = with_logs([pod_of("a", crashed(2))], vec![log("a", true, 2, "ERROR out of tokens\n")]);
+    let finding = &findings(&s)[0];
+    assert_eq!(finding.cause, Cause::ApplicationError);
+    assert_eq!(finding.evidence.last().unwrap().text, "ERROR out of tokens");
+}
+
+#[test]
+fn logs_of_runs_that_ended_are_read_of_a_few_pods() {
+    let s = snapshot(["a", "b", "c", "d", "e"].map(|of| pod_of(of, crashed(2))));
+    assert_eq!(wanted(&s), ["a", "b", "c"].map(|of| (of.to_owned(), true, 2)));
+    let known = ["b", "c", "e"].map(|of| log(of, true, 2, "up\n"));
+    assert_eq!(wanted(&Snapshot { logs: known.into(), ..s }), []);
+}
+
+#[rstest]
+#[case::never_started(looping(2, { let mut e = ended(128, "StartError"); e.started = None; e }))]
+#[case::lost(terminated(ended(137, "ContainerStatusUnknown")))]
+#[case::takes_its_time(running(3))]
+#[case::no_image(waiting("ImagePullBackOff", "Back-off pulling image"))]
+fn what_left_no_log_or_needs_none_is_not_asked_for_one(#[case] container: ContainerFacts) {
+    assert_eq!(wanted(&only(pod([container]))), []);
+}
+
+#[rstest]
+#[case::it_told(SCHEMA, 1, 2, false)]
+#[case::it_said_nothing("up\n", 1, 2, true)]
+#[case::it_never_says_anything("up\n", 3, 4, false)]
+#[case::the_same_run("up\n", 2, 2, false)]
+#[case::much_later(SCHEMA, 1, 4, true)]
+#[case::not_much_later(SCHEMA, 2, 7, false)]
+fn a_later_run_is_read_where_it_may_tell_more(
+    #[case] text: &str,
+    #[case] read: u32,
+    #[case] exits: u32,
+    #[case] again: bool,
+) {
+    let s = with_logs([pod_of("a", crashed(exits))], vec![log("a", true, read, text)]);
+    assert_eq!(wanted(&s).len(), usize::from(again));
+}
+
+#[test]
+fn where_the_policy_ignores_logs_none_is_read() {
+    let s = snapshot([pod_of("a", crashed(2))]);
+    let policy = Arc::new(Policy { logs: LogAccess::Ignore, ..(*s.policy).clone() });
+    assert_eq!(wanted(&Snapshot { policy, ..s }), []);
+}
