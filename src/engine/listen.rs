@@ -233,9 +233,15 @@ pub fn says(s: &Snapshot, revision: &str, container: &str, patterns: &Patterns) 
     logs_of(s, revision, container).any(|log| patterns.find_in(&log.excerpt))
 }
 
-/// The line of a log that tells most about a finding of this cause.
+/// How many lines were read of the longest of these logs; `None` if none was.
+pub fn lines_read(s: &Snapshot, revision: &str, container: &str) -> Option<u32> {
+    logs_of(s, revision, container).map(|log| log.reading.lines).max()
+}
+
+/// The line of a log that tells most about a finding of this cause. A class of failure has causes of its own, such as
+/// what a probe was answered; what the log tells beside them is shown all the same.
 pub fn evidence(s: &Snapshot, revision: &str, container: &str, cause: Cause) -> Option<Evidence> {
-    let seen = logs_of(s, revision, container).filter_map(|log| Some((log, named(log, cause)?)));
+    let seen = logs_of(s, revision, container).filter_map(|log| Some((log, telling(log, cause)?)));
     // Of several the one that says it most often, then the first by name.
     let seen = seen.max_by_key(|(log, seen)| (seen.times, std::cmp::Reverse(&log.pod)));
     if let Some((log, seen)) = seen {
@@ -268,6 +274,10 @@ pub fn kept<'a>(logs: &'a [Arc<LogFacts>], findings: &[Finding]) -> (Vec<&'a Log
     let failing = all().filter(|log| fails(log)).take(KEPT_FAILING).collect();
     let healthy = all().filter(|log| !log.ended && !fails(log) && alike(log)).take(KEPT_HEALTHY).collect();
     (failing, healthy)
+}
+
+fn telling(log: &LogFacts, cause: Cause) -> Option<&Seen> {
+    named(log, cause).or_else(|| log.reading.lead(log.ended))
 }
 
 fn named(log: &LogFacts, cause: Cause) -> Option<&Seen> {

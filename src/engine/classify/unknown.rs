@@ -4,6 +4,8 @@
 use crate::engine::facts::Snapshot;
 use crate::engine::finding::{Detail, Subject, Symptom};
 use crate::engine::knowledge;
+use crate::engine::listen;
+use crate::engine::policy::LogAccess;
 use crate::engine::words::{Cause, Class};
 
 /// Where the note comes from: not from any object.
@@ -45,6 +47,21 @@ fn missing(s: &Snapshot, symptom: &Symptom<'_>) -> String {
         (true, n) => format!("an event that tells, among the {n} that are left"),
     };
     let ran = matches!(symptom.detail, Detail::Ended(_) | Detail::NotReady { .. } | Detail::Flapping { .. });
-    let logs = ran || matches!(symptom.class, Class::CrashLoopBackOff | Class::Unready);
-    if logs { format!("{events}; its log, which was not read") } else { events }
+    let logs = ran || matches!(symptom.class, Class::CrashLoopBackOff | Class::Unready | Class::InitStuck);
+    if logs { format!("{events}; {}", missing_of_log(s, symptom)) } else { events }
+}
+
+/// Logs of a few pods speak for all of a revision, since these run the same program.
+fn missing_of_log(s: &Snapshot, symptom: &Symptom<'_>) -> String {
+    let pods = match (symptom.subject, symptom.container) {
+        (Subject::Pod(pod), Some(container)) => Some((&*pod.revision, &*container.name)),
+        _ => None,
+    };
+    let read = pods.and_then(|(revision, container)| listen::lines_read(s, revision, container));
+    match (read, s.policy.logs) {
+        (Some(0), _) => "a line in its log, which is empty".to_owned(),
+        (Some(n), _) => format!("a line that tells, among the last {n} of its log"),
+        (None, LogAccess::Ignore) => "its log, which the policy keeps from being read".to_owned(),
+        (None, LogAccess::Read) => "its log, which was not read".to_owned(),
+    }
 }

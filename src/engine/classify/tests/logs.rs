@@ -114,6 +114,34 @@ fn the_last_error_is_evidence_also_of_an_unknown_kind() {
 }
 
 #[test]
+fn what_a_log_names_is_evidence_also_of_a_class_that_has_other_causes() {
+    let pool = "WARN QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00\n";
+    let s = with_logs([pod_of("a", running(3))], vec![log("a", false, 0, &pool.repeat(2))]);
+    let finding = &findings(&s)[0];
+    assert_eq!((finding.class, finding.cause), (Class::Unready, Cause::Unknown));
+    let told = finding.evidence.iter().find(|e| e.source.starts_with("pod/a log[web]")).unwrap();
+    assert!(told.text.starts_with("2 times, at last: WARN QueuePool limit of size 5"), "{told:?}");
+}
+
+#[rstest]
+#[case::none(&[], LogAccess::Read, "its log, which was not read")]
+#[case::not_to_be_read(&[], LogAccess::Ignore, "its log, which the policy keeps from being read")]
+#[case::one_of_a_pod_like_it(&[("b", "up\nwell\n")], LogAccess::Read, "a line that tells, among the last 2 of its log")]
+#[case::without_a_word(&[("a", "")], LogAccess::Read, "a line in its log, which is empty")]
+fn where_the_cause_is_unknown_it_is_said_what_was_read(
+    #[case] read: &[(&str, &str)],
+    #[case] access: LogAccess,
+    #[case] missing: &str,
+) {
+    let pods = ["a", "b"].map(|of| pod_of(of, looping(2, ended(143, "Error"))));
+    let mut s = with_logs(pods, read.iter().map(|(of, text)| log(of, true, 2, text)).collect());
+    s.policy = Arc::new(Policy { logs: access, ..(*s.policy).clone() });
+    let findings = findings(&s);
+    let note = findings[0].evidence.iter().find(|e| e.source == "cause unknown").unwrap();
+    assert!(note.text.contains(&format!("; {missing}; next: ")), "{note:?}");
+}
+
+#[test]
 fn logs_of_runs_that_ended_are_read_of_a_few_pods() {
     let s = snapshot(["a", "b", "c", "d", "e"].map(|of| pod_of(of, crashed(2))));
     assert_eq!(wanted(&s), ["a", "b", "c"].map(|of| (of.to_owned(), true, 2)));
