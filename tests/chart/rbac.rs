@@ -206,7 +206,7 @@ fn namespaced_scope_falls_back_to_the_release_namespace() {
 #[test]
 fn what_lies_around_is_read_only_where_that_is_wanted() {
     let rendered = render(&["rbac.surroundings=false"]);
-    assert_eq!(granted(&rendered, "ClusterRoleBinding", None), rights(&[RECORDS, READ, CLUSTER_READ, ACT]));
+    assert_eq!(granted(&rendered, "ClusterRoleBinding", None), rights(&[RECORDS, READ, LOGS, CLUSTER_READ, ACT]));
     assert!(arguments(&rendered).contains(&"--surroundings=false".to_owned()));
     assert!(!arguments(&render(&[])).iter().any(|argument| argument.starts_with("--surroundings")));
 }

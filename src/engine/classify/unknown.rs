@@ -60,7 +60,7 @@ fn missing_of_log(s: &Snapshot, symptom: &Symptom<'_>) -> String {
     let read = pods.and_then(|(revision, container)| listen::lines_read(s, revision, container));
     match (read, s.policy.logs) {
         (Some(0), _) => "a line in its log, which is empty".to_owned(),
-        (Some(n), _) => format!("a line that tells, among the last {n} of its log"),
+        (Some(n), _) => format!("a line of its log that tells, among the {n} that were read"),
         (None, LogAccess::Ignore) => "its log, which the policy keeps from being read".to_owned(),
         (None, LogAccess::Read) => "its log, which was not read".to_owned(),
     }
