@@ -58,7 +58,8 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
         Err(error) if error.is_terminating() => return Ok(None),
         followed => followed?,
     };
-    let next = earliest(decision.next_check, due);
+    let next = earliest(decision.next_check, listen::look_ahead(&s, &decision.findings, decision.next_check, now));
+    let next = earliest(next, due);
     Ok(match outcome {
         // Nothing tells when a lost race is over, so it is not waited for longer than this.
         Outcome::Overtaken => Some(Duration::from_secs(5)),

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::baseline;
-use super::evidence::judged_pods;
+use super::classify;
+use super::evidence::{self, judged_pods};
 use super::facts::{ContainerFacts, ContainerState, LogFacts, Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Evidence, Finding, Subject, Symptom};
 use super::logs::{self, Seen, rank};
@@ -30,6 +31,8 @@ const AGAIN: u32 = 4;
 /// Logs that are kept with an incident: of failing pods, and of healthy ones.
 const KEPT_FAILING: usize = 2;
 const KEPT_HEALTHY: usize = 2;
+/// The log of what takes its time is read so long before that was too long, to be there when the evidence suffices.
+const AHEAD_SECONDS: i64 = 5;
 /// What pods of the baseline said so long before a failure still speaks about it. Seconds.
 const CONTROL_WINDOW_SECONDS: i64 = 600;
 
@@ -69,29 +72,50 @@ pub fn wanted(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<Wanted>
         return Vec::new();
     }
     let mut wanted: Vec<Wanted> = Vec::new();
-    for finding in findings.iter().filter(|f| needs_logs(f)) {
+    let waits = findings.iter().any(|f| takes_time(f) && !f.sufficient);
+    let soon = if waits { sufficient_soon(s, now) } else { Vec::new() };
+    for finding in findings.iter().filter(|f| needs_logs(f)).chain(&soon) {
         let pods = || finding.pods.iter().filter_map(|name| s.pods.iter().find(|pod| pod.name == *name));
         let known = pods().filter(|pod| finding.container.as_ref().is_some_and(|c| log_of(s, pod, c).is_some()));
         let room = MAX_PODS.saturating_sub(known.count());
         let (again, new): (Vec<_>, Vec<_>) =
             pods().filter_map(|pod| of_failing(s, finding, pod)).partition(|(_, again)| *again);
-        wanted.extend(again.into_iter().chain(new.into_iter().take(room)).map(|(log, _)| log));
+        let these = again.into_iter().chain(new.into_iter().take(room)).map(|(log, _)| log);
+        these.for_each(|log| wanted.extend(Some(log).filter(|log| !wanted.contains(log))));
     }
     wanted.extend(of_control(s, findings, now));
-    wanted.dedup();
     wanted.truncate(MAX_WANTED);
     wanted
 }
 
-/// A program runs or ran, and fails in a way that it may tell about. What only takes its time is left alone until it
-/// took too long.
+/// When to look again only to have the log of what takes its time before that was too long, given when one looks again
+/// anyway.
+pub fn look_ahead(s: &Snapshot, findings: &[Finding], next: Option<Timestamp>, now: Timestamp) -> Option<Timestamp> {
+    let waits = s.policy.logs == LogAccess::Read && findings.iter().any(|f| takes_time(f) && !f.sufficient);
+    next.filter(|_| waits).map(|at| after(at, -AHEAD_SECONDS)).filter(|at| *at > now)
+}
+
+/// A program ran, and failed in a way that it may tell about, or it runs and took too long.
 fn needs_logs(finding: &Finding) -> bool {
     match finding.class {
         Class::CrashLoopBackOff => finding.sureness != Sureness::Excluded,
         Class::OOMKilled => finding.cause == Cause::Suspected,
-        Class::Unready | Class::InitStuck => finding.sufficient,
-        _ => false,
+        _ => takes_time(finding) && finding.sufficient,
     }
+}
+
+/// A program runs and may only need more time. It is left alone until that was almost too long.
+fn takes_time(finding: &Finding) -> bool {
+    matches!(finding.class, Class::Unready | Class::InitStuck) && finding.sureness != Sureness::Excluded
+}
+
+/// What takes its time and has taken too long, or will soon have if nothing changes.
+fn sufficient_soon(s: &Snapshot, now: Timestamp) -> Vec<Finding> {
+    let soon = after(now, AHEAD_SECONDS);
+    let mut findings =
+        evidence::weigh(s, &classify::classify(s, soon), rollout::current(s, soon).as_ref(), soon).findings;
+    findings.retain(|f| f.sufficient && takes_time(f));
+    findings
 }
 
 /// The log of a failing pod, and whether one of an earlier run was read.
@@ -99,15 +123,16 @@ fn of_failing(s: &Snapshot, finding: &Finding, pod: &PodFacts) -> Option<(Wanted
     let container = pod.containers.iter().find(|c| finding.container.as_ref() == Some(&c.name))?;
     let exits = observe::exits(container);
     let read = log_of(s, pod, &container.name);
+    let ended = !takes_time(finding);
     let enough = |log: &LogFacts| {
         let later = exits >= log.exits.max(1).saturating_mul(AGAIN);
         let tells = exits > MAX_EXITS || log.reading.lead(log.ended).is_some();
-        log.exits >= exits || !log.ended || (tells && !later)
+        // Of a run that went on when its log was read the last words are not known.
+        if log.ended { log.exits >= exits || (tells && !later) } else { !ended }
     };
     if read.is_some_and(enough) {
         return None;
     }
-    let ended = !matches!(finding.class, Class::Unready | Class::InitStuck);
     let is_there =
         if ended { left_a_log(container) } else { matches!(container.state, ContainerState::Running { .. }) };
     is_there.then(|| (asked(pod, container, ended), read.is_some()))

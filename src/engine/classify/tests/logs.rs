@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rstest::rstest;
 
 use super::build::*;
+use crate::engine::builtin;
 use crate::engine::classify::classify;
 use crate::engine::evidence;
 use crate::engine::facts::{ContainerFacts, LogFacts, PodFacts, Snapshot};
@@ -173,6 +174,31 @@ fn a_later_run_is_read_where_it_may_tell_more(
 ) {
     let s = with_logs([pod_of("a", crashed(exits))], vec![log("a", true, read, text)]);
     assert_eq!(wanted(&s).len(), usize::from(again));
+}
+
+#[test]
+fn the_log_of_what_takes_its_time_is_there_when_that_was_too_long() {
+    let mut s = only(pod([running(3)]));
+    s.policy = Arc::new(Policy { rules: builtin::rules(), ..(*s.policy).clone() });
+    let due = 3 + single(&s, at(20)).grace_seconds;
+    let waits = |s: &Snapshot, now: i64| {
+        let found = evidence::weigh(s, &classify(s, at(now)), rollout::current(s, at(now)).as_ref(), at(now));
+        let ahead = listen::look_ahead(s, &found.findings, found.next_look, at(now));
+        (found.findings[0].sufficient, ahead, listen::wanted(s, &found.findings, at(now)).len())
+    };
+    assert_eq!(waits(&s, 20), (false, Some(at(due - 5)), 0));
+    assert_eq!(waits(&s, due - 5), (false, None, 1));
+    assert_eq!(waits(&s, due), (true, None, 1));
+    let s = Snapshot { logs: vec![log("web-6d-x", false, 0, "up\n")], ..s };
+    assert_eq!(waits(&s, due).2, 0);
+    let policy = Arc::new(Policy { logs: LogAccess::Ignore, ..(*s.policy).clone() });
+    assert_eq!(waits(&Snapshot { policy, ..s }, 20).1, None);
+}
+
+#[test]
+fn the_last_words_of_a_run_that_was_read_before_it_ended_are_read_as_well() {
+    let s = with_logs([pod_of("a", crashed(1))], vec![log("a", false, 0, "up\n")]);
+    assert_eq!(wanted(&s), [("a".to_owned(), true, 1)]);
 }
 
 #[test]

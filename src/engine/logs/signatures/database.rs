@@ -48,6 +48,10 @@ pub(super) const GROUPS: &[Group] = &[
             "redis: connection pool timeout",
             "JedisExhaustedPoolException",
             "query_wait_timeout",
+            // MongoDB's driver for Java, SeaORM.
+            "ms while waiting for a connection to server",
+            "Too many operations are already waiting for a connection",
+            "Connection pool timed out",
         ],
     },
     Group {
@@ -101,6 +105,9 @@ pub(super) const GROUPS: &[Group] = &[
             "database table is locked",
             "(MaxTimeMSExpired)",
             "operation exceeded time limit",
+            // MariaDB 1969, SQLite.
+            "max_statement_time exceeded",
+            "SQLITE_BUSY",
         ],
     },
     Group {
@@ -230,6 +237,16 @@ pub(super) const GROUPS: &[Group] = &[
             "Exception authenticating MongoCredential",
             "Authentication failed., full error",
             "not authorized on {w} to execute command",
+            // PostgreSQL's other ways to authenticate and 42501, MySQL 1142, SQL Server 229, Prisma P1000 and P1003, Active Record.
+            "Peer authentication failed for user",
+            "Ident authentication failed for user",
+            "certificate authentication failed for user",
+            "must be owner of table ",
+            "command denied to user '",
+            "permission was denied on the object '",
+            "Authentication failed against database server",
+            "Database `{}` does not exist on the database server",
+            "We could not find your database: ",
         ],
     },
     Group {
@@ -267,6 +284,12 @@ pub(super) const GROUPS: &[Group] = &[
             "is not currently available.  Please retry the connection later",
             "A transport-level error has occurred",
             "database disk image is malformed",
+            // Mongoose, node-postgres, mysqljs, database/sql, MySQL 1129.
+            "buffering timed out after {#}ms",
+            "Connection terminated unexpectedly",
+            "Connection lost: The server closed the connection",
+            "driver: bad connection",
+            "is blocked because of many connection errors",
         ],
     },
 ];

@@ -74,6 +74,12 @@ pub(super) const GROUPS: &[Group] = &[
             "Error connecting to Redis on",
             "JedisConnectionException: Failed to connect to any host",
             "RedisConnectionException: Unable to connect to",
+            // Prisma P1001, ioredis, node-postgres, PDO, Cassandra.
+            "Can't reach database server at ",
+            "Reached the max retries per request limit",
+            "Connection terminated due to connection timeout",
+            "SQLSTATE[HY000] [2002]",
+            "NoHostAvailable",
         ],
     },
     Group {
@@ -196,6 +202,8 @@ pub(super) const GROUPS: &[Group] = &[
             "The request was canceled due to the configured HttpClient.Timeout of",
             "Net::ReadTimeout",
             "Net::OpenTimeout",
+            "RedisCommandTimeoutException: ",
+            "RedisTimeoutException: ",
         ],
     },
     Group {

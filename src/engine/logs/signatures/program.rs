@@ -178,6 +178,13 @@ pub(super) const GROUPS: &[Group] = &[
             "EMFILE: too many open files",
             "[Errno 24] Too many open files",
             "Too many open files (os error 24)",
+            // SQLite, and threads beyond what a container may start.
+            "unable to open database file",
+            "can't start new thread",
+            "pthread_create failed",
+            "failed to create new OS thread",
+            "fork: retry: Resource temporarily unavailable",
+            "can't create Thread: Resource temporarily unavailable",
         ],
     },
     Group {
