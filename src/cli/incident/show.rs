@@ -11,6 +11,7 @@ use super::super::{print, times};
 use super::steps::next_steps;
 use super::{Output, ShowArgs, around, encode, fetch, objects, typed, words};
 use crate::api::Incident;
+use crate::api::incident::LogExcerpt;
 use crate::engine::decision::{Outcome, Progress};
 use crate::engine::finding::Finding;
 use crate::engine::memory::{ActionRecord, ApprovalVerdict, RevisionRef};
@@ -120,17 +121,23 @@ fn what_failed(page: &mut Page, incident: &Incident, now: Timestamp) {
     }
 }
 
-/// The ends of logs that the incident keeps.
+/// The ends of logs that the incident keeps: of the failing pods one, which speaks for all, and of the healthy ones.
 fn what_was_logged(page: &mut Page, incident: &Incident) {
-    let mut logs = incident.logs().peekable();
-    if logs.peek().is_none() {
+    let findings = words::findings(incident);
+    let fails = |log: &&LogExcerpt| findings.iter().any(|f| f.pods.iter().any(|pod| **pod == *log.pod));
+    let (failing, healthy): (Vec<_>, Vec<_>) = incident.logs().partition(fails);
+    if failing.is_empty() && healthy.is_empty() {
         return;
     }
     page.heading("LAST LOG LINES");
-    for log in logs {
-        let which = if log.ended { "" } else { ", which goes on" };
-        page.item(2, &one_line(&format!("pod/{} log[{}]{which}", log.pod, log.container)));
+    for (logs, of) in [(failing, ""), (healthy, " of a pod that does not fail")] {
+        let Some((log, more)) = logs.split_first() else { continue };
+        let goes_on = if log.ended || !of.is_empty() { "" } else { " of the run that goes on" };
+        page.item(2, &one_line(&format!("pod/{} log[{}]{of}{goes_on}", log.pod, log.container)));
         log.text.lines().for_each(|line| page.para(6, &one_line(line)));
+        if !more.is_empty() {
+            page.para(4, &format!("and {} more like it; -o yaml has all of them", more.len()));
+        }
     }
 }
 

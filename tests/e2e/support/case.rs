@@ -274,9 +274,19 @@ impl Case {
 
     /// What `backstay policy explain` tells a person about the workload `web`.
     pub async fn explained(&self) -> String {
+        self.told(&["policy", "explain", "deployment/web"]).await
+    }
+
+    /// What `backstay incident show` tells a person about an incident.
+    pub async fn shown(&self, incident: &Incident) -> String {
+        self.told(&["incident", "show", &incident.name_any()]).await
+    }
+
+    /// What the program prints when a person calls it.
+    async fn told(&self, arguments: &[&str]) -> String {
         let program = std::env::var_os("BACKSTAY_TEST_PROGRAM").expect("tests/e2e/run names the program");
         let mut command = tokio::process::Command::new(program);
-        command.args(["policy", "explain", "deployment/web", "-n", &self.namespace]).kill_on_drop(true);
+        command.args(arguments).args(["-n", &self.namespace]).kill_on_drop(true);
         let output = command.output().await.expect("the program runs");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
