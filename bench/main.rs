@@ -16,6 +16,7 @@ mod incidents;
 #[path = "../tests/e2e/support/kubeconfig.rs"]
 mod kubeconfig;
 mod load;
+mod logs;
 mod operator;
 mod report;
 mod sizes;
@@ -75,6 +76,13 @@ fn alone() -> anyhow::Result<()> {
         say(&format!("decide() on 100 pods, {name}: {micros:.2} µs"));
     }
     report.put("decide_us", shapes.iter().map(|(_, micros)| *micros).fold(0.0, f64::max));
+    let kinds = logs::megabytes();
+    for (name, megabytes) in &kinds {
+        report.put(&format!("logs_mb_per_s_by_kind.{name}"), *megabytes);
+        say(&format!("logs read on one core, {name}: {megabytes:.0} MB/s"));
+    }
+    let usual = kinds.iter().filter(|(name, _)| logs::USUAL.contains(name));
+    report.put("logs_mb_per_s", usual.map(|(_, megabytes)| *megabytes).fold(f64::INFINITY, f64::min));
     for size in stores::measure(&stores::SIZES)? {
         say(&size.to_string());
         report.put(&format!("stores_mib.pods_{}", size.pods), size.steady_mib);
