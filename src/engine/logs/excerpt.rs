@@ -19,7 +19,8 @@ const GAP: &str = "…";
 /// What to keep of a log whose last error is at line `error`.
 pub fn excerpt(log: &[u8], error: Option<u32>) -> Box<str> {
     let (log, _) = line::bounded(log);
-    let lines: Vec<(u32, &[u8])> = line::lines(log).filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
+    let lines = line::lines(log).map(|(number, line)| (number, line::unstamped(line).1));
+    let lines: Vec<(u32, &[u8])> = lines.filter(|(_, line)| !line.trim_ascii().is_empty()).collect();
     let last = lines.len().saturating_sub(LINES);
     let error = error.and_then(|error| lines.iter().position(|(number, _)| *number >= error));
     let Some(error) = error.filter(|error| *error < last) else {
@@ -38,7 +39,6 @@ pub fn excerpt(log: &[u8], error: Option<u32>) -> Box<str> {
 fn shown(lines: &[(u32, &[u8])]) -> Vec<Box<str>> {
     let texts: Vec<String> = (lines.iter())
         .map(|(_, line)| {
-            let (_, line) = line::unstamped(line);
             let line = line.get(..MAX_READ).unwrap_or(line);
             text::strip(&String::from_utf8_lossy(line), ' ').replace('\n', " ")
         })
@@ -74,6 +74,7 @@ mod tests {
     fn the_last_lines_are_kept_without_their_stamps() {
         assert_eq!(&*excerpt(b"", None), "");
         assert_eq!(&*excerpt(log(2).as_bytes(), None), "line 1\nline 2");
+        assert_eq!(&*excerpt(b"2026-01-02T03:04:05Z a\n2026-01-02T03:04:05Z \n\n2026-01-02T03:04:05Z b", None), "a\nb");
         let long = excerpt(log(500).as_bytes(), None);
         assert_eq!((long.lines().count(), long.lines().next()), (LINES, Some("line 481")));
     }
