@@ -37,20 +37,35 @@ start_sim() {
 # command_nodes VERB NODE... A vanished node stops its heartbeat, and after the controller manager's grace (50 s) its state
 # is unknown; one that is not ready says so at once.
 command_nodes() {
-  local verb=${1:-} node lease='null' duration=40
+  local verb=${1:-} node
   shift || true
   [[ $mode == sim ]] || die "only simulated nodes can be told to fail"
   (($#)) || die "nodes vanish|not-ready|ready needs the names of nodes"
-  [[ $verb != vanish ]] || lease='"nobody"' duration=31536000
   for node in "$@"; do
     case $verb in
-      vanish | ready)
-        kubectl patch lease "$node" -n kube-node-lease --type merge \
-          -p "{\"spec\":{\"holderIdentity\":$lease,\"leaseDurationSeconds\":$duration}}"
+      vanish)
+        hold_lease "$node" '"nobody"' 31536000
+        kubectl annotate node "$node" sim.backstay.dev/node- >/dev/null
+        ;;
+      ready)
+        return_lease "$node"
         kubectl annotate node "$node" sim.backstay.dev/node- >/dev/null
         ;;
       not-ready) kubectl annotate --overwrite node "$node" sim.backstay.dev/node=not-ready ;;
       *) die "nodes vanish|not-ready|ready" ;;
     esac
   done
+}
+
+hold_lease() {
+  kubectl patch lease "$1" -n kube-node-lease --type merge -p "{\"spec\":{\"holderIdentity\":$2,\"leaseDurationSeconds\":$3}}"
+}
+
+# kwok passes over what happens to the pods of a node while it does not hold its lease, so it is shown them once more.
+return_lease() {
+  [[ $(kubectl get lease "$1" -n kube-node-lease -o 'jsonpath={.spec.holderIdentity}') == nobody ]] || return 0
+  hold_lease "$1" null 40
+  kubectl wait "lease/$1" -n kube-node-lease --for='jsonpath={.spec.holderIdentity}' --timeout=60s >/dev/null
+  kubectl annotate pods --all-namespaces --field-selector "spec.nodeName=$1" --overwrite \
+    "sim.backstay.dev/returned=$EPOCHREALTIME" >/dev/null
 }
