@@ -79,9 +79,10 @@ fn agrees(s: &Snapshot, decision: &Decision, now: Timestamp) -> Result<(), TestC
     prop_assert_eq!(decision.newest.as_ref().map(|r| &r.uid), Some(&failing.uid));
     prop_assert_ne!(target.template.material, failing.template.material);
     prop_assert!(!target.deleting);
-    let bad = s.memory.ledger.iter().filter(|e| e.uid == target.uid || e.hash == target.hash);
-    let mut bad = bad.filter(|e| e.failed_at.is_some_and(|failed| e.healthy_since.is_none_or(|h| h <= failed)));
-    prop_assert!(bad.next().is_none(), "a target that was judged bad");
+    let of_target = || s.memory.ledger.iter().filter(|e| e.uid == target.uid || e.hash == target.hash);
+    let failed = of_target().filter_map(|e| e.failed_at).max();
+    let healthy_after = |failed| of_target().filter_map(|e| e.healthy_since).any(|healthy| healthy > failed);
+    prop_assert!(failed.is_none_or(healthy_after), "a target that was judged bad");
     prop_assert!(w.replicas > 0 && w.observed_generation >= w.generation && w.owned_by.is_none());
     prop_assert!(s.fleet.storm.is_none());
     let ours = |mark| s.memory.open.iter().any(|i| Some(&i.name) == mark);

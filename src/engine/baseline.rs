@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::facts::{PodFacts, RevisionFacts, Snapshot};
+use super::finding::Finding;
 use super::memory::{LedgerEntry, OpenIncident};
 use super::moment::{after, earliest, seconds_between};
 use super::policy::UnprovenBaseline;
@@ -27,30 +28,50 @@ pub enum Missing {
 }
 
 /// Records revisions whose pods have been ready for `stableSeconds` without an exit: the newest once its rollout is
-/// complete, and an older one that still carries the workload, as it does when a bad rollout is met half-way.
-pub fn update(s: &Snapshot, rollout: Option<&Rollout>, now: Timestamp) -> Ledger {
+/// complete and nothing speaks against it any more, and an older one that still carries the workload, as it does when a
+/// bad rollout is met half-way.
+pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now: Timestamp) -> Ledger {
     let mut entries = s.memory.ledger.clone();
     let mut next_look = None;
     for revision in &s.revisions {
         let known = entries.iter().find(|e| e.uid == revision.uid);
         let newest = rollout.filter(|r| r.newest.uid == revision.uid);
         let due = match newest {
-            Some(rollout) => rollout.complete && known.is_none_or(|e| !is_healthy(e)),
+            Some(rollout) => rollout.complete && !is_proven(known, rollout) && !fails(findings),
             None => known.is_none() && !judged_bad(&entries, &s.memory.open, revision) && carries(s, revision),
         };
         if !due {
             continue;
         }
-        let failed = known.and_then(|e| e.failed_at);
+        // Pods may have been ready before their revision was judged, or taken up again: then they have to outlive that.
+        let judged = known.and_then(|e| e.failed_at).map(|at| after(at, 1));
+        let begun = judged.max(newest.map(|r| r.since));
         match health(s, revision, now) {
-            Health::Stable { since, ready_seconds } if failed.is_none_or(|at| since > at) => {
-                remember(&mut entries, revision, since, ready_seconds);
+            Health::Stable { since, ready_seconds } => {
+                let since = begun.map_or(since, |at| at.max(since));
+                let until = after(since, s.policy.rollout.stable_seconds);
+                if until <= now {
+                    remember(&mut entries, revision, since, ready_seconds);
+                } else {
+                    next_look = earliest(next_look, Some(until));
+                }
             }
             Health::Settling { until } => next_look = earliest(next_look, Some(until)),
-            Health::Stable { .. } | Health::NotReady => {}
+            Health::NotReady => {}
         }
     }
     Ledger { entries: bounded(entries, s), next_look }
+}
+
+/// The revision was seen healthy in this very rollout. One that is taken up again has to prove itself again.
+fn is_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
+    // Times of objects are cut to seconds.
+    let in_this = |at: Timestamp| at >= after(rollout.since, -1);
+    known.is_some_and(|e| is_healthy(e) && e.healthy_since.is_some_and(in_this))
+}
+
+fn fails(findings: &[Finding]) -> bool {
+    findings.iter().any(|f| f.newest && f.sufficient)
 }
 
 /// As many of the revision's pods run as a rolling update leaves of the revision before.
@@ -78,7 +99,7 @@ pub fn last_healthy<'a>(
 }
 
 /// The revision to compare the newest one with: the last healthy one, whether or not its template differs. Revisions
-/// are told apart by number, since one that is taken up again gets a new number and keeps the time of its proof.
+/// are told apart by number, since one that is taken up again gets a new number and may keep the time of its proof.
 pub fn control<'a>(s: &'a Snapshot, rollout: &Rollout, ledger: &[LedgerEntry]) -> Option<&'a RevisionFacts> {
     let healthy = |r: &RevisionFacts| ledger.iter().find(|e| e.uid == r.uid).and_then(|e| e.healthy_since);
     candidates(s, rollout, ledger)
@@ -96,10 +117,12 @@ fn candidates<'a>(
     revisions.filter(|r| r.uid != rollout.newest.uid && !r.deleting && !judged_bad(ledger, &s.memory.open, r))
 }
 
-/// The revision was found to be at fault, by an open incident or before, and was not seen healthy since.
+/// The revision's template was found to be at fault, by an open incident or before, and was not seen healthy since. It may
+/// have had other ReplicaSets, which are gone: what was seen of it last counts.
 pub fn judged_bad(ledger: &[LedgerEntry], open: &[OpenIncident], revision: &RevisionFacts) -> bool {
-    let same = |e: &&LedgerEntry| e.uid == revision.uid || e.hash == revision.hash;
-    ledger.iter().filter(same).any(|e| e.failed_at.is_some() && !is_healthy(e))
+    let same = || ledger.iter().filter(|e| e.uid == revision.uid || e.hash == revision.hash);
+    let (failed, healthy) = (same().filter_map(|e| e.failed_at).max(), same().filter_map(|e| e.healthy_since).max());
+    failed.is_some_and(|failed| healthy.is_none_or(|healthy| healthy <= failed))
         || open.iter().any(|i| i.failing.hash == revision.hash && i.intent.is_some())
 }
 
@@ -152,17 +175,19 @@ fn remember(entries: &mut Vec<LedgerEntry>, revision: &RevisionFacts, healthy: T
         None => LedgerEntry::new(revision.uid.clone(), revision.hash.clone()),
     };
     entry.healthy_since = Some(healthy);
-    entry.ready_seconds = ready_seconds;
+    entry.ready_seconds = entry.ready_seconds.or(ready_seconds);
     entries.push(entry);
     entries.sort_by(|a, b| a.uid.cmp(&b.uid));
 }
 
-/// Entries of existing revisions stay; of the others the most recent ones that say something bad.
+/// Entries of existing revisions stay, healthy ones before all; of the others the most recent ones that say something bad.
 fn bounded(mut entries: Vec<LedgerEntry>, s: &Snapshot) -> Vec<LedgerEntry> {
-    entries.retain(|e| e.failed_at.is_some() || s.revisions.iter().any(|r| r.uid == e.uid));
+    let exists = |e: &LedgerEntry| s.revisions.iter().any(|r| r.uid == e.uid);
+    entries.retain(|e| e.failed_at.is_some() || exists(e));
     if entries.len() > MAX_ENTRIES {
-        entries.sort_by_key(|e| e.failed_at.or(e.healthy_since));
+        entries.sort_by_key(|e| (exists(e), exists(e) && is_healthy(e), e.failed_at.max(e.healthy_since)));
         entries.drain(..entries.len() - MAX_ENTRIES);
+        entries.sort_by(|a, b| a.uid.cmp(&b.uid));
     }
     entries
 }

@@ -47,9 +47,9 @@ pub struct Draft {
 /// Decides what to do about a workload. Pure and total: the same snapshot and moment give the same decision.
 pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
     let rollout = rollout::current(s, now);
-    let ledger = baseline::update(s, rollout.as_ref(), now);
     let symptoms = classify::classify(s, now);
     let weighed = evidence::weigh(s, &symptoms, rollout.as_ref(), now);
+    let ledger = baseline::update(s, rollout.as_ref(), &weighed.findings, now);
     let mut look = Look { s, now, rollout, ledger, weighed };
     let draft = match lifecycle::stage(s, look.rollout.as_ref()) {
         Stage::Judging(incident) => judge::judge(&mut look, incident),

@@ -45,9 +45,9 @@ pub fn of_deployment(s: &Snapshot, now: Timestamp) -> Diagnosis {
     let decision = decide(s, now);
     let strict = to_the_last_pod(s);
     let rollout = rollout::current(&strict, now);
-    let ledger = baseline::update(&strict, rollout.as_ref(), now);
     let symptoms = classify::classify(&strict, now);
     let mut findings = evidence::weigh(&strict, &symptoms, rollout.as_ref(), now).findings;
+    let ledger = baseline::update(&strict, rollout.as_ref(), &findings, now);
     let control = rollout.as_ref().and_then(|r| baseline::control(&strict, r, &ledger.entries));
     let verdicts = verdicts(&findings, |finding| match &rollout {
         Some(rollout) if finding.newest => attribute::attribute(&strict, rollout, (finding, &findings), control),
@@ -64,9 +64,9 @@ pub fn of_others(s: &Snapshot, now: Timestamp) -> Diagnosis {
     let strict = to_the_last_pod(s);
     let newest = strict.revisions.iter().max_by_key(|revision| (revision.number, revision.created));
     let rollout = newest.map(|newest| Rollout { newest, since: newest.created, complete: false, completed: None });
-    let ledger = baseline::update(&strict, rollout.as_ref(), now);
     let symptoms = classify::classify(&strict, now);
     let mut findings = evidence::weigh(&strict, &symptoms, rollout.as_ref(), now).findings;
+    let ledger = baseline::update(&strict, rollout.as_ref(), &findings, now);
     let control = rollout.as_ref().and_then(|r| baseline::control(&strict, r, &ledger.entries));
     let control = control.filter(|control| control.template.digest != 0);
     let verdicts = verdicts(&findings, |finding| {

@@ -166,7 +166,7 @@ fn of_control(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<Wanted>
     let shared = findings.iter().filter(|f| f.newest && f.class == Class::CrashLoopBackOff && may_be_shared(f.cause));
     let Some(container) = shared.filter_map(|f| f.container.as_ref()).next() else { return Vec::new() };
     let rollout = rollout::current(s, now);
-    let ledger = baseline::update(s, rollout.as_ref(), now);
+    let ledger = baseline::update(s, rollout.as_ref(), findings, now);
     let control = rollout.and_then(|rollout| baseline::control(s, &rollout, &ledger.entries));
     let pods = control.into_iter().flat_map(|control| judged_pods(s, &control.uid)).filter(|pod| pod.ready);
     let asked = pods.take(MAX_PODS).filter_map(|pod| {

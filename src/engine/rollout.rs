@@ -74,22 +74,27 @@ pub fn covers(rollout: &Rollout, s: &Snapshot, onset: Timestamp) -> bool {
 /// When the rollout completed: by the Deployment's condition, or when its pods were seen healthy, whichever is
 /// earlier. There is no condition without a progress deadline, and pausing and resuming renews it.
 fn completed(s: &Snapshot, newest: &RevisionFacts, since: Timestamp) -> Option<Timestamp> {
-    // The condition is cut to seconds, and may seem to lie just before a rollout that was quick.
-    let told = s.workload.completed.filter(|at| *at >= after(since, -1));
-    let healthy = s.memory.ledger.iter().find(|e| e.uid == newest.uid).and_then(|e| e.healthy_since);
+    // Times of objects are cut to seconds, and may seem to lie just before a rollout that was quick. What was seen of an
+    // earlier rollout to the same revision says nothing about this one.
+    let of_this = |at: &Timestamp| *at >= after(since, -1);
+    let told = s.workload.completed.filter(of_this);
+    let healthy = s.memory.ledger.iter().find(|e| e.uid == newest.uid).and_then(|e| e.healthy_since).filter(of_this);
     earliest(told, healthy).map(|at| at.max(since))
 }
 
-/// When the newest revision became the newest: as remembered; else when our own action made it so; else its creation,
-/// or for a re-adopted ReplicaSet the creation of the youngest one, which it must have displaced.
+/// When the newest revision became the newest: as remembered; else when our own action made it so, unless something else
+/// was the newest after that; else its creation, or for a re-adopted ReplicaSet the creation of the youngest one, which
+/// it must have displaced.
 fn since(s: &Snapshot, newest: &RevisionFacts, now: Timestamp) -> Timestamp {
     if let Some(current) = s.memory.current.as_ref().filter(|c| c.hash == newest.hash) {
         return current.since;
     }
-    if let Some(ours) = s.memory.actions.iter().rev().find(|a| a.to == newest.hash && a.kind == ActionKind::RollBack) {
+    let youngest = s.revisions.iter().map(|r| r.created).max().unwrap_or(newest.created);
+    let other = s.memory.current.as_ref().map_or(youngest, |current| current.since);
+    let ours = s.memory.actions.iter().rev().find(|a| a.to == newest.hash && a.kind == ActionKind::RollBack);
+    if let Some(ours) = ours.filter(|ours| ours.at >= after(other, -1)) {
         return ours.at;
     }
-    let youngest = s.revisions.iter().map(|r| r.created).max().unwrap_or(newest.created);
     let readopted_after_memory = s.memory.current.is_some() && newest.created < youngest;
     if readopted_after_memory { now } else { youngest.max(newest.created) }
 }

@@ -74,6 +74,9 @@ pub struct MemoryLines {
     pub actions: Vec<ActionLine>,
     /// The newest revision is not remembered, as by an operator that has just been installed.
     pub forgetful: bool,
+    /// Revisions that had another ReplicaSet before, which was judged to be at fault so long before the first step and is
+    /// gone by now.
+    pub pruned: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]

@@ -137,6 +137,11 @@ impl World {
             entry.failed_at = revision.failed.as_ref().map(|ago| before(start, ago));
             self.memory.ledger.push(entry);
         }
+        for (name, ago) in &script.memory.pruned {
+            let mut entry = LedgerEntry::new(Name::from(format!("uid-{name}-before")), Name::from(&**name));
+            entry.failed_at = Some(before(start, ago));
+            self.memory.ledger.push(entry);
+        }
         let Memory { ledger, current, .. } = self.memory.clone();
         self.health = (!ledger.is_empty()).then(|| WorkloadHealthStatus { ledger, current, ..Default::default() });
         self.memory.actions = (script.memory.actions.iter())
