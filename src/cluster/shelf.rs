@@ -1,7 +1,8 @@
 //! A store for Backstay's own kinds, which are few and read whole.
 //!
 //! What we write ourselves is put here at once, so that the next decision sees it even when the watch has not
-//! delivered it yet; an older version that arrives later is ignored.
+//! delivered it yet; an older version that arrives later is ignored. Who manages which field is not kept: nobody asks,
+//! and it takes several times the room of the object itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,15 +15,16 @@ use super::readable::{Readable, Unreadable};
 /// Namespace and name; the namespace is empty for cluster-scoped kinds.
 pub type Key = (String, String);
 
+/// The key that groups an object with others.
+type Group<K> = fn(&K) -> Option<String>;
+
 /// Objects of one kind, grouped by a key of the kind's own, such as the workload they are about.
 #[derive(Debug)]
-pub struct Shelf<K> {
-    group: fn(&K) -> Option<String>,
-    inner: RwLock<Inner<K>>,
-}
+pub struct Shelf<K>(RwLock<Inner<K>>);
 
 #[derive(Debug)]
 struct Inner<K> {
+    group: Group<K>,
     objects: BTreeMap<Key, Entry<K>>,
     groups: BTreeMap<String, BTreeSet<Key>>,
     /// Objects that could not be read.
@@ -55,15 +57,15 @@ pub struct Change<K> {
 }
 
 impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
-    pub fn new(group: fn(&K) -> Option<String>) -> Self {
-        let inner = Inner {
+    pub fn new(group: Group<K>) -> Self {
+        Self(RwLock::new(Inner {
+            group,
             objects: BTreeMap::new(),
             groups: BTreeMap::new(),
             unreadable: BTreeMap::new(),
             listings: BTreeMap::new(),
             ready: false,
-        };
-        Self { group, inner: RwLock::new(inner) }
+        }))
     }
 
     pub fn get(&self, namespace: &str, name: &str) -> Option<Arc<K>> {
@@ -95,8 +97,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
 
     /// Remembers what we wrote ourselves.
     pub fn put(&self, object: K) {
-        let group = self.group;
-        self.write(|inner| inner.put(object, group));
+        self.write(|inner| inner.put(object));
     }
 
     /// Forgets what we deleted ourselves.
@@ -107,13 +108,12 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
     /// Takes an event in and tells what changed. `namespace` is what its watch covers: one namespace, or all if it is
     /// empty. A listing says nothing about objects elsewhere.
     pub fn apply(&self, namespace: &str, event: Event<Readable<K>>) -> Vec<Change<K>> {
-        let group = self.group;
         self.write(|inner| match event {
             Event::Init => {
                 *inner.listings.entry(namespace.to_owned()).or_default() += 1;
                 Vec::new()
             }
-            Event::InitApply(guard) | Event::Apply(guard) => inner.take(guard, group).into_iter().collect(),
+            Event::InitApply(guard) | Event::Apply(guard) => inner.take(guard).into_iter().collect(),
             Event::Delete(guard) => {
                 inner.unreadable.remove(&key_of(&guard));
                 inner.remove(&key_of(&guard)).into_iter().collect()
@@ -123,21 +123,21 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
     }
 
     fn read<T>(&self, f: impl FnOnce(&Inner<K>) -> T) -> T {
-        f(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
+        f(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn write<T>(&self, f: impl FnOnce(&mut Inner<K>) -> T) -> T {
-        f(&mut self.inner.write().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
-    fn take(&mut self, guard: Readable<K>, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
+    fn take(&mut self, guard: Readable<K>) -> Option<Change<K>> {
         let key = key_of(&guard);
         match guard.0 {
             Ok(object) => {
                 self.unreadable.remove(&key);
-                self.put(object, group)
+                self.put(object)
             }
             Err(unreadable) => self.misread(key, *unreadable),
         }
@@ -157,7 +157,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
         Some(gone.unwrap_or(Change { key, before: None, after: None }))
     }
 
-    fn put(&mut self, object: K, group: fn(&K) -> Option<String>) -> Option<Change<K>> {
+    fn put(&mut self, mut object: K) -> Option<Change<K>> {
         let key = key_of(&object);
         let listing = self.listing(&key);
         if let Some(entry) = self.objects.get_mut(&key) {
@@ -168,8 +168,9 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
             }
         }
         let before = self.remove(&key).and_then(|c| c.before);
+        object.meta_mut().managed_fields = None;
         let after = Arc::new(object);
-        if let Some(name) = group(&after) {
+        if let Some(name) = (self.group)(&after) {
             self.groups.entry(name).or_default().insert(key.clone());
         }
         self.objects.insert(key.clone(), Entry { object: after.clone(), listing });
@@ -178,10 +179,14 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
 
     fn remove(&mut self, key: &Key) -> Option<Change<K>> {
         let entry = self.objects.remove(key)?;
-        self.groups.retain(|_, keys| {
+        if let Some(name) = (self.group)(&entry.object)
+            && let Some(keys) = self.groups.get_mut(&name)
+        {
             keys.remove(key);
-            !keys.is_empty()
-        });
+            if keys.is_empty() {
+                self.groups.remove(&name);
+            }
+        }
         Some(Change { key: key.clone(), before: Some(entry.object), after: None })
     }
 
@@ -261,6 +266,18 @@ mod tests {
         assert!(shelf.get("ns", "a").is_none());
         assert_eq!(shelf.group("uid-b").len(), 1);
         assert!(shelf.group("uid-a").is_empty());
+    }
+
+    #[test]
+    fn who_manages_which_field_is_not_kept() {
+        let shelf = shelf();
+        let mut object = map("a", "1");
+        object.metadata.managed_fields = Some(vec![Default::default()]);
+        shelf.put(object.clone());
+        assert_eq!(shelf.get("ns", "a").unwrap().metadata.managed_fields, None);
+        object.metadata.resource_version = Some("2".into());
+        shelf.apply("", Event::Apply(Readable(Ok(object))));
+        assert_eq!(shelf.get("ns", "a").unwrap().metadata.managed_fields, None);
     }
 
     #[test]
