@@ -224,7 +224,13 @@ pub fn refine(s: &Snapshot, symptoms: &mut [Symptom]) {
             }
         };
         symptom.cause = cause.unwrap_or(symptom.cause);
+        symptom.class = cause.map_or(symptom.class, class);
     }
+}
+
+/// The class of a crash by what the log names: a program that is none for this machine was never started.
+pub fn class(cause: Cause) -> Class {
+    if cause == Cause::WrongArchitecture { Class::ContainerStart } else { Class::CrashLoopBackOff }
 }
 
 fn is_open(symptom: &Symptom) -> bool {
@@ -327,7 +333,8 @@ pub struct Control<'a> {
     pub line: Option<&'a str>,
 }
 
-/// What running pods of a revision tell since then of what the schema does not have; `None` where none does.
+/// What running pods of a revision tell since then of what the schema does not have; `None` where none does. A line that
+/// bears no time counts: excerpts that incidents keep have lost theirs.
 pub fn missed<'a>(s: &'a Snapshot, revision: &str, since: Timestamp) -> Option<Control<'a>> {
     let pods = || s.pods.iter().filter(|pod| *pod.revision == *revision);
     let logs = || s.logs.iter().filter(|log| !log.ended && pods().any(|pod| pod.uid == log.uid));
