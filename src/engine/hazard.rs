@@ -8,14 +8,18 @@ use super::evidence::judged_pods;
 use super::facts::{RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::guard::Case;
+use super::listen::{self, Control};
 use super::moment::after;
 use super::policy::SchemaHazardPolicy;
 use super::rollout::Rollout;
 use super::surroundings::{self, Surroundings};
+use super::text;
 use super::words::{Cause, RefusalReason};
 
 /// A migration belongs to a rollout if it began at most this long before the revision was made: hooks run first.
 const BEFORE_SECONDS: i64 = 3600;
+/// Most bytes of a line of a log in a refusal.
+const MAX_LINE: usize = 300;
 
 /// Why going back may not fit the schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +31,6 @@ pub struct Hazard {
 
 /// What speaks against older code on the schema as it is, unless the policy does not want to know.
 pub fn matters(case: &Case) -> Option<Hazard> {
-    if case.s.policy.guards.schema_hazard == SchemaHazardPolicy::Ignore {
-        return None;
-    }
     of(case.s, case.rollout, case.target.ok()?, case.findings)
 }
 
@@ -46,8 +47,12 @@ pub fn refuses(case: &Case, _: Timestamp) -> Option<Refusal> {
     })
 }
 
-/// The hazard of going back from the newest revision to `target`, given all findings.
+/// The hazard of going back from the newest revision to `target`, given all findings; none where the policy does not want
+/// to know.
 pub fn of(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts, findings: &[Finding]) -> Option<Hazard> {
+    if s.policy.guards.schema_hazard == SchemaHazardPolicy::Ignore {
+        return None;
+    }
     let suffers = |f: &&Finding| !f.newest && f.revision == target.hash && f.cause == Cause::SchemaMismatch;
     if let Some(finding) = findings.iter().find(suffers) {
         let because = format!(
@@ -56,9 +61,25 @@ pub fn of(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts, findings: &[F
         );
         return Some(Hazard { because, baseline_suffers: true });
     }
-    let around = surroundings::of_newest(s, rollout.newest)?;
-    let because = job(s, rollout, target, around).or_else(|| container(s, rollout, around))?;
-    Some(Hazard { because, baseline_suffers: false })
+    let migrated = surroundings::of_newest(s, rollout.newest)
+        .and_then(|around| job(s, rollout, target, around).or_else(|| container(s, rollout, around)));
+    if let Some(because) = missed(s, rollout, target) {
+        let because = migrated.map_or(because.clone(), |migrated| format!("{because}; {migrated}"));
+        return Some(Hazard { because, baseline_suffers: true });
+    }
+    migrated.map(|because| Hazard { because, baseline_suffers: false })
+}
+
+/// Pods of the baseline that are ready, and tell since the new revision is there that the schema lacks something: to
+/// have more of them helps nobody.
+fn missed(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts) -> Option<String> {
+    let told = listen::missed(s, &target.uid, rollout.newest.created)?;
+    let line = text::head(told.line?, MAX_LINE);
+    let Control { same, read, .. } = told;
+    Some(format!(
+        "pods of the baseline {} miss what the schema no longer has, by {same} of {read} logs: {line}",
+        target.hash
+    ))
 }
 
 /// A Job that began with this rollout, and after the baseline was last proven.

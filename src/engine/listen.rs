@@ -12,13 +12,14 @@ use super::classify;
 use super::evidence::{self, judged_pods};
 use super::facts::{ContainerFacts, ContainerState, LogFacts, Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Evidence, Finding, Subject, Symptom};
+use super::hazard;
 use super::logs::{self, Seen, rank};
 use super::moment::after;
 use super::observe;
 use super::patterns::Patterns;
 use super::policy::LogAccess;
 use super::rollout;
-use super::words::{Cause, Class, Sureness};
+use super::words::{Cause, Class, ContainerKind, Sureness};
 
 /// Pods of one revision whose logs are read for one finding.
 const MAX_PODS: usize = 3;
@@ -161,19 +162,25 @@ fn log_of<'a>(s: &'a Snapshot, pod: &PodFacts, container: &str) -> Option<&'a Lo
     s.logs.iter().map(AsRef::as_ref).find(|log| log.uid == pod.uid && *log.container == *container)
 }
 
-/// Logs of pods of the baseline that run, where what the failing ones report may be what both suffer from.
+/// Logs of pods of the baseline that run, where what the failing ones report may be what both suffer from, or where a
+/// migration may have taken away what the baseline needs.
 fn of_control(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<Wanted> {
+    if !findings.iter().any(|f| f.newest && needs_logs(f)) {
+        return Vec::new();
+    }
     let shared = findings.iter().filter(|f| f.newest && f.class == Class::CrashLoopBackOff && may_be_shared(f.cause));
-    let Some(container) = shared.filter_map(|f| f.container.as_ref()).next() else { return Vec::new() };
-    let rollout = rollout::current(s, now);
-    let ledger = baseline::update(s, rollout.as_ref(), findings, now);
-    let control = rollout.and_then(|rollout| baseline::control(s, &rollout, &ledger.entries));
-    let pods = control.into_iter().flat_map(|control| judged_pods(s, &control.uid)).filter(|pod| pod.ready);
-    let asked = pods.take(MAX_PODS).filter_map(|pod| {
-        let container = pod.containers.iter().find(|c| c.name == *container)?;
-        log_of(s, pod, &container.name).is_none().then(|| asked(pod, container, false))
-    });
-    asked.collect()
+    let shared = shared.filter_map(|f| f.container.as_ref()).next();
+    let Some(rollout) = rollout::current(s, now) else { return Vec::new() };
+    let ledger = baseline::update(s, Some(&rollout), findings, now);
+    let Some(control) = baseline::control(s, &rollout, &ledger.entries) else { return Vec::new() };
+    if shared.is_none() && hazard::of(s, &rollout, control, findings).is_none() {
+        return Vec::new();
+    }
+    let speaks = |c: &&ContainerFacts| shared.map_or(c.kind == ContainerKind::App, |name| c.name == *name);
+    let pods = judged_pods(s, &control.uid).filter(|pod| pod.ready).take(MAX_PODS);
+    let containers = pods.flat_map(|pod| pod.containers.iter().filter(speaks).map(move |container| (pod, container)));
+    let unread = containers.filter(|(pod, container)| log_of(s, pod, &container.name).is_none());
+    unread.map(|(pod, container)| asked(pod, container, false)).collect()
 }
 
 /// What a program meets in a service that others use too, as opposed to what is in itself.
@@ -217,7 +224,13 @@ pub fn refine(s: &Snapshot, symptoms: &mut [Symptom]) {
             }
         };
         symptom.cause = cause.unwrap_or(symptom.cause);
+        symptom.class = cause.map_or(symptom.class, class);
     }
+}
+
+/// The class of a crash by what the log names: a program that is none for this machine was never started.
+pub fn class(cause: Cause) -> Class {
+    if cause == Cause::WrongArchitecture { Class::ContainerStart } else { Class::CrashLoopBackOff }
 }
 
 fn is_open(symptom: &Symptom) -> bool {
@@ -289,12 +302,13 @@ fn at_line(log: &LogFacts, line: u32, text: String) -> Evidence {
 }
 
 /// The logs to keep with an incident about these findings: of the newest revision's failing pods, and of healthy ones that
-/// report the same.
+/// report the same, or miss what a migration took away.
 pub fn kept<'a>(logs: &'a [Arc<LogFacts>], findings: &[Finding]) -> (Vec<&'a LogFacts>, Vec<&'a LogFacts>) {
     let newest = || findings.iter().filter(|f| f.newest);
     let fails =
         |log: &LogFacts| newest().any(|f| f.pods.contains(&log.pod) && f.container.as_ref() == Some(&log.container));
-    let alike = |log: &LogFacts| newest().any(|f| may_be_shared(f.cause) && named(log, f.cause).is_some());
+    let same = |log: &LogFacts| newest().any(|f| may_be_shared(f.cause) && named(log, f.cause).is_some());
+    let alike = |log: &LogFacts| same(log) || named(log, Cause::SchemaMismatch).is_some();
     let all = || logs.iter().map(AsRef::as_ref);
     let failing = all().filter(|log| fails(log)).take(KEPT_FAILING).collect();
     let healthy = all().filter(|log| !log.ended && !fails(log) && alike(log)).take(KEPT_HEALTHY).collect();
@@ -317,6 +331,17 @@ pub struct Control<'a> {
     /// How many report the same, and one of them.
     pub same: usize,
     pub line: Option<&'a str>,
+}
+
+/// What running pods of a revision tell since then of what the schema does not have; `None` where none does. A line that
+/// bears no time counts: excerpts that incidents keep have lost theirs.
+pub fn missed<'a>(s: &'a Snapshot, revision: &str, since: Timestamp) -> Option<Control<'a>> {
+    let pods = || s.pods.iter().filter(|pod| *pod.revision == *revision);
+    let logs = || s.logs.iter().filter(|log| !log.ended && pods().any(|pod| pod.uid == log.uid));
+    let named = || logs().filter_map(|log| Some((&log.pod, named(log, Cause::SchemaMismatch)?)));
+    let told = || named().filter(|(_, seen)| seen.first.at.is_none_or(|at| at >= since));
+    let line = told().min_by_key(|(pod, _)| *pod).map(|(_, seen)| &*seen.text)?;
+    Some(Control { read: logs().count(), same: told().count(), line: Some(line) })
 }
 
 /// Compares the logs of both revisions; `None` where the finding does not rest on logs, or none of the healthy revision

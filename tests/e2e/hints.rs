@@ -48,7 +48,7 @@ async fn t53_a_config_map_that_a_volume_needs_and_that_is_missing_is_named() {
 }
 
 /// The evidence on which the incident was opened holds this text from such a source.
-fn shows(incident: &Incident, source: &str, text: &str) {
+pub fn shows(incident: &Incident, source: &str, text: &str) {
     let evidence: Vec<_> = incident.spec.opened.findings.iter().flat_map(|finding| &finding.evidence).collect();
     let found = evidence.iter().any(|e| e.source.contains(source) && e.text.contains(text));
     assert!(found, "{text:?} of {source:?} in {evidence:#?}");

@@ -126,6 +126,33 @@ async fn what_healthy_pods_log_too_holds_the_action_also_after_a_restart() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_healthy_pods_miss_of_the_schema_holds_the_action_also_after_a_restart() {
+    let mut rig = Rig::listening(|server| {
+        logs(server, FAILING, REFUSED);
+        HEALTHY.iter().for_each(|pod| logs(server, pod, SCHEMA));
+    })
+    .await;
+    exited(&rig, 2);
+    listens(&mut rig).await;
+    exited(&rig, 3);
+    listens(&mut rig).await;
+    let held = |rig: &Rig| {
+        let refusal = rig.incident().status.unwrap().refusal.unwrap();
+        assert_eq!(refusal.reason, RefusalReason::SchemaHazard, "{refusal:?}");
+        assert!(refusal.because.contains("by 2 of 2 logs") && !refusal.because.contains("hunter2"), "{refusal:?}");
+        assert!(actions(&rig.calls()).is_empty());
+    };
+    held(&rig);
+    let kept = rig.incident().spec.opened.logs;
+    assert!(kept.iter().any(|log| log.pod == "web-59-a" && log.text.contains("does not exist")), "{kept:?}");
+    // Another process has read no log yet, and none can be read any more.
+    rig.server().strike_all(Method::GET, "/log", Strike::Refuse(404));
+    let rig = rig.restarted().await;
+    rig.settles().await;
+    held(&rig);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_is_asked_for_once_and_only_where_the_policy_wants_it() {
     let mut rig = Rig::listening(|server| logs(server, FAILING, SCHEMA)).await;
     exited(&rig, 2);

@@ -14,6 +14,7 @@ run_command() {
     exec) known_cluster && command_exec "$@" ;;
     kubectl) known_cluster && command_exec kubectl "$@" ;;
     load) known_cluster && command_load "$@" ;;
+    postgres) known_cluster && with_lock command_postgres ;;
     restart-apiserver) known_cluster && with_lock command_restart_apiserver ;;
     kill) known_cluster && command_kill "$@" ;;
     nodes) known_cluster && command_nodes "$@" ;;
@@ -21,6 +22,7 @@ run_command() {
     # These run inside the node's namespaces, called by the commands above.
     inside-start-node) inside_settings && start_node ;;
     inside-start-apiserver) inside_settings && start_apiserver ;;
+    inside-start-postgres) inside_settings && start_postgres ;;
     inside-import) inside_settings && import "$1" ;;
     *) usage ;;
   esac

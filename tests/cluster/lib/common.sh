@@ -52,3 +52,27 @@ require_packages() {
   fi
   die "missing system packages: $* (as root: apt-get install $*)"
 }
+
+# postgres_programs prints where the newest server lies that Debian's packages have put on this machine.
+postgres_programs() {
+  { find /usr/lib/postgresql -mindepth 3 -maxdepth 3 -path '*/bin/initdb' -printf '%h\n' 2>/dev/null || true; } | sort -V | tail -n 1
+}
+
+# require_postgres installs the server where there is none. The package would also make a database cluster and start it
+# on this machine, so it is told not to, for as long as that takes.
+require_postgres() {
+  local settings=/etc/postgresql-common/createcluster.conf rc=0
+  require_commands setpriv=util-linux openssl=openssl
+  [[ -z $(postgres_programs) ]] || return 0
+  if ((EUID == 0)) && command -v apt-get >/dev/null; then
+    require_packages postgresql-common
+    cp -p "$settings" "$cluster_target/createcluster.conf"
+    echo 'create_main_cluster = false' >>"$settings"
+    (require_packages postgresql) || rc=$?
+    cp -p "$cluster_target/createcluster.conf" "$settings"
+    ((rc == 0)) || exit "$rc"
+  else
+    require_packages postgresql
+  fi
+  [[ -n $(postgres_programs) ]] || die "the package postgresql has put no server into /usr/lib/postgresql"
+}

@@ -77,14 +77,22 @@ where
     }
 }
 
-/// The same for a test of what a registry answers. Only the clusters of `tests/cluster` have one; in another cluster the
-/// test is left out, and that is said.
+/// The same for a test of what a registry answers.
 pub async fn run_with_registry<F>(name: &str, test: impl FnOnce(Case) -> F)
 where
     F: Future<Output = ()>,
 {
+    run_with("the registry", name, test).await;
+}
+
+/// The same for a test that needs something which only the clusters of `tests/cluster` have; in another cluster the test
+/// is left out, and that is said.
+pub async fn run_with<F>(what: &str, name: &str, test: impl FnOnce(Case) -> F)
+where
+    F: Future<Output = ()>,
+{
     if std::env::var_os("BACKSTAY_TEST_KUBECONFIG").is_some() {
-        eprintln!("e2e: {name}: left out: it needs the registry of tests/cluster, which this cluster has not");
+        eprintln!("e2e: {name}: left out: it needs {what} of tests/cluster, which this cluster has not");
         return;
     }
     run(name, test).await;

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod audit;
 pub mod case;
+pub mod database;
 pub mod expect;
 pub mod helm;
 mod kubeconfig;

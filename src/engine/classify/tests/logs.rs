@@ -66,6 +66,17 @@ fn a_log_names_the_cause_that_a_status_leaves_open(#[case] code: i32, #[case] te
 }
 
 #[test]
+fn a_program_for_another_machine_was_never_started_as_the_runtime_tells_in_its_log() {
+    let s = with_logs(
+        [pod_of("a", looping(2, ended(1, "Error")))],
+        vec![log("a", true, 2, "exec /serve: exec format error\n")],
+    );
+    assert_eq!(seen(&s, at(20)), [(Class::ContainerStart, Cause::WrongArchitecture, Sureness::Counted)]);
+    let [finding] = &findings(&s)[..] else { panic!("one finding") };
+    assert_eq!(finding.evidence[1].text, "exec /serve: exec format error");
+}
+
+#[test]
 fn a_cause_that_the_status_names_stays() {
     let text = "Error: Cannot find module 'express'";
     let container = looping(2, saying(ended(1, "Error"), text));

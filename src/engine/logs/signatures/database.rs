@@ -52,6 +52,14 @@ pub(super) const GROUPS: &[Group] = &[
             "ms while waiting for a connection to server",
             "Too many operations are already waiting for a connection",
             "Connection pool timed out",
+            // pgx and database/sql give up with the bare error of the context, and programs say what they were at;
+            // go-pg, Bun.
+            "acquire connection: context deadline exceeded",
+            "acquiring connection: context deadline exceeded",
+            "acquire conn: context deadline exceeded",
+            "acquiring conn: context deadline exceeded",
+            "connection from pool: context deadline exceeded",
+            "pg: connection pool timeout",
         ],
     },
     Group {

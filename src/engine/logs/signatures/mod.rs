@@ -69,6 +69,7 @@ const TELLING: &[Cause] = &[
     Cause::PoolExhausted,
     Cause::DatabaseUnavailable,
     Cause::UpstreamTimeout,
+    Cause::WrongArchitecture,
     Cause::MissingCode,
     Cause::PermissionDenied,
     Cause::ConfigError,

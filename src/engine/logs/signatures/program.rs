@@ -192,6 +192,9 @@ pub(super) const GROUPS: &[Group] = &[
         how: WEAK,
         texts: &[": permission denied", ": read-only file system", ": operation not permitted"],
     },
+    // Runtimes write this into the log of the container, where the program would have written; shells of start scripts
+    // say it too.
+    Group { cause: Cause::WrongArchitecture, how: FATAL, texts: &["exec format error", "cannot execute binary file"] },
     Group {
         cause: Cause::NativeCrash,
         how: FATAL,
