@@ -76,7 +76,7 @@ pub fn is_put_back(s: &Snapshot, intent: &Intent, name: &str) -> bool {
     let marked = w.incident_mark.as_deref() == Some(name) && w.action_mark == Some(ActionKind::Freeze);
     let marked = marked && w.generation > intent.generation;
     let baseline = s.revisions.iter().find(|r| r.uid == intent.target.uid);
-    intent.kind == ActionKind::Freeze && marked && !w.paused && baseline.is_some_and(|r| is_template_of(s, r))
+    intent.puts_back && marked && !w.paused && baseline.is_some_and(|r| is_template_of(s, r))
 }
 
 fn is_template_of(s: &Snapshot, revision: &RevisionFacts) -> bool {
