@@ -138,7 +138,11 @@ impl Metrics {
         self.register("refusals", "Actions that a guard refused", self.refusals.clone());
         self.register("actions", "Actions on workloads", self.actions.clone());
         self.register("findings", "Findings that show now", self.findings.clone());
-        self.register("frozen_workloads", "Workloads that Backstay holds frozen", self.frozen_workloads.clone());
+        self.register(
+            "frozen_workloads",
+            "Workloads that Backstay holds, frozen or paused on suspicion",
+            self.frozen_workloads.clone(),
+        );
         self.register("storm_active", "1 while the storm brake forbids actions", self.storm_active.clone());
         let help = "Time from sufficient evidence being visible to the action being accepted";
         self.register_seconds("action_duration", help, self.action_duration.clone());

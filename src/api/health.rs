@@ -66,7 +66,7 @@ pub struct WorkloadHealthStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub actions: Vec<ActionRecord>,
-    /// `Healthy`, and `Frozen` while a freeze is in force.
+    /// `Healthy`, and `Frozen` while Backstay holds the workload, by a freeze or by a pause on suspicion that lasts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "super::condition::schema")]
     pub conditions: Vec<Condition>,

@@ -185,6 +185,10 @@ pub struct IncidentStatus {
     /// What is about to be done, where it was decided after the incident had been opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
+    /// When the owner's failing template was seen in the Deployment again, after a freeze had put that of the baseline in.
+    /// From then on the baseline's template is the owner's own doing, and ends the freeze.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template_returned_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub actions: Vec<ActionRecord>,

@@ -26,6 +26,8 @@ pub mod keys {
     pub const IGNORE: &str = "backstay.dev/ignore";
     /// On a Deployment: the incident for which Backstay last changed it.
     pub const INCIDENT: &str = "backstay.dev/incident";
+    /// On a Deployment: what Backstay last did to it for that incident, as `RollBack`, `Freeze` or `Pause`.
+    pub const ACTION: &str = "backstay.dev/action";
     /// On a Deployment: the incident for which Backstay set `spec.paused`.
     pub const PAUSED_FOR: &str = "backstay.dev/paused-for";
     /// On a Deployment: a person asks to end the freeze or pause of the incident named here.

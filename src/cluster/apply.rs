@@ -15,7 +15,7 @@ use super::client::Busy;
 use super::patch::{self, Live};
 use crate::api::{WORKLOAD_MANAGER, keys};
 use crate::engine::freeze::Step;
-use crate::engine::memory::Intent;
+use crate::engine::memory::{Intent, RevisionRef};
 use crate::metrics::ErrorCategory;
 
 /// No call to the API server takes longer than this: less than what a lease has left between two renewals.
@@ -161,7 +161,7 @@ pub async fn roll_back(
     if let Some(answer) = overtaken(&fresh, intent, incident, &brings) {
         return Ok(answer);
     }
-    let patch = patch::roll_back(&fresh.live, template.clone(), incident);
+    let patch = patch::roll_back(&fresh.live, template.clone(), (incident, intent.kind));
     write(client, target, &patch, (incident, &fresh.live), &brings).await
 }
 
@@ -176,7 +176,7 @@ pub async fn pause(
     if let Some(answer) = overtaken(&fresh, intent, incident, &Brings::Pause) {
         return Ok(answer);
     }
-    let patch = patch::pause(&fresh.live, incident);
+    let patch = patch::pause(&fresh.live, (incident, intent.kind));
     write(client, target, &patch, (incident, &fresh.live), &Brings::Pause).await
 }
 
@@ -186,7 +186,7 @@ pub async fn freeze(
     target: Target<'_>,
     intent: &Intent,
     incident: &str,
-    (step, fresh): (Step, Fresh),
+    (step, stop, fresh): (Step, &[RevisionRef], Fresh),
 ) -> Result<Applied, Error> {
     match step {
         Step::PutBack => roll_back(client, target, intent, incident, fresh).await,
@@ -195,14 +195,14 @@ pub async fn freeze(
             if let Applied::Overtaken(_) = applied {
                 return Ok(applied);
             }
-            scale_to_zero(client, target, intent).await?;
+            scale_to_zero(client, target, stop).await?;
             Ok(applied)
         }
         Step::Scale => {
             if fresh.paused_for.as_deref() != Some(incident) {
                 return Ok(Applied::Overtaken("the freeze is no longer in force".to_owned()));
             }
-            scale_to_zero(client, target, intent).await?;
+            scale_to_zero(client, target, stop).await?;
             Ok(Applied::Done { generation: fresh.live.generation })
         }
         Step::Wait | Step::Done => Ok(Applied::Already { generation: fresh.live.generation }),
@@ -210,11 +210,17 @@ pub async fn freeze(
 }
 
 /// Ends our own pause; only ours.
-pub async fn resume(client: &Client, target: Target<'_>, incident: &str, fresh: Fresh) -> Result<Applied, Error> {
+pub async fn resume(
+    client: &Client,
+    target: Target<'_>,
+    (incident, overrules): (&str, bool),
+    fresh: Fresh,
+) -> Result<Applied, Error> {
     if fresh.live.uid != target.uid || !fresh.live.paused || fresh.paused_for.as_deref() != Some(incident) {
         return Ok(Applied::Overtaken("the Deployment is not paused for this incident any more".to_owned()));
     }
-    write(client, target, &patch::resume(&fresh.live), (incident, &fresh.live), &Brings::Resume).await
+    let patch = patch::resume(&fresh.live, overrules);
+    write(client, target, &patch, (incident, &fresh.live), &Brings::Resume).await
 }
 
 /// Who wrote the pod template last, by field manager; asked only to tell people.
@@ -227,17 +233,18 @@ pub async fn last_writer(client: &Client, target: Target<'_>) -> Option<String> 
     writers.max_by_key(|e| e.time.as_ref().map(|t| t.0)).and_then(|e| e.manager.clone())
 }
 
-async fn scale_to_zero(client: &Client, target: Target<'_>, intent: &Intent) -> Result<(), Error> {
+async fn scale_to_zero(client: &Client, target: Target<'_>, stop: &[RevisionRef]) -> Result<(), Error> {
     let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), target.namespace);
-    let name = &*intent.failing.name;
-    let patch = patch::scale_to_zero(&intent.failing.uid);
     let params = PatchParams { field_manager: Some(WORKLOAD_MANAGER.to_owned()), ..PatchParams::default() };
-    match call("scaling to zero", "ReplicaSet", name, sets.patch_scale(name, &params, &Patch::Json::<()>(patch))).await
-    {
-        // What is gone runs nothing.
-        Err(error) if error.is_missing() => Ok(()),
-        scaled => scaled.map(drop),
+    for RevisionRef { name, uid, .. } in stop {
+        let patch = Patch::Json::<()>(patch::scale_to_zero(uid));
+        match call("scaling to zero", "ReplicaSet", name, sets.patch_scale(name, &params, &patch)).await {
+            // What is gone runs nothing.
+            Err(error) if error.is_missing() => {}
+            scaled => drop(scaled?),
+        }
     }
+    Ok(())
 }
 
 /// Something is not as it was judged.

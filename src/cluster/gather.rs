@@ -146,6 +146,7 @@ fn open_incident(incident: &Incident) -> OpenIncident {
         opened: incident.spec.opened.at,
         intent,
         acted,
+        returned: status.is_some_and(|s| s.template_returned_at.is_some()),
         approval: incident.spec.approval.clone(),
         progress: status.and_then(|s| s.progress),
     }

@@ -8,6 +8,7 @@ use json_patch::{AddOperation, Patch, PatchOperation, RemoveOperation, ReplaceOp
 use serde_json::{Value, json};
 
 use crate::api::keys;
+use crate::engine::words::ActionKind;
 
 /// What a patch is conditional on, and what it needs to know of the Deployment as it is.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,12 +20,12 @@ pub struct Live {
     pub paused: bool,
 }
 
-/// Puts a ReplicaSet's template, `without_hash`, back and names the incident. Replicas, labels, strategy and foreign annotations stay.
+/// Puts a ReplicaSet's template, `without_hash`, back and names the incident and what was intended. Replicas, labels, strategy and foreign annotations stay.
 /// A pause of our own ends with it, or the template would start nothing.
-pub fn roll_back(live: &Live, template: Value, incident: &str) -> Patch {
+pub fn roll_back(live: &Live, template: Value, (incident, kind): (&str, ActionKind)) -> Patch {
     let mut ops = preconditions(live);
     ops.push(replace(&["spec", "template"], template));
-    annotate(&mut ops, live, keys::INCIDENT, incident);
+    annotate(&mut ops, live, incident, kind);
     if live.paused {
         ops.push(replace(&["spec", "paused"], json!(false)));
         unannotate(&mut ops, live, keys::PAUSED_FOR);
@@ -33,20 +34,22 @@ pub fn roll_back(live: &Live, template: Value, incident: &str) -> Patch {
 }
 
 /// Pauses the rollout for an incident.
-pub fn pause(live: &Live, incident: &str) -> Patch {
+pub fn pause(live: &Live, (incident, kind): (&str, ActionKind)) -> Patch {
     let mut ops = preconditions(live);
     ops.push(add(&["spec", "paused"], json!(true)));
-    annotate(&mut ops, live, keys::INCIDENT, incident);
+    annotate(&mut ops, live, incident, kind);
     add_annotation(&mut ops, keys::PAUSED_FOR, incident);
     Patch(ops)
 }
 
-/// Ends our own pause.
-pub fn resume(live: &Live) -> Patch {
+/// Ends our own pause. A person's word that overrules the evidence stays, so that it is heeded for as long as it stands.
+pub fn resume(live: &Live, overrules: bool) -> Patch {
     let mut ops = preconditions(live);
     ops.push(add(&["spec", "paused"], json!(false)));
     unannotate(&mut ops, live, keys::PAUSED_FOR);
-    unannotate(&mut ops, live, keys::RESUME);
+    if !overrules {
+        unannotate(&mut ops, live, keys::RESUME);
+    }
     Patch(ops)
 }
 
@@ -68,11 +71,13 @@ fn preconditions(live: &Live) -> Vec<PatchOperation> {
     vec![test(&["metadata", "uid"], json!(live.uid)), test(&["metadata", "generation"], json!(live.generation))]
 }
 
-fn annotate(ops: &mut Vec<PatchOperation>, live: &Live, key: &str, value: &str) {
+/// Which incident the write is for, and what it does: an intent is not known to be carried out without either.
+fn annotate(ops: &mut Vec<PatchOperation>, live: &Live, incident: &str, kind: ActionKind) {
     if live.annotations.is_none() {
         ops.push(add(&["metadata", "annotations"], json!({})));
     }
-    add_annotation(ops, key, value);
+    add_annotation(ops, keys::INCIDENT, incident);
+    add_annotation(ops, keys::ACTION, kind.into());
 }
 
 fn add_annotation(ops: &mut Vec<PatchOperation>, key: &str, value: &str) {
@@ -126,12 +131,17 @@ mod tests {
     #[test]
     fn a_roll_back_replaces_the_template_and_touches_nothing_else() {
         let mut object = deployment();
-        json_patch::patch(&mut object, &roll_back(&live(), without_hash(old_template()), "web-1")).unwrap();
+        json_patch::patch(
+            &mut object,
+            &roll_back(&live(), without_hash(old_template()), ("web-1", ActionKind::RollBack)),
+        )
+        .unwrap();
         assert_eq!(
             object,
             json!({
                 "metadata": {"uid": "u", "generation": 4, "labels": {"app": "web"},
-                             "annotations": {"team": "shop", "backstay.dev/incident": "web-1"}},
+                             "annotations": {"team": "shop", "backstay.dev/incident": "web-1",
+                                             "backstay.dev/action": "RollBack"}},
                 "spec": {"replicas": 7, "template": {"metadata": {"labels": {"app": "web"}},
                                                      "spec": {"containers": [{"name": "web", "image": "v1"}]}}}
             })
@@ -140,7 +150,8 @@ mod tests {
 
     #[test]
     fn every_patch_fails_on_another_generation_or_another_object() {
-        for patch in [roll_back(&live(), without_hash(old_template()), "i"), pause(&live(), "i"), resume(&live())] {
+        let (kind, template) = (ActionKind::Freeze, without_hash(old_template()));
+        for patch in [roll_back(&live(), template, ("i", kind)), pause(&live(), ("i", kind)), resume(&live(), false)] {
             for (path, value) in [("/metadata/generation", json!(5)), ("/metadata/uid", json!("other"))] {
                 let mut object = deployment();
                 *object.pointer_mut(path).unwrap() = value;
@@ -154,7 +165,7 @@ mod tests {
         let mut object = deployment();
         object["metadata"].as_object_mut().unwrap().remove("annotations");
         let live = Live { annotations: None, ..live() };
-        json_patch::patch(&mut object, &pause(&live, "web-1")).unwrap();
+        json_patch::patch(&mut object, &pause(&live, ("web-1", ActionKind::Pause))).unwrap();
         assert_eq!(object["spec"]["paused"], json!(true));
         assert_eq!(object["metadata"]["annotations"]["backstay.dev/paused-for"], json!("web-1"));
     }
@@ -162,13 +173,13 @@ mod tests {
     #[test]
     fn a_resume_removes_what_the_pause_added() {
         let mut object = deployment();
-        json_patch::patch(&mut object, &pause(&live(), "web-1")).unwrap();
+        json_patch::patch(&mut object, &pause(&live(), ("web-1", ActionKind::Pause))).unwrap();
         let paused = Live {
             annotations: Some(vec!["team".into(), keys::INCIDENT.into(), keys::PAUSED_FOR.into()]),
             paused: true,
             ..live()
         };
-        json_patch::patch(&mut object, &resume(&paused)).unwrap();
+        json_patch::patch(&mut object, &resume(&paused, false)).unwrap();
         assert_eq!(object["spec"]["paused"], json!(false));
         assert_eq!(object["metadata"]["annotations"].get(keys::PAUSED_FOR), None);
     }
@@ -176,10 +187,25 @@ mod tests {
     #[test]
     fn a_roll_back_ends_our_own_pause() {
         let mut object = deployment();
-        json_patch::patch(&mut object, &pause(&live(), "web-1")).unwrap();
+        json_patch::patch(&mut object, &pause(&live(), ("web-1", ActionKind::Pause))).unwrap();
         let paused = Live { annotations: Some(vec!["team".into(), keys::PAUSED_FOR.into()]), paused: true, ..live() };
-        json_patch::patch(&mut object, &roll_back(&paused, without_hash(old_template()), "web-1")).unwrap();
+        json_patch::patch(
+            &mut object,
+            &roll_back(&paused, without_hash(old_template()), ("web-1", ActionKind::RollBack)),
+        )
+        .unwrap();
         assert_eq!(object["spec"]["paused"], json!(false));
         assert_eq!(object["metadata"]["annotations"].get(keys::PAUSED_FOR), None);
+    }
+
+    #[test]
+    fn a_word_that_overrules_the_evidence_stays() {
+        for overrules in [false, true] {
+            let mut object = deployment();
+            object["metadata"]["annotations"][keys::RESUME] = json!("web-1");
+            let annotations = Some(vec!["team".into(), keys::RESUME.into()]);
+            json_patch::patch(&mut object, &resume(&Live { annotations, ..live() }, overrules)).unwrap();
+            assert_eq!(object["metadata"]["annotations"].get(keys::RESUME).is_some(), overrules);
+        }
     }
 }

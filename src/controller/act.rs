@@ -65,13 +65,15 @@ pub async fn act(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Inci
     match &work.decision.action {
         None => Ok((Outcome::Nothing, ensure(ctx, work).await?)),
         Some(action) if !leads(ctx, action.kind()) => Ok((Outcome::Overtaken, None)),
-        Some(Action::Resume { incident, .. }) => {
-            let resumed = resume(ctx, work, incident).await;
+        Some(Action::Resume { incident, overrules, .. }) => {
+            let resumed = resume(ctx, work, (incident, *overrules)).await;
             if let Err(error) = &resumed {
                 let incident = ctx.own.incidents.get(&work.s.workload.namespace, incident);
                 blocked(ctx, work, ActionKind::Resume, incident.as_deref(), error).await;
             }
-            resumed.map(|outcome| (outcome, None))
+            // One that goes on tells of it.
+            let goes_on = work.record().and_then(|r| ctx.own.incidents.get(&work.s.workload.namespace, r.name));
+            resumed.map(|outcome| (outcome, goes_on.map(|incident| (*incident).clone())))
         }
         Some(Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit)) => {
             intended(ctx, work, permit.intent()).await
@@ -79,7 +81,7 @@ pub async fn act(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Inci
     }
 }
 
-async fn resume(ctx: &Context, work: &Work<'_>, incident: &str) -> Result<Outcome, Error> {
+async fn resume(ctx: &Context, work: &Work<'_>, incident: (&str, bool)) -> Result<Outcome, Error> {
     let fresh = work.trace.call("live read", apply::read(&ctx.client, work.target(), None)).await?;
     if !leads(ctx, ActionKind::Resume) {
         return Ok(Outcome::Overtaken);
@@ -108,6 +110,11 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
         tracing::info!(storm = &**storm, "not acting: a storm began meanwhile");
     }
     if brake.is_some() || !leads(ctx, intent.kind) {
+        return Ok((Outcome::Overtaken, incident));
+    }
+    if intent.is_void(Timestamp::now()) {
+        tracing::info!("not acting: the API server took so long to answer that the intent is void");
+        ctx.metrics.acted(intent.kind, ActionResult::Stale);
         return Ok((Outcome::Overtaken, incident));
     }
     let applied = match fresh {
@@ -166,7 +173,10 @@ async fn carry_out(
 ) -> Result<Applied, Error> {
     let target = work.target();
     match (intent.kind, step) {
-        (ActionKind::Freeze, Some(step)) => apply::freeze(&ctx.client, target, intent, incident, (step, fresh)).await,
+        (ActionKind::Freeze, Some(step)) => {
+            let stop = freeze::to_stop(work.s, intent);
+            apply::freeze(&ctx.client, target, intent, incident, (step, &stop, fresh)).await
+        }
         (ActionKind::Pause, _) => apply::pause(&ctx.client, target, intent, incident, fresh).await,
         _ => apply::roll_back(&ctx.client, target, intent, incident, fresh).await,
     }
@@ -222,7 +232,7 @@ pub fn unrecorded(work: &Work<'_>, incident: &Incident) -> Vec<ActionRecord> {
 /// What was intended is in force, and neither the incident tells of it nor is it about to be done once more.
 fn is_done_untold(work: &Work<'_>, incident: &Incident, (kind, name): (ActionKind, &str)) -> bool {
     let told = incident.status.as_ref().is_some_and(|s| s.actions.iter().any(|a| a.kind == kind));
-    if told || work.decision.action.is_some() {
+    if told || record::intent(work.decision).is_some() {
         return false;
     }
     let w = &work.s.workload;

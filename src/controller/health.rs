@@ -74,7 +74,10 @@ pub fn due(
         return Due::No;
     }
     if !passes(after_.state)
-        && (seen.state != after_.state || seen.refusal != after_.refusal || seen.incident != after_.incident)
+        && (seen.state != after_.state
+            || seen.refusal != after_.refusal
+            || seen.incident != after_.incident
+            || says_frozen(seen) != says_frozen(after_))
     {
         return Due::Now;
     }
@@ -121,7 +124,12 @@ fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
         && refusal(a) == refusal(b)
         && a.incident == b.incident
         && a.baseline == b.baseline
+        && says_frozen(a) == says_frozen(b)
         && healthy_entries(a) == healthy_entries(b)
+}
+
+fn says_frozen(status: &WorkloadHealthStatus) -> bool {
+    condition::is_true(&status.conditions, "Frozen")
 }
 
 fn healthy_entries(status: &WorkloadHealthStatus) -> Vec<(&Name, Option<Timestamp>, Option<i64>)> {
@@ -168,11 +176,17 @@ fn actions(s: &Snapshot) -> Vec<ActionRecord> {
     s.memory.actions.iter().skip(skip).cloned().collect()
 }
 
-/// A freeze holds the workload, whether or not the baseline is at full strength.
-fn is_frozen(s: &Snapshot) -> bool {
-    let w = &s.workload;
+/// Backstay holds the workload, by a freeze or on suspicion, and whether or not the incident is still there. This is
+/// what `backstay frozen` lists.
+fn is_held(w: &WorkloadFacts) -> bool {
+    w.paused && w.paused_for.is_some()
+}
+
+/// Why it is held: the baseline runs in its place, or the rollout merely stopped where it was.
+fn held_by(s: &Snapshot) -> &'static str {
     let freezes = |i: &OpenIncident| i.intent.as_ref().is_some_and(|intent| intent.kind == ActionKind::Freeze);
-    w.paused && s.memory.open.iter().any(|i| w.paused_for.as_ref() == Some(&i.name) && freezes(i))
+    let held = |i: &OpenIncident| s.workload.paused_for.as_ref() == Some(&i.name);
+    if s.memory.open.iter().any(|i| held(i) && freezes(i)) { "Frozen" } else { "Paused" }
 }
 
 fn set_conditions(conditions: &mut Vec<Condition>, s: &Snapshot, decision: &Decision, now: Timestamp) {
@@ -188,8 +202,8 @@ fn set_conditions(conditions: &mut Vec<Condition>, s: &Snapshot, decision: &Deci
         None,
         now,
     );
-    let frozen = is_frozen(s);
-    let (reason, message) = if frozen { ("Frozen", decision.why.clone()) } else { ("NotFrozen", String::new()) };
+    let frozen = is_held(&s.workload);
+    let (reason, message) = if frozen { (held_by(s), decision.why.clone()) } else { ("NotFrozen", String::new()) };
     let wanted = Wanted { kind: "Frozen", status: Some(frozen), reason: reason.to_owned(), message };
     condition::set(conditions, wanted, None, now);
 }

@@ -20,6 +20,10 @@ use crate::engine::words::ActionKind;
 const MAX_FINDINGS: usize = 8;
 /// Timeline entries kept; later ones are dropped, since nothing in a timeline is ever changed.
 const MAX_TIMELINE: usize = 64;
+/// Of those, kept free for how it ends.
+const ROOM_FOR_THE_END: usize = 8;
+/// How often the same is told; what comes and goes would fill the timeline.
+const MAX_REPEATED: usize = 5;
 /// Reason of `Mitigated` while the API server does not take the action.
 const BLOCKED: &str = "ActionBlocked";
 /// Actions kept.
@@ -43,13 +47,32 @@ pub fn update(
     }
     add_actions(&mut status, incident, done);
     assess(&mut status, incident, decision);
+    tell_of_template(&mut status, decision, now);
     if before.progress != Some(progress)
         && let Some((what, text)) = entered(progress, decision)
     {
         tell(&mut status, now, what, text);
     }
-    conditions::set(&mut status, incident.metadata.generation, now);
+    conditions::set(&mut status, incident, now);
     status
+}
+
+/// That the owner's template is back under the freeze is remembered, since it tells a later revert from what Backstay
+/// itself put there.
+fn tell_of_template(status: &mut IncidentStatus, decision: &Decision, now: Timestamp) {
+    if decision.template_returned && status.template_returned_at.is_none() {
+        status.template_returned_at = Some(now);
+        let failing = decision.newest.as_ref().map_or("", |r| &*r.name);
+        tell(
+            status,
+            now,
+            "TemplateReturned",
+            format!("the template of {failing} is in the Deployment again, and starts nothing"),
+        );
+    }
+    if let Some(Action::Resume { because, .. }) = &decision.action {
+        tell(status, now, done_word(ActionKind::Resume), because.clone());
+    }
 }
 
 /// The status of an incident whose action was refused by the API server or failed; it is tried again.
@@ -67,7 +90,7 @@ pub fn blocked(incident: &Incident, kind: ActionKind, error: &str, now: Timestam
         // What the incident did to the workload is in force until then.
         return status;
     }
-    conditions::set(&mut status, incident.metadata.generation, now);
+    conditions::set(&mut status, incident, now);
     let wanted = conditions::wanted("Mitigated", Some(false), BLOCKED, error);
     condition::set(&mut status.conditions, wanted, incident.metadata.generation, now);
     status
@@ -91,8 +114,8 @@ pub fn close(
     status.closed_at = Some(now);
     status.refusal = None;
     status.why = Some(bounded(because, 1024));
-    tell(&mut status, now, outcome.into(), because.to_owned());
-    conditions::set(&mut status, incident.metadata.generation, now);
+    push(&mut status, MAX_TIMELINE, now, (outcome.into(), because.to_owned()));
+    conditions::set(&mut status, incident, now);
     status
 }
 
@@ -112,7 +135,8 @@ pub fn differs(before: Option<&IncidentStatus>, after: &IncidentStatus) -> bool 
             (s.progress, s.outcome, s.closed_at, s.class.clone(), s.observed_generation),
             (findings, conditions, s.verdict.as_ref().map(|v| (v.fault, v.confidence))),
             (s.refusal.as_ref().map(|r| r.reason), s.baseline.clone(), s.intent.clone()),
-            (s.actions.len(), s.timeline.len(), s.logs.len(), s.affected.clone(), s.blast_radius.is_some()),
+            (s.actions.len(), s.timeline.len(), s.template_returned_at.is_some()),
+            (s.logs.len(), s.affected.clone(), s.blast_radius.is_some()),
         )
     };
     shape(before) != shape(after)
@@ -164,6 +188,7 @@ fn assess(status: &mut IncidentStatus, incident: &Incident, decision: &Decision)
     }
     if let Some(intent) = intent(decision).filter(|_| !goes_on(incident, decision)) {
         status.intent = Some(intent.clone());
+        status.template_returned_at = None;
     }
 }
 
@@ -188,7 +213,14 @@ fn done_word(kind: ActionKind) -> &'static str {
 }
 
 fn tell(status: &mut IncidentStatus, at: Timestamp, what: &str, text: String) {
-    if status.timeline.len() < MAX_TIMELINE {
+    let told = status.timeline.iter().filter(|entry| entry.what == what).count();
+    if told < MAX_REPEATED {
+        push(status, MAX_TIMELINE - ROOM_FOR_THE_END, at, (what, text));
+    }
+}
+
+fn push(status: &mut IncidentStatus, max: usize, at: Timestamp, (what, text): (&str, String)) {
+    if status.timeline.len() < max {
         status.timeline.push(TimelineEntry { at, what: what.to_owned(), text: bounded(&text, 512) });
     }
 }
@@ -224,3 +256,6 @@ fn same_action(a: &ActionRecord, b: &ActionRecord) -> bool {
 fn bounded(text: &str, max: usize) -> String {
     crate::cluster::text::head(text, max).to_owned()
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,6 +73,10 @@ async fn update(
     let whole = |a: &&ActionRecord| incident.intent().is_none_or(|i| i.kind != ActionKind::Freeze || a.kind == i.kind);
     let acted = acted.filter(whole).map(|a| (a.kind, why.as_str()));
     tell(ctx, work, &incident, acted, (progress, entered || other_refusal)).await;
+    if let Some(decision::Action::Resume { because, .. }) = &work.decision.action {
+        let (deployment, related) = (deployment_reference(&work.s.workload), incident_reference(&incident));
+        ctx.events.resumed(About { regarding: &deployment, related: Some(&related) }, because).await;
+    }
     written.map(drop)
 }
 

@@ -40,6 +40,7 @@ pub struct Draft {
     pub refusal: Option<Refusal>,
     pub verdict: Option<Verdict>,
     pub incident: IncidentStep,
+    pub template_returned: bool,
     pub baseline: Option<RevisionRef>,
     pub next_check: Option<Timestamp>,
 }
@@ -57,6 +58,7 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
         Stage::Recovering(incident, intent) => recovering(&look, incident, intent),
         Stage::Freezing(incident, intent) => hold::freezing(&look, incident, intent),
         Stage::Frozen(incident, intent) => hold::frozen(&look, incident, intent),
+        Stage::Reverted(incident, intent) => hold::reverted(incident, intent),
         Stage::Retaken(incident) => retaken(&look, incident, taken_back(incident)),
         Stage::Superseded(incident) => superseded(&look, incident),
     };
@@ -89,6 +91,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         action: draft.action,
         refusal: draft.refusal,
         incident: draft.incident,
+        template_returned: draft.template_returned,
         ledger: ledger_entries,
         current,
         failing_since,
@@ -207,8 +210,13 @@ fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
 /// Undoes our own pause and closes the incident.
 pub fn resume(incident: &OpenIncident, because: &str, outcome: Outcome) -> Draft {
     let mut draft = close(incident, State::Progressing, outcome, because.to_owned());
-    draft.action = Some(Action::Resume { incident: incident.name.clone(), because: because.to_owned() });
+    draft.action = Some(lets_go(incident, because));
     draft
+}
+
+/// The action that ends our own pause.
+pub fn lets_go(incident: &OpenIncident, because: &str) -> Action {
+    Action::Resume { incident: incident.name.clone(), because: because.to_owned(), overrules: false }
 }
 
 pub fn close(incident: &OpenIncident, state: State, outcome: Outcome, because: String) -> Draft {

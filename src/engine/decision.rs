@@ -25,6 +25,9 @@ pub struct Decision {
     pub refusal: Option<Refusal>,
     /// What becomes of the workload's incidents.
     pub incident: IncidentStep,
+    /// Under a freeze that put the baseline's template in, its owner's failing one is in the Deployment again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub template_returned: bool,
     /// The ledger as it should be remembered.
     pub ledger: Vec<LedgerEntry>,
     pub current: Option<CurrentRevision>,
@@ -78,6 +81,9 @@ pub enum Action {
     Resume {
         incident: Name,
         because: String,
+        /// A person asked for it although the evidence against the template suffices.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        overrules: bool,
     },
 }
 

@@ -15,7 +15,7 @@ use super::memory::Memory;
 use super::message::Message;
 use super::policy::Policy;
 use super::surroundings::Surroundings;
-use super::words::{Aspect, ContainerKind, GitOps};
+use super::words::{ActionKind, Aspect, ContainerKind, GitOps};
 
 /// A short shared string: names and hashes repeat over many objects and are interned by the stores.
 pub type Name = Arc<str>;
@@ -86,6 +86,8 @@ pub struct WorkloadFacts {
     pub opted_out: bool,
     /// The value of `backstay.dev/incident`, written with our own action.
     pub incident_mark: Option<Name>,
+    /// The value of `backstay.dev/action`, written with it: which kind of action it was.
+    pub action_mark: Option<ActionKind>,
     /// The value of `backstay.dev/paused-for`: the incident for which Backstay itself set `spec.paused`.
     pub paused_for: Option<Name>,
     /// The value of `backstay.dev/resume`: a person asks to undo our freeze or pause for this incident.

@@ -6,7 +6,8 @@
 use serde::Serialize;
 
 use super::facts::{RevisionFacts, Snapshot};
-use super::memory::Intent;
+use super::guard::reference;
+use super::memory::{Intent, RevisionRef};
 use super::words::ActionKind;
 
 /// How often one freeze is begun. Once is enough unless the owner takes the template back within the moment that the
@@ -18,9 +19,9 @@ pub const MAX_ATTEMPTS: u32 = 2;
 pub enum Step {
     /// Nothing of the baseline runs: its template goes back first, so that the controller starts its pods.
     PutBack,
-    /// The baseline has pods: pause, then scale the failing revision to zero.
+    /// The baseline has pods: pause, then scale all other revisions to zero.
     PauseAndScale,
-    /// Paused already: scale the failing revision to zero.
+    /// Paused already: scale all other revisions to zero.
     Scale,
     /// The controller has to give the baseline a replica first.
     Wait,
@@ -36,17 +37,28 @@ pub enum Step {
 pub fn step(s: &Snapshot, intent: &Intent, held: bool) -> Step {
     let find = |uid: &str| s.revisions.iter().find(|r| &*r.uid == uid).map(AsRef::as_ref);
     let wanted = |r: &RevisionFacts| r.desired > 0;
-    let failing_runs = find(&intent.failing.uid).is_some_and(wanted);
+    let others_run = others(s, intent).any(|r| r.desired > 0);
     let baseline = find(&intent.target.uid);
     match (held, baseline.filter(|r| wanted(r))) {
-        (true, Some(_)) if failing_runs => Step::Scale,
+        (true, Some(_)) if others_run => Step::Scale,
         // The controller took the baseline's pods away before it saw the pause, or somebody scaled to zero and back.
-        (true, None) if failing_runs => Step::PutBack,
+        (true, None) if others_run => Step::PutBack,
         (true, _) => Step::Done,
         (false, Some(baseline)) => with_baseline(s, baseline),
         (false, None) if baseline.is_some_and(|r| is_template_of(s, r)) => Step::Wait,
         (false, None) => Step::PutBack,
     }
+}
+
+/// The revisions that are to run nothing under the freeze: the failing one, and whatever an earlier rollout left
+/// behind. Between several active ReplicaSets the controller would divide the replicas, and bring all of them up.
+pub fn to_stop(s: &Snapshot, intent: &Intent) -> Vec<RevisionRef> {
+    let left_behind = others(s, intent).filter(|r| r.uid != intent.failing.uid && r.desired > 0);
+    std::iter::once(intent.failing.clone()).chain(left_behind.map(reference)).collect()
+}
+
+fn others<'a>(s: &'a Snapshot, intent: &Intent) -> impl Iterator<Item = &'a RevisionFacts> {
+    s.revisions.iter().map(AsRef::as_ref).filter(move |r| r.uid != intent.target.uid && !r.deleting)
 }
 
 /// A first pod proves that the API server takes the baseline's pods. Where the owner has taken the template back
@@ -61,9 +73,10 @@ fn with_baseline(s: &Snapshot, baseline: &RevisionFacts) -> Step {
 /// baseline's template went back, which is marked with the incident.
 pub fn is_put_back(s: &Snapshot, intent: &Intent, name: &str) -> bool {
     let w = &s.workload;
-    let marked = w.incident_mark.as_deref() == Some(name) && w.generation > intent.generation;
+    let marked = w.incident_mark.as_deref() == Some(name) && w.action_mark == Some(ActionKind::Freeze);
+    let marked = marked && w.generation > intent.generation;
     let baseline = s.revisions.iter().find(|r| r.uid == intent.target.uid);
-    intent.kind == ActionKind::Freeze && marked && !w.paused && baseline.is_some_and(|r| is_template_of(s, r))
+    intent.puts_back && marked && !w.paused && baseline.is_some_and(|r| is_template_of(s, r))
 }
 
 fn is_template_of(s: &Snapshot, revision: &RevisionFacts) -> bool {

@@ -13,13 +13,15 @@ use super::decision::{Refusal, Verdict};
 use super::evidence::judged_pods;
 use super::facts::{Name, RevisionFacts, Snapshot};
 use super::finding::Finding;
-use super::freeze;
+use super::freeze::{self, Step};
 use super::hazard;
+use super::lifecycle;
 use super::memory::{ApprovalVerdict, INTENT_SECONDS, Intent, OpenIncident, RevisionRef};
 use super::moment::after;
 use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
 use super::rollout::{self, Rollout};
 use super::surroundings;
+use super::tried::{self, changes_template};
 use super::words::{ActionKind, Confidence, Fault, RefusalReason};
 
 /// Data older than this is not acted on. Watches prove to be alive more often than this.
@@ -72,7 +74,7 @@ const GUARDS: [Guard; 20] = [
     baseline_would_not_run,
     hazard::refuses,
     git_ops_managed,
-    already_tried,
+    tried::refuses,
     rule_says_hold,
     cooldown,
     too_many_rollbacks,
@@ -81,7 +83,7 @@ const GUARDS: [Guard; 20] = [
 ];
 
 /// A pause is undone by itself, so it needs neither approval nor budget.
-const PAUSE_GUARDS: [Guard; 14] = [
+const PAUSE_GUARDS: [Guard; 15] = [
     deleting,
     paused,
     scaled_to_zero,
@@ -93,7 +95,8 @@ const PAUSE_GUARDS: [Guard; 14] = [
     fault_not_revision,
     storm,
     no_baseline,
-    already_tried,
+    git_ops_managed,
+    tried::refuses,
     rule_says_hold,
     observe_only,
 ];
@@ -113,7 +116,7 @@ pub fn check_pause(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
 
 /// A freeze takes more than one write. What was permitted and begun may be completed, as long as the workload still
 /// is the one it was begun on.
-pub fn check_continue(s: &Snapshot, intent: &Intent, attempt: u32, now: Timestamp) -> Result<Permit, Refusal> {
+pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<Permit, Refusal> {
     let w = &s.workload;
     if w.deleting {
         return Err(no(RefusalReason::Deleting, "the Deployment is being deleted"));
@@ -127,7 +130,7 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, attempt: u32, now: Timestam
     if s.policy.mode == Mode::Observe {
         return Err(no(RefusalReason::ObserveOnly, "the policy observes only; what was begun is left as it is"));
     }
-    let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), attempt, ..intent.clone() };
+    let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), ..intent.clone() };
     Ok(Permit { intent })
 }
 
@@ -142,16 +145,18 @@ fn permit(case: &Case, guards: &[Guard], kind: ActionKind, now: Timestamp) -> Re
     }
     // The guard on the baseline has already refused a missing one.
     let Ok(target) = case.target else { return Err(no(RefusalReason::NoBaseline, "there is no baseline")) };
-    let intent = Intent {
+    let freezes = kind == ActionKind::Freeze;
+    let mut intent = Intent {
         kind,
         target: reference(target),
         failing: reference(case.rollout.newest),
         generation: case.s.workload.generation,
         deadline: after(now, INTENT_SECONDS),
-        attempt: begun_before(case)
-            .filter(|_| kind == ActionKind::Freeze)
-            .map_or(1, |i| freeze::next_attempt(case.s, i)),
+        attempt: tried::begun_before(case).filter(|_| freezes).map_or(1, |i| freeze::next_attempt(case.s, i)),
+        puts_back: false,
     };
+    let held = case.incident.is_some_and(|i| lifecycle::is_held(case.s, i));
+    intent.puts_back = freezes && freeze::step(case.s, &intent, held) == Step::PutBack;
     Ok(Permit { intent })
 }
 
@@ -161,7 +166,7 @@ pub fn reference(revision: &RevisionFacts) -> RevisionRef {
 }
 
 /// A roll-back becomes a freeze where somebody else owns the template, or where it may not fit the schema.
-fn kind(case: &Case) -> ActionKind {
+pub fn kind(case: &Case) -> ActionKind {
     let owned = case.s.workload.gitops.is_some();
     match case.wanted {
         RuleAction::Freeze => ActionKind::Freeze,
@@ -278,46 +283,6 @@ fn git_ops_managed(case: &Case, _: Timestamp) -> Option<Refusal> {
         .then(|| no(RefusalReason::GitOpsManaged, &format!("{owner} owns the template; revert the commit there")))
 }
 
-/// At most one action on one template of one workload, whoever shipped it again.
-fn already_tried(case: &Case, _: Timestamp) -> Option<Refusal> {
-    let hash = &case.rollout.newest.hash;
-    let m = &case.s.memory;
-    let closed = m.actions.iter().find(|a| &a.from == hash && changes_template(a.kind)).map(|a| &a.incident);
-    let acted = |i: &&OpenIncident| {
-        &i.failing.hash == hash && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| changes_template(t.kind))
-    };
-    if let Some(refusal) = put_back_in_vain(case) {
-        return Some(refusal);
-    }
-    let incident = closed.or_else(|| m.open.iter().find(acted).map(|i| &i.name))?;
-    let because = format!("Backstay already acted on this template in incident {incident}, and it was shipped again");
-    Some(no(RefusalReason::AlreadyTried, &because))
-}
-
-/// A freeze that was begun, and of which the Deployment bears no mark: it was not carried out, or another writer
-/// replaced the whole object.
-fn begun_before<'a>(case: &Case<'a>) -> Option<&'a Intent> {
-    case.incident.and_then(|i| i.intent.as_ref()).filter(|i| i.kind == ActionKind::Freeze)
-}
-
-fn put_back_in_vain(case: &Case) -> Option<Refusal> {
-    let before = begun_before(case).filter(|i| freeze::next_attempt(case.s, i) > freeze::MAX_ATTEMPTS)?;
-    (kind(case) == ActionKind::Freeze).then(|| no(RefusalReason::AlreadyTried, &in_vain(before)))
-}
-
-/// Why a freeze is given up on.
-pub fn in_vain(intent: &Intent) -> String {
-    format!(
-        "the template of {} was to be put back {} times, and other writers were quicker each time",
-        intent.target.name, intent.attempt
-    )
-}
-
-/// What counts as an action on a template; pauses and what ends them do not.
-fn changes_template(kind: ActionKind) -> bool {
-    matches!(kind, ActionKind::RollBack | ActionKind::Freeze)
-}
-
 fn rule_says_hold(case: &Case, _: Timestamp) -> Option<Refusal> {
     (case.wanted == RuleAction::Hold)
         .then(|| no(RefusalReason::RuleSaysHold, &format!("rule {} says to hold", case.rule)))
@@ -390,7 +355,7 @@ fn data_age(s: &Snapshot) -> String {
     format!("no sign of life from the API server's watches for {} s", s.data_age_seconds)
 }
 
-fn no(reason: RefusalReason, because: &str) -> Refusal {
+pub fn no(reason: RefusalReason, because: &str) -> Refusal {
     Refusal { reason, because: because.to_owned(), next_look: None }
 }
 

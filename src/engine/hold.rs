@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::baseline::{self, Health};
-use super::decide::{Draft, Look, given_up, patience, record, recovering, resume, retaken, watching};
+use super::decide::{Draft, Look, given_up, lets_go, patience, record, recovering, resume, retaken, watching};
 use super::decision::{Action, IncidentStep, Outcome, Progress};
 use super::facts::RevisionFacts;
 use super::finding::Finding;
@@ -11,6 +11,7 @@ use super::freeze::{self, Step};
 use super::guard;
 use super::memory::{Intent, OpenIncident};
 use super::moment::after;
+use super::tried;
 use super::words::{Severity, State};
 
 /// How long a freeze may take to come into force before a person is told instead. Seconds.
@@ -26,9 +27,12 @@ pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft 
     let limit = after(intent.made(), FREEZE_SECONDS);
     let draft = watching(incident, intent, limit);
     match step {
-        Step::PutBack if attempt > freeze::MAX_ATTEMPTS => retaken(look, incident, guard::in_vain(intent)),
-        // The baseline has pods, so nothing keeps the freeze from coming into force, however late it is.
-        Step::PauseAndScale | Step::Scale => go_on(look, intent, attempt, draft),
+        Step::PutBack if attempt > freeze::MAX_ATTEMPTS => retaken(look, incident, tried::in_vain(intent)),
+        // The baseline has pods, so nothing keeps the freeze from coming into force, however late it is. What is in the
+        // template then stays there.
+        Step::PauseAndScale | Step::Scale => {
+            go_on(look, intent, attempt, Draft { template_returned: returned(look, intent), ..draft })
+        }
         Step::PutBack | Step::Wait | Step::Done if limit <= look.now => {
             given_up(incident, intent, &not_in_force(intent))
         }
@@ -53,7 +57,7 @@ fn left_alone(look: &Look, incident: &OpenIncident, intent: &Intent, told: Progr
     let put_back = look.rollout.is_some_and(|r| r.newest.hash == intent.target.hash);
     let draft = match told {
         _ if put_back => recovering(look, incident, intent),
-        Progress::Retaken => retaken(look, incident, guard::in_vain(intent)),
+        Progress::Retaken => retaken(look, incident, tried::in_vain(intent)),
         _ => given_up(incident, intent, &not_in_force(intent)),
     };
     match draft.incident {
@@ -78,11 +82,31 @@ pub fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
             intent.target.name
         ),
         incident: record(incident, Severity::Critical, Progress::Frozen),
+        template_returned: returned(look, intent),
         baseline: Some(intent.target.clone()),
         ..Draft::default()
     };
     let draft = strengthened(look, incident, intent, draft);
     if step == Step::Scale { go_on(look, intent, intent.attempt, draft) } else { draft }
+}
+
+/// The owner's template is in the Deployment again, after that of the baseline had been put in.
+fn returned(look: &Look, intent: &Intent) -> bool {
+    intent.puts_back && look.rollout.is_some_and(|r| r.newest.hash == intent.failing.hash)
+}
+
+/// Whoever owns the template put the baseline's back, as by reverting a commit: there is nothing left to hold.
+pub fn reverted(incident: &OpenIncident, intent: &Intent) -> Draft {
+    let because = format!("the template of {} was put back", intent.target.name);
+    let action = Some(lets_go(incident, &because));
+    Draft {
+        state: State::Stabilising,
+        why: because,
+        action,
+        incident: record(incident, Severity::Critical, Progress::Recovering),
+        baseline: Some(intent.target.clone()),
+        ..Draft::default()
+    }
 }
 
 /// Under the freeze the controller runs the failing revision instead of the baseline. To begin anew is another attempt.
@@ -93,7 +117,7 @@ fn undone(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     );
     let attempt = intent.attempt.saturating_add(1);
     if attempt > freeze::MAX_ATTEMPTS {
-        return given_up(incident, intent, &because);
+        return Draft { template_returned: returned(look, intent), ..given_up(incident, intent, &because) };
     }
     let draft = Draft {
         state: State::Stabilising,
@@ -134,7 +158,8 @@ fn short_since(look: &Look, revision: &RevisionFacts) -> Option<Timestamp> {
 }
 
 fn go_on(look: &Look, intent: &Intent, attempt: u32, draft: Draft) -> Draft {
-    match guard::check_continue(look.s, intent, attempt, look.now) {
+    let puts_back = intent.puts_back || attempt > intent.attempt;
+    match guard::check_continue(look.s, &Intent { attempt, puts_back, ..intent.clone() }, look.now) {
         Ok(permit) => Draft { action: Some(Action::Freeze(permit)), ..draft },
         Err(refusal) => Draft { refusal: Some(refusal), ..draft },
     }

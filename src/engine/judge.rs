@@ -6,10 +6,11 @@ use super::attribute;
 use super::baseline;
 use super::decide::{Draft, Look, close, resume};
 use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict};
-use super::facts::Name;
+use super::facts::{Name, WorkloadFacts};
 use super::finding::Finding;
 use super::guard::{self, Case, Permit};
 use super::hazard;
+use super::lifecycle;
 use super::memory::{LedgerEntry, OpenIncident};
 use super::moment::{after, seconds_between};
 use super::policy::{OnSuspicion, Rule, RuleAction};
@@ -51,7 +52,7 @@ fn orphaned(look: &Look) -> Option<Draft> {
     let name = w.paused_for.as_ref().filter(|name| w.paused && !look.s.memory.open.iter().any(|i| &i.name == *name))?;
     if w.resume_asked.as_ref() == Some(name) {
         let because = "a person asked to resume".to_owned();
-        let action = Some(Action::Resume { incident: name.clone(), because: because.clone() });
+        let action = Some(Action::Resume { incident: name.clone(), because: because.clone(), overrules: true });
         return Some(Draft { state: State::Progressing, why: because, action, ..Draft::default() });
     }
     let why = format!("paused by Backstay for {name}, which is no longer open; backstay.dev/resume: {name} ends it");
@@ -71,11 +72,12 @@ fn starting(look: &Look, rollout: &Rollout, finding: &Finding) -> Draft {
 /// Judges a workload whose rollout our own pause holds.
 pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
     let Some(rollout) = look.rollout else { return judge(look, Some(incident)) };
-    if look.weighed.findings.iter().any(|f| f.newest && f.sufficient) {
-        return accuse(look, &rollout, Some(incident));
-    }
+    let evident = look.weighed.findings.iter().any(|f| f.newest && f.sufficient);
     if look.s.workload.resume_asked.as_ref() == Some(&incident.name) {
-        return resume(incident, "a person asked to resume", Outcome::Cleared);
+        return asked_to_resume(incident, evident);
+    }
+    if evident {
+        return accuse(look, &rollout, Some(incident));
     }
     match suspicion(&look.weighed.findings) {
         Some(finding) => Draft {
@@ -86,6 +88,15 @@ pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
         },
         None => resume(incident, "the suspicion cleared", Outcome::Cleared),
     }
+}
+
+/// A person's word goes before whatever the evidence calls for. Where there is enough, they overrule it, and this
+/// template is left alone; where there is not yet, they merely do not want to wait.
+fn asked_to_resume(incident: &OpenIncident, evident: bool) -> Draft {
+    let because = "a person asked to resume";
+    let draft = resume(incident, because, if evident { Outcome::Superseded } else { Outcome::Cleared });
+    let action = Action::Resume { incident: incident.name.clone(), because: because.to_owned(), overrules: evident };
+    Draft { action: Some(action), ..draft }
 }
 
 /// The evidence suffices: find out whose fault it is and ask the guards.
@@ -249,10 +260,15 @@ fn suspect(look: &Look, rollout: &Rollout, finding: &Finding, incident: Option<&
     };
     let wants_pause = look.s.policy.rollout.on_suspicion == OnSuspicion::Pause && !rollout.complete;
     // Once per template: a second pause would fight with whoever resumed the first.
-    let paused = look.s.memory.actions.iter().any(|a| a.kind == ActionKind::Pause && a.from == rollout.newest.hash);
-    let already = paused || incident.is_some_and(|i| i.intent.is_some());
+    let known = look.s.memory.actions.iter().any(|a| a.kind == ActionKind::Pause && a.from == rollout.newest.hash);
+    let already = known || incident.is_some_and(|i| lifecycle::acted(look.s, i));
     if !wants_pause || already || !sure_sign(finding) || look.s.workload.paused {
         return waiting;
+    }
+    // What was intended may have been done and undone without a trace, until it is void.
+    let live = incident.and_then(|i| i.intent.as_ref()).filter(|i| !i.is_void(look.now));
+    if let Some(intent) = live {
+        return Draft { next_check: Some(intent.deadline), ..waiting };
     }
     let control = baseline::control(look.s, rollout, &look.ledger.entries);
     let findings = &look.weighed.findings;
@@ -335,10 +351,20 @@ fn open(
 /// A name that every replica and every restart computes alike: the workload's name and the failing template's hash
 /// for people, a digest of the workload's UID against namesakes, and the episode.
 pub fn incident_name(workload: &str, uid: &str, hash: &str, episode: u32) -> Name {
+    Name::from(format!("{}{episode}", name_without_episode(workload, uid, hash)))
+}
+
+/// An incident of this name is about the template with this hash.
+pub fn is_about(incident: &str, w: &WorkloadFacts, hash: &str) -> bool {
+    let episode = incident.strip_prefix(&*name_without_episode(&w.name, &w.uid, hash));
+    episode.is_some_and(|episode| episode.parse::<u32>().is_ok())
+}
+
+fn name_without_episode(workload: &str, uid: &str, hash: &str) -> String {
     let short: String = workload.chars().take(40).collect();
     // FNV-1a, 32 bits: stable over versions and platforms, which the standard hasher does not promise to be.
     let digest = uid.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-    Name::from(format!("{}-{hash}-{digest:08x}-{episode}", short.trim_end_matches(['-', '.'])))
+    format!("{}-{hash}-{digest:08x}-", short.trim_end_matches(['-', '.']))
 }
 
 /// The numbers behind a finding, for people.

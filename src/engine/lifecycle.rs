@@ -19,6 +19,8 @@ pub enum Stage<'a> {
     Freezing(&'a OpenIncident, &'a Intent),
     /// The freeze is in force.
     Frozen(&'a OpenIncident, &'a Intent),
+    /// The freeze is in force, and the owner of the template put that of the baseline back.
+    Reverted(&'a OpenIncident, &'a Intent),
     /// Another writer put the failing template back after our action.
     Retaken(&'a OpenIncident),
     /// A template arrived that is neither the failing one nor the baseline.
@@ -33,25 +35,25 @@ pub fn stage<'a>(s: &'a Snapshot, rollout: Option<&Rollout>) -> Stage<'a> {
     match &incident.intent {
         None => judged(incident, newest),
         Some(intent) => match intent.kind {
-            ActionKind::RollBack => rolled_back(s, incident, intent, newest),
+            ActionKind::RollBack => rolled_back(s, (incident, intent), newest, held),
             ActionKind::Freeze => frozen(s, incident, intent, newest, held),
             ActionKind::Pause | ActionKind::Resume => suspended(s, incident, newest, held),
         },
     }
 }
 
-/// The action was carried out: it says so itself, or the Deployment carries the incident's name in a later generation
-/// than the one judged, which only our own write can have brought about.
+/// The action was carried out: it says so itself, or the Deployment carries the incident's name and the kind of the
+/// action in a later generation than the one judged, which only our own write can have brought about. The name alone
+/// may be that of a pause before.
 pub fn acted(s: &Snapshot, incident: &OpenIncident) -> bool {
-    let marked = s.workload.incident_mark.as_ref() == Some(&incident.name);
-    // A roll-back ends our own pause, so while that stands the mark is the pause's.
-    let rolls_back = incident.intent.as_ref().is_some_and(|i| i.kind == ActionKind::RollBack);
-    let before_it = rolls_back && is_held(s, incident);
-    incident.acted.is_some() || (marked && !before_it && has_moved_on(s, incident))
+    let w = &s.workload;
+    let intended = incident.intent.as_ref().map(|i| i.kind);
+    let marked = w.incident_mark.as_ref() == Some(&incident.name) && intended.is_some() && w.action_mark == intended;
+    incident.acted.is_some() || (marked && has_moved_on(s, incident))
 }
 
 /// Our own pause is in force.
-fn is_held(s: &Snapshot, incident: &OpenIncident) -> bool {
+pub fn is_held(s: &Snapshot, incident: &OpenIncident) -> bool {
     s.workload.paused && s.workload.paused_for.as_ref() == Some(&incident.name)
 }
 
@@ -67,9 +69,15 @@ fn judged<'a>(incident: &'a OpenIncident, newest: Option<&Name>) -> Stage<'a> {
     }
 }
 
-fn rolled_back<'a>(s: &Snapshot, incident: &'a OpenIncident, intent: &'a Intent, newest: Option<&Name>) -> Stage<'a> {
+fn rolled_back<'a>(
+    s: &Snapshot,
+    (incident, intent): (&'a OpenIncident, &'a Intent),
+    newest: Option<&Name>,
+    held: bool,
+) -> Stage<'a> {
     if !acted(s, incident) {
-        return judged(incident, newest);
+        // A pause before it stands until then.
+        return suspended(s, incident, newest, held);
     }
     match newest {
         Some(hash) if hash == &intent.target.hash => Stage::Recovering(incident, intent),
@@ -89,16 +97,25 @@ fn frozen<'a>(
     held: bool,
 ) -> Stage<'a> {
     let known = newest.is_some_and(|hash| hash == &intent.target.hash || hash == &intent.failing.hash);
+    // Where the freeze left the template to its owner, or the owner's was seen in it since, only the owner can have
+    // exchanged it for the baseline's.
+    let put_back = newest.is_some_and(|hash| hash == &intent.target.hash);
+    let reverted = put_back && (!intent.puts_back || incident.returned);
     match (held, acted(s, incident)) {
+        (true, _) if reverted => Stage::Reverted(incident, intent),
         (true, _) if known => Stage::Frozen(incident, intent),
         (true, _) => Stage::Superseded(incident),
         (false, false) => judged(incident, newest),
         (false, true) if !known => Stage::Superseded(incident),
+        (false, true) if reverted => Stage::Recovering(incident, intent),
         // Once the freeze was in force, only somebody else can have ended it: with the baseline's template it has
         // become a roll-back, with the failing one it was retaken.
         (false, true) if was_in_force(incident, intent) && has_moved_on(s, incident) => {
-            let put_back = newest.is_some_and(|hash| hash == &intent.target.hash);
-            if put_back { Stage::Recovering(incident, intent) } else { Stage::Retaken(incident) }
+            if put_back {
+                Stage::Recovering(incident, intent)
+            } else {
+                Stage::Retaken(incident)
+            }
         }
         (false, true) => Stage::Freezing(incident, intent),
     }

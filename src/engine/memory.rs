@@ -112,6 +112,9 @@ pub struct Intent {
     #[serde(default = "first", skip_serializing_if = "is_first")]
     #[schemars(range(min = 1, max = 100))]
     pub attempt: u32,
+    /// The freeze begins with the baseline's template; otherwise whatever is in the Deployment was put there by others.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub puts_back: bool,
 }
 
 fn first() -> u32 {
@@ -124,6 +127,11 @@ fn is_first(attempt: &u32) -> bool {
 }
 
 impl Intent {
+    /// It was not carried out in time, and counts no more. What is decided now needs an intent of its own.
+    pub fn is_void(&self, now: Timestamp) -> bool {
+        self.deadline <= now
+    }
+
     /// When it was made.
     pub fn made(&self) -> Timestamp {
         after(self.deadline, -INTENT_SECONDS)
@@ -162,6 +170,8 @@ pub struct OpenIncident {
     pub intent: Option<Intent>,
     /// When the action was seen to be carried out.
     pub acted: Option<Timestamp>,
+    /// After a freeze had put the baseline's template in, the owner's failing one was seen in the Deployment again.
+    pub returned: bool,
     pub approval: Option<Approval>,
     /// What people were told of it last.
     pub progress: Option<Progress>,

@@ -37,4 +37,5 @@ pub mod rollout;
 pub mod storm;
 pub mod surroundings;
 pub mod text;
+pub mod tried;
 pub mod words;

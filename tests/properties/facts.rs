@@ -12,15 +12,12 @@ use backstay::engine::listen::{self, Wanted};
 use backstay::engine::memory::{ActionRecord, CurrentRevision, Intent, LedgerEntry, Memory, OpenIncident, RevisionRef};
 use backstay::engine::message::Message;
 use backstay::engine::policy::{ApprovalNeed, Mode, OnSuspicion, UnprovenBaseline};
+pub use backstay::engine::tried::changes_template;
 use backstay::engine::words::{ActionKind, Aspect, ContainerKind, GitOps};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::world;
-
-pub fn changes_template(kind: ActionKind) -> bool {
-    matches!(kind, ActionKind::RollBack | ActionKind::Freeze)
-}
 
 /// What containers may log, each alone an error.
 const LINES: [&str; 6] = [
@@ -191,6 +188,7 @@ pub fn bad_rollout() -> Snapshot {
             owned_by: None,
             opted_out: false,
             incident_mark: None,
+            action_mark: None,
             paused_for: None,
             resume_asked: None,
         },
@@ -256,7 +254,7 @@ fn disturb(s: &mut Snapshot, what: u8, n: i64) {
         16 => s.memory.current = odd.then(|| CurrentRevision { hash: name(&format!("v{small}")), since: at(n % 1000) }),
         17 => s.memory.actions.push(action(n, small)),
         18 => s.memory.open.push(open(n, small)),
-        19 => (w.incident_mark, w.generation) = (Some(incident), n % 20),
+        19 => (w.incident_mark, w.action_mark, w.generation) = (Some(incident), Some(kind(n)), n % 20),
         20 => w.resume_asked = Some(incident),
         21 => policy.mode = if odd { Mode::Observe } else { Mode::Enforce },
         22 => policy.guards.approval = if odd { ApprovalNeed::Always } else { ApprovalNeed::ForRollBack },
@@ -323,6 +321,7 @@ fn open(n: i64, small: usize) -> OpenIncident {
         generation: n % 9,
         deadline: at(30),
         attempt: 1 + n.unsigned_abs() as u32 % 3,
+        puts_back: n % 2 == 0,
     };
     OpenIncident {
         name: name(&format!("web-v{small}-b02de416-1")),
@@ -331,6 +330,7 @@ fn open(n: i64, small: usize) -> OpenIncident {
         opened: at(n % 900),
         intent: (n % 5 != 0).then_some(intent),
         acted: (n % 7 < 3).then(|| at(n % 500)),
+        returned: n % 13 < 6,
         approval: None,
         progress: [None, Some(Progress::Ineffective), Some(Progress::Retaken)][(n.unsigned_abs() % 11).min(2) as usize],
     }

@@ -208,6 +208,8 @@ enum Owner {
     Resumes,
     /// It replaces the whole object, and our marks with it.
     Replaces,
+    /// It reverts the commit: the template is the baseline's.
+    Reverts,
 }
 
 const BASELINES: [&str; 4] = ["", "1 creating", "3 ready", "4 ready"];
@@ -219,7 +221,8 @@ pub fn fight() -> impl Strategy<Value = (bool, Vec<Round>)> {
         1 => Just(Owner::Nothing),
         3 => Just(Owner::PutsBack),
         1 => Just(Owner::Resumes),
-        1 => Just(Owner::Replaces)
+        1 => Just(Owner::Replaces),
+        1 => Just(Owner::Reverts)
     ];
     let after = prop_oneof![4 => 0_u32..3, 1 => 0_u32..100];
     let round = (after, owner, (0..BASELINES.len(), 0..FAILINGS.len()), prop::bool::weighted(0.1));
@@ -240,14 +243,18 @@ impl Round {
     fn step(&self) -> Step {
         let (baseline, failing) = self.pods;
         let annotations = match self.owner {
-            Owner::Nothing | Owner::PutsBack => None,
+            Owner::Nothing | Owner::PutsBack | Owner::Reverts => None,
             Owner::Resumes => Some(json!({"backstay.dev/paused-for": null})),
             Owner::Replaces => Some(json!({"backstay.dev/paused-for": null, "backstay.dev/incident": null})),
         };
         let change = |annotations| json!({"spec": {"paused": false}, "metadata": {"annotations": annotations}});
         Step {
             after: Some(format!("{}s", self.after)),
-            ship: (!matches!(self.owner, Owner::Nothing)).then(|| "v2".to_owned()),
+            ship: match self.owner {
+                Owner::Nothing => None,
+                Owner::Reverts => Some("v1".to_owned()),
+                Owner::PutsBack | Owner::Resumes | Owner::Replaces => Some("v2".to_owned()),
+            },
             pods: both(BASELINES[baseline], FAILINGS[failing]),
             deployment: annotations.map_or(Value::Null, change),
             apply: true,
@@ -258,12 +265,15 @@ impl Round {
 }
 
 /// However the owner of a template and the controller act, a freeze puts the template back twice at most. It pauses once
-/// for each of these and once more, and each time that what it did is forgotten.
+/// for each of these and once more, and each time that what it did is forgotten. What it holds back and its owner reverts
+/// is let go.
 pub fn fights_are_bounded((complete, rounds): &(bool, Vec<Round>)) -> Result<(), TestCaseError> {
     let mut world = world(2);
     let (mut put_back, mut paused, mut forgot) = (0, 0, 0);
     let pods = if *complete { both("", "4 crashed 2") } else { both("3 ready", "2 crashed 2") };
     let begin = Step { ship: Some("v2".to_owned()), pods, apply: true, ..Step::default() };
+    // At the last look the freeze held the owner's template back.
+    let mut held_back = false;
     for step in std::iter::once(begin).chain(rounds.iter().map(Round::step)) {
         if step.deployment != Value::Null && world.deployment["spec"]["paused"] == true {
             // The spec changes with what follows.
@@ -273,6 +283,10 @@ pub fn fights_are_bounded((complete, rounds): &(bool, Vec<Round>)) -> Result<(),
         let snapshot = world.snapshot();
         let was_paused = world.deployment["spec"]["paused"] == true;
         let decision = decide(&snapshot, world.now);
+        let newest = |hash: &str| decision.newest.as_ref().is_some_and(|r| &*r.hash == hash);
+        let resumes = matches!(decision.action, Some(Action::Resume { .. }));
+        prop_assert!(!held_back || !was_paused || !newest("v1") || resumes, "reverted, yet {}", decision.why);
+        held_back = was_paused && !step.forget && decision.action.is_none() && newest("v2");
         put_back += u32::from(world.follow(&snapshot, &decision, &step) == Some("RolledBack"));
         paused += u32::from(!was_paused && world.deployment["spec"]["paused"] == true);
         forgot += u32::from(step.forget);

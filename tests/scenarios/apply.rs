@@ -27,6 +27,7 @@ impl World {
                 opened: self.now,
                 intent: None,
                 acted: None,
+                returned: false,
                 approval: None,
                 progress: None,
             });
@@ -40,9 +41,18 @@ impl World {
             let under_way = incident.intent.as_ref().is_some_and(|before| intent.goes_on_with(before));
             if !under_way || decision.verdict.is_some() {
                 incident.intent = Some(intent.clone());
+                incident.returned = false;
             }
         }
         incident.progress = Some(*progress);
+    }
+
+    /// The owner's template was seen under the freeze, which is written with the incident's status.
+    pub fn see_template(&mut self, decision: &Decision) {
+        let IncidentStep::Record { name, .. } = &decision.incident else { return };
+        for incident in self.memory.open.iter_mut().filter(|i| &i.name == name) {
+            incident.returned |= decision.template_returned;
+        }
     }
 
     pub fn close(&mut self, decision: &Decision) {
@@ -82,12 +92,12 @@ impl World {
         let live = self.live();
         match &decision.action {
             None => "Nothing",
-            Some(Action::Resume { incident, .. }) => {
+            Some(Action::Resume { incident, overrules, .. }) => {
                 let ours = self.deployment["metadata"]["annotations"]["backstay.dev/paused-for"] == json!(&**incident);
                 if !ours {
                     return "Overtaken";
                 }
-                self.write(&patch::resume(&live));
+                self.write(&patch::resume(&live, *overrules));
                 "Resumed"
             }
             Some(Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit)) => {
@@ -111,13 +121,13 @@ impl World {
                 (self.roll_back(live, intent, name), false)
             }
             (ActionKind::Freeze, Step::PauseAndScale) => {
-                self.write(&patch::pause(live, name));
-                (self.scale_to_zero(intent), true)
+                self.write(&patch::pause(live, (name, intent.kind)));
+                (self.scale_to_zero(s, intent), true)
             }
-            (ActionKind::Freeze, Step::Scale) => (self.scale_to_zero(intent), true),
+            (ActionKind::Freeze, Step::Scale) => (self.scale_to_zero(s, intent), true),
             (ActionKind::Freeze, Step::Wait | Step::Done) => ("Waited", false),
             (ActionKind::Pause | ActionKind::Resume, _) => {
-                self.write(&patch::pause(live, name));
+                self.write(&patch::pause(live, (name, intent.kind)));
                 ("Paused", true)
             }
         };
@@ -152,12 +162,14 @@ impl World {
 
     fn roll_back(&mut self, live: &Live, intent: &Intent, incident: &str) -> &'static str {
         let template = patch::without_hash(self.sets[&*intent.target.hash]["spec"]["template"].clone());
-        self.write(&patch::roll_back(live, template, incident));
+        self.write(&patch::roll_back(live, template, (incident, intent.kind)));
         "RolledBack"
     }
 
-    fn scale_to_zero(&mut self, intent: &Intent) -> &'static str {
-        self.sets.get_mut(&*intent.failing.hash).unwrap()["spec"]["replicas"] = json!(0);
+    fn scale_to_zero(&mut self, s: &Snapshot, intent: &Intent) -> &'static str {
+        for revision in freeze::to_stop(s, intent) {
+            self.sets.get_mut(&*revision.hash).unwrap()["spec"]["replicas"] = json!(0);
+        }
         "Frozen"
     }
 

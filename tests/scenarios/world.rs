@@ -383,6 +383,8 @@ impl World {
         let applied = step.apply.then(|| self.apply(snapshot, decision));
         if step.forget {
             self.memory = memory;
+        } else if applied != Some("Overtaken") {
+            self.see_template(decision);
         }
         self.close(decision);
         self.write_health(snapshot, decision);

@@ -6,7 +6,7 @@ use super::words;
 use crate::api::{Incident, keys};
 use crate::engine::decision::Progress;
 use crate::engine::storm::overridden_by;
-use crate::engine::words::RefusalReason;
+use crate::engine::words::{ActionKind, RefusalReason};
 
 /// Steps that are shown.
 const MAX_STEPS: usize = 8;
@@ -58,6 +58,12 @@ fn about_workload(incident: &Incident, named: (&str, &str, &str), add: &mut impl
             format!("kubectl annotate -n {namespace} deployment/{workload} {mark} --overwrite"),
         );
     }
+    if is_paused(incident) {
+        add(
+            "End the pause and let the rollout go on",
+            format!("kubectl annotate -n {namespace} deployment/{workload} {}={name} --overwrite", keys::RESUME),
+        );
+    }
     if let Some((what, command)) = by_refusal(incident, namespace, workload) {
         add(what, command);
     }
@@ -71,6 +77,12 @@ fn about_workload(incident: &Incident, named: (&str, &str, &str), add: &mut impl
         let history = format!("kubectl rollout history -n {namespace} deployment/{workload}");
         add("See which revisions there were", history);
     }
+}
+
+/// The last that was done is the pause on suspicion.
+fn is_paused(incident: &Incident) -> bool {
+    let done = incident.status.as_ref().and_then(|s| s.actions.last());
+    incident.is_open() && done.is_some_and(|a| a.kind == ActionKind::Pause)
 }
 
 /// What the refusal asks of a person.

@@ -166,6 +166,7 @@ impl Group {
             owned_by: None,
             opted_out: false,
             incident_mark: None,
+            action_mark: None,
             paused_for: None,
             resume_asked: None,
         }

@@ -1,8 +1,11 @@
 use jiff::Timestamp;
+use strum::IntoEnumIterator;
 
 use super::{Interner, annotation, condition_facts, count, find, identity, message, owners, rollout};
+use crate::api::keys;
 use crate::cluster::slim::{Condition, REVISION, SlimDeployment};
 use crate::engine::facts::{Name, WorkloadFacts};
+use crate::engine::words::ActionKind;
 
 /// Defaults of `SetDefaults_Deployment` in `pkg/apis/apps/v1/defaults.go`.
 const REPLICAS: i32 = 1;
@@ -55,9 +58,10 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
         gitops: owners::gitops(meta),
         owned_by: owners::owned_by(meta, names),
         opted_out: annotation(meta, "backstay.dev/ignore") == Some("true"),
-        incident_mark: mark(annotation(meta, "backstay.dev/incident"), names),
-        paused_for: mark(annotation(meta, "backstay.dev/paused-for"), names),
-        resume_asked: mark(annotation(meta, "backstay.dev/resume"), names),
+        incident_mark: mark(annotation(meta, keys::INCIDENT), names),
+        action_mark: annotation(meta, keys::ACTION).and_then(action),
+        paused_for: mark(annotation(meta, keys::PAUSED_FOR), names),
+        resume_asked: mark(annotation(meta, keys::RESUME), names),
     })
 }
 
@@ -68,8 +72,25 @@ fn completed(progressing: &Condition) -> Option<Timestamp> {
     done.then_some(progressing.last_update_time.0).flatten()
 }
 
+fn action(value: &str) -> Option<ActionKind> {
+    ActionKind::iter().find(|kind| value == <&str>::from(*kind))
+}
+
 /// The name of an incident, as long as a name of an object can be.
 fn mark(value: Option<&str>, names: &mut Interner) -> Option<Name> {
     const MAX_NAME: usize = 253;
     value.filter(|value| !value.is_empty() && value.len() <= MAX_NAME).map(|value| names.name(&message(Some(value))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_action_is_read_as_it_is_written_and_nothing_else_is() {
+        for kind in ActionKind::iter() {
+            assert_eq!(action(kind.into()), Some(kind));
+        }
+        assert_eq!(["", "rollback", "Undo"].map(action), [None; 3]);
+    }
 }

@@ -101,3 +101,17 @@ fn a_revision_that_failed_once_and_works_now_is_written_as_healthy() {
     assert_eq!(due(Some(&failed), &proven, None, at(9)), Due::Now);
     assert_eq!(due(Some(&proven), &proven, None, at(9)), Due::No);
 }
+
+#[test]
+fn that_a_workload_is_no_longer_held_is_written_although_the_refusal_stays() {
+    let held = |frozen: bool| {
+        let mut status = says(State::Held);
+        let wanted =
+            Wanted { kind: "Frozen", status: Some(frozen), reason: "Paused".to_owned(), message: String::new() };
+        condition::set(&mut status.conditions, wanted, None, at(0));
+        status
+    };
+    assert_eq!(due(Some(&held(true)), &held(true), None, at(9)), Due::No);
+    assert_eq!(due(Some(&held(true)), &held(false), None, at(9)), Due::Now);
+    assert_eq!(due(Some(&held(false)), &held(true), None, at(9)), Due::Now);
+}

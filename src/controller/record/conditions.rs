@@ -4,15 +4,18 @@ use jiff::Timestamp;
 
 use super::done_word;
 use crate::api::condition::{self, Wanted};
-use crate::api::incident::IncidentStatus;
+use crate::api::incident::{Incident, IncidentStatus};
 use crate::engine::decision::{Outcome, Progress};
-use crate::engine::words::Fault;
+use crate::engine::memory::ActionRecord;
+use crate::engine::tried::changes_template;
+use crate::engine::words::{ActionKind, Fault};
 
 /// Sets all five from what the status says otherwise.
-pub fn set(status: &mut IncidentStatus, generation: Option<i64>, now: Timestamp) {
-    let wanted = [detected(status), attributed(status), mitigated(status), recovered(status), succeeded(status)];
+pub fn set(status: &mut IncidentStatus, incident: &Incident, now: Timestamp) {
+    let mitigated = mitigated(status, incident);
+    let wanted = [detected(status), attributed(status), mitigated, recovered(status), succeeded(status)];
     for one in wanted {
-        condition::set(&mut status.conditions, one, generation, now);
+        condition::set(&mut status.conditions, one, incident.metadata.generation, now);
     }
 }
 
@@ -38,15 +41,31 @@ fn attributed(status: &IncidentStatus) -> Wanted {
     }
 }
 
-fn mitigated(status: &IncidentStatus) -> Wanted {
-    match (status.actions.last(), &status.refusal) {
-        (Some(a), _) => wanted("Mitigated", Some(true), done_word(a.kind), format!("{} → {}", a.from, a.to)),
-        (None, Some(r)) => wanted("Mitigated", Some(false), r.reason.to_string(), r.because.clone()),
-        (None, None) if status.outcome.is_some() => {
-            wanted("Mitigated", Some(false), "NotNeeded", "it went away by itself")
-        }
-        (None, None) => wanted("Mitigated", None, "Acting", "an action is under way"),
+/// `True` while a roll-back or freeze is in force, and only then: whoever waits for it relies on the baseline.
+fn mitigated(status: &IncidentStatus, incident: &Incident) -> Wanted {
+    let why = status.why.clone().unwrap_or_default();
+    let not = |reason: String, because: String| wanted("Mitigated", Some(false), reason, because);
+    let paused = || status.actions.last().filter(|a| a.kind == ActionKind::Pause);
+    match (status.outcome, status.progress, &status.refusal) {
+        (Some(Outcome::Cleared), ..) => not("NotNeeded".to_owned(), "it went away by itself".to_owned()),
+        (Some(outcome @ (Outcome::Superseded | Outcome::Abandoned)), ..) => not(outcome.to_string(), why),
+        (None, Some(progress @ (Progress::Ineffective | Progress::Retaken)), _) => not(format!("{progress:?}"), why),
+        (None, _, Some(r)) => not(r.reason.to_string(), r.because.clone()),
+        (outcome, ..) => match (in_force(status, incident), outcome, paused()) {
+            (Some(a), ..) => wanted("Mitigated", Some(true), done_word(a.kind), format!("{} → {}", a.from, a.to)),
+            (None, Some(outcome), _) => wanted("Mitigated", Some(true), outcome.to_string(), why),
+            (None, None, Some(pause)) => not(done_word(pause.kind).to_owned(), why),
+            (None, None, None) => wanted("Mitigated", None, "Acting", "an action is under way"),
+        },
     }
+}
+
+/// What was intended last and carried out since: of a freeze that is begun once more, the time before does not count.
+fn in_force<'a>(status: &'a IncidentStatus, incident: &Incident) -> Option<&'a ActionRecord> {
+    let intent = status.intent.as_ref().or(incident.spec.opened.intent.as_ref())?;
+    let again = (intent.attempt > 1).then(|| intent.made());
+    let done = |a: &&ActionRecord| a.kind == intent.kind && again.is_none_or(|made| made <= a.at);
+    status.actions.iter().rev().find(done).filter(|a| changes_template(a.kind))
 }
 
 fn recovered(status: &IncidentStatus) -> Wanted {

@@ -4,7 +4,7 @@ use http::Method;
 use rstest::rstest;
 use serde_json::json;
 
-use super::rig::{BASELINE, FAILING, Rig, WEB, actions};
+use super::rig::{BASELINE, FAILING, OWN, Rig, WEB, actions};
 use super::server::{Server, Strike};
 use crate::engine::decision::{Outcome, Progress};
 use crate::engine::words::ActionKind;
@@ -184,6 +184,66 @@ async fn a_freeze_ends_once_whatever_happens_to_the_write() {
         let told = if matches!(strike, Strike::LoseAnswer) { "Superseded" } else { "Resumed" };
         assert_eq!(rig.events(), ["Frozen", told], "{strike:?}");
     }
+}
+
+/// The owner reverts: the baseline's template is in the Deployment again.
+fn reverts(server: &mut Server) {
+    server.edit(WEB, |web| web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:1"));
+    server.edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revert_ends_a_freeze_once_whatever_happens_to_the_write() {
+    for strike in STRIKES {
+        let rig = Rig::changed(owned).await;
+        rig.settles().await;
+        rig.settles().await;
+        rig.calls();
+        reverts(&mut rig.server());
+        rig.server().strike(Method::PATCH, "/deployments/web", 1, strike);
+        assert_eq!(rig.settles().await.len(), 1, "{strike:?}");
+        assert!(rig.settles().await.is_empty(), "{strike:?}");
+        assert_eq!(rig.server().get(WEB).unwrap()["spec"]["paused"], json!(false));
+        assert_eq!(actions(&rig.calls()).len(), 1, "resumed once: {strike:?}");
+        let status = rig.incident().status.unwrap();
+        assert_eq!((status.progress, status.outcome), (Some(Progress::Recovering), None), "{strike:?}: {status:?}");
+        let resumed = status.timeline.iter().filter(|entry| entry.what == "Resumed").count();
+        // Of a resume whose answer was lost only what follows shows.
+        let told: &[&str] = if matches!(strike, Strike::LoseAnswer) { &[] } else { &["Resumed"] };
+        assert_eq!(resumed, told.len(), "{strike:?}");
+        assert_eq!(rig.events()[1..], *told, "{strike:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_reverted_before_anything_was_recorded_is_not_frozen_again() {
+    let mut rig = Rig::changed(owned).await;
+    // Paused, and the process ends before anything else is done.
+    rig.server().strike(Method::PATCH, "/replicasets/web-6d/scale", 1, Strike::Break);
+    rig.look().await.expect_err("the scale failed");
+    reverts(&mut rig.server());
+    rig = rig.restarted().await;
+    for _ in 0..3 {
+        assert!(rig.settles().await.is_empty());
+    }
+    assert_eq!(rig.server().get(WEB).unwrap()["spec"]["paused"], json!(false));
+    assert_eq!(actions(&rig.calls()).len(), 2, "paused and resumed");
+    let kinds: Vec<_> = rig.incident().status.unwrap().actions.iter().map(|a| a.kind).collect();
+    assert_eq!(kinds, [ActionKind::Freeze]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_whose_incident_is_gone_is_shouted_about_too() {
+    let held = |web: &mut serde_json::Value| {
+        web["spec"]["paused"] = json!(true);
+        web["metadata"]["annotations"]["backstay.dev/paused-for"] = json!("web-6d-1");
+    };
+    let rig = Rig::changed(|server| server.edit(WEB, held)).await;
+    assert!(rig.settles().await.is_empty());
+    let health = rig.server().get(&format!("{OWN}/workloadhealths/web")).unwrap().clone();
+    let conditions = health["status"]["conditions"].as_array().unwrap().clone();
+    let frozen = conditions.iter().find(|c| c["type"] == "Frozen").unwrap();
+    assert_eq!((&frozen["status"], &frozen["reason"]), (&json!("True"), &json!("Paused")));
 }
 
 /// The failing revision alone runs: its rollout had completed before it failed.

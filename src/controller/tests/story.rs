@@ -54,6 +54,7 @@ async fn a_roll_back_takes_few_writes() {
             {"op": "test", "path": "/metadata/generation", "value": 2},
             {"op": "replace", "path": "/spec/template", "value": template},
             {"op": "add", "path": "/metadata/annotations/backstay.dev~1incident", "value": rig.incident().metadata.name},
+            {"op": "add", "path": "/metadata/annotations/backstay.dev~1action", "value": "RollBack"},
         ])
     );
     assert_eq!(

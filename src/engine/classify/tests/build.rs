@@ -85,6 +85,7 @@ fn workload() -> WorkloadFacts {
         owned_by: None,
         opted_out: false,
         incident_mark: None,
+        action_mark: None,
         paused_for: None,
         resume_asked: None,
     }

@@ -1,0 +1,59 @@
+//! What was tried on a template already, or a person has the last word on, is not tried again.
+
+use jiff::Timestamp;
+
+use super::decision::Refusal;
+use super::freeze;
+use super::guard::{Case, kind, no};
+use super::judge;
+use super::memory::{Intent, OpenIncident};
+use super::words::{ActionKind, RefusalReason};
+
+/// At most one action on one template of one workload, whoever shipped it again.
+pub fn refuses(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let hash = &case.rollout.newest.hash;
+    let m = &case.s.memory;
+    let closed = m.actions.iter().find(|a| &a.from == hash && changes_template(a.kind)).map(|a| &a.incident);
+    let acted = |i: &&OpenIncident| {
+        &i.failing.hash == hash && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| changes_template(t.kind))
+    };
+    if let Some(refusal) = put_back_in_vain(case).or_else(|| overruled(case)) {
+        return Some(refusal);
+    }
+    let incident = closed.or_else(|| m.open.iter().find(acted).map(|i| &i.name))?;
+    let because = format!("Backstay already acted on this template in incident {incident}, and it was shipped again");
+    Some(no(RefusalReason::AlreadyTried, &because))
+}
+
+/// A person resumed this very template although there was enough evidence against it, and their word still stands on the
+/// Deployment. The incident that it names may be closed by now.
+fn overruled(case: &Case) -> Option<Refusal> {
+    let w = &case.s.workload;
+    let asked = w.resume_asked.as_ref().filter(|name| judge::is_about(name, w, &case.rollout.newest.hash))?;
+    let because = format!("a person resumed this template in incident {asked} (backstay.dev/resume)");
+    Some(no(RefusalReason::AlreadyTried, &because))
+}
+
+/// A freeze that was begun, and of which the Deployment bears no mark: it was not carried out, or another writer
+/// replaced the whole object.
+pub fn begun_before<'a>(case: &Case<'a>) -> Option<&'a Intent> {
+    case.incident.and_then(|i| i.intent.as_ref()).filter(|i| i.kind == ActionKind::Freeze)
+}
+
+fn put_back_in_vain(case: &Case) -> Option<Refusal> {
+    let before = begun_before(case).filter(|i| freeze::next_attempt(case.s, i) > freeze::MAX_ATTEMPTS)?;
+    (kind(case) == ActionKind::Freeze).then(|| no(RefusalReason::AlreadyTried, &in_vain(before)))
+}
+
+/// Why a freeze is given up on.
+pub fn in_vain(intent: &Intent) -> String {
+    format!(
+        "the template of {} was to be put back {} times, and other writers were quicker each time",
+        intent.target.name, intent.attempt
+    )
+}
+
+/// What counts as an action on a template; pauses and what ends them do not.
+pub fn changes_template(kind: ActionKind) -> bool {
+    matches!(kind, ActionKind::RollBack | ActionKind::Freeze)
+}
