@@ -6,6 +6,7 @@ pub mod case;
 pub mod expect;
 pub mod helm;
 mod kubeconfig;
+pub mod process;
 mod refuse;
 pub mod registry;
 pub mod wait;
