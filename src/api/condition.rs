@@ -2,10 +2,16 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
+
+use super::selector;
 
 /// The longest message a condition carries here, in bytes.
 const MAX_MESSAGE: usize = 1024;
+/// The longest type and reason that Kubernetes' own definitions allow.
+const MAX_TYPE: usize = 316;
+const MAX_REASON: usize = 1024;
 
 /// What a condition should say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,9 +62,14 @@ pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
     find(conditions, kind).is_some_and(|c| c.status == "True")
 }
 
-/// The schema of a list of conditions: a map by type, so that several writers can own one each.
+/// The schema of a list of conditions: a map by type, so that several writers can own one each. The bounds are those
+/// that Kubernetes' own kinds leave to validation.
 pub fn schema(generator: &mut SchemaGenerator) -> Schema {
-    let items = generator.subschema_for::<Condition>();
+    let mut items = Condition::json_schema(generator).to_value();
+    selector::narrow(&mut items, "/properties/message", &json!({"maxLength": MAX_MESSAGE}));
+    selector::narrow(&mut items, "/properties/reason", &json!({"maxLength": MAX_REASON}));
+    selector::narrow(&mut items, "/properties/type", &json!({"maxLength": MAX_TYPE}));
+    selector::narrow(&mut items, "/properties/status", &json!({"enum": ["True", "False", "Unknown"]}));
     json_schema!({
         "type": "array",
         "items": items,

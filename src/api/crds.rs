@@ -47,6 +47,7 @@ fn plain_integers(schema: &mut JSONSchemaProps) {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSONSchemaPropsOrBool;
     use kube::ResourceExt;
 
     use super::*;
@@ -58,6 +59,47 @@ mod tests {
             let file = std::fs::read_to_string(&path).unwrap_or_default();
             assert_eq!(file, yaml(&crd).unwrap(), "{} differs from its type: run `make generate`", crd.name_any());
         }
+    }
+
+    /// Every part of the definitions by its path.
+    fn parts() -> Vec<(String, JSONSchemaProps)> {
+        fn collect(path: &str, schema: &JSONSchemaProps, all: &mut Vec<(String, JSONSchemaProps)>) {
+            all.push((path.to_owned(), schema.clone()));
+            for (name, property) in schema.properties.iter().flatten() {
+                collect(&format!("{path}.{name}"), property, all);
+            }
+            if let Some(JSONSchemaPropsOrArray::Schema(items)) = &schema.items {
+                collect(&format!("{path}[]"), items, all);
+            }
+            if let Some(JSONSchemaPropsOrBool::Schema(values)) = &schema.additional_properties {
+                collect(&format!("{path}{{}}"), values, all);
+            }
+        }
+        let mut all = Vec::new();
+        for crd in super::all() {
+            let schema = crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema.as_ref().unwrap();
+            collect(&crd.spec.names.kind, schema, &mut all);
+        }
+        all
+    }
+
+    #[test]
+    fn every_field_says_what_it_is() {
+        let fields = parts().into_iter().filter(|(path, _)| path.contains('.') && !path.ends_with(['}', ']']));
+        let silent = fields.filter(|(_, schema)| schema.description.as_ref().is_none_or(|text| text.len() < 8));
+        assert_eq!(silent.map(|(path, _)| path).collect::<Vec<_>>(), [""; 0], "kubectl explain has nothing to say");
+    }
+
+    #[test]
+    fn every_list_map_and_text_has_a_maximum() {
+        let boundless = |schema: &JSONSchemaProps| match schema.type_.as_deref() {
+            Some("array") => schema.max_items.is_none(),
+            Some("string") => schema.max_length.is_none() && schema.enum_.is_none() && schema.format.is_none(),
+            Some("object") => schema.additional_properties.is_some() && schema.max_properties.is_none(),
+            _ => false,
+        };
+        let boundless = parts().into_iter().filter(|(_, schema)| boundless(schema)).map(|(path, _)| path);
+        assert_eq!(boundless.collect::<Vec<_>>(), [""; 0]);
     }
 
     #[test]

@@ -35,10 +35,12 @@ use crate::engine::words::State;
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadHealthSpec {
     /// UID of the Deployment; a namesake that came later starts with an empty ledger.
-    #[schemars(length(max = 64))]
+    #[schemars(length(min = 1, max = 64))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("the memory of one workload never becomes another's"))]
     pub workload_uid: String,
 }
 
+/// What Backstay sees of the workload and remembers of it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadHealthStatus {
@@ -60,9 +62,11 @@ pub struct WorkloadHealthStatus {
     pub baseline: Option<RevisionRef>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current: Option<CurrentRevision>,
+    /// What was seen of its revisions, those that are gone included as long as they matter.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub ledger: Vec<LedgerEntry>,
+    /// What Backstay did to it, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub actions: Vec<ActionRecord>,

@@ -65,10 +65,13 @@ pub struct IncidentSpec {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadRef {
+    /// `Deployment`, or `Storm` for the parent incident of a storm.
     #[schemars(length(min = 1, max = 63))]
     pub kind: String,
+    /// Its name, in the incident's namespace.
     #[schemars(length(min = 1, max = 253))]
     pub name: String,
+    /// Its UID, by which a namesake that came later is told apart.
     #[schemars(length(max = 64))]
     pub uid: String,
 }
@@ -77,6 +80,7 @@ pub struct WorkloadRef {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Opened {
+    /// When it was opened.
     pub at: Timestamp,
     /// The policy that governed the workload, as `KIND/NAME`.
     #[schemars(length(max = 300))]
@@ -112,11 +116,13 @@ pub struct Opened {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LogExcerpt {
+    /// Name of the pod.
     #[schemars(length(max = 253))]
     pub pod: String,
     /// UID of the pod.
     #[schemars(length(max = 64))]
     pub uid: String,
+    /// Name of the container.
     #[schemars(length(max = 63))]
     pub container: String,
     /// The run that wrote it was over.
@@ -134,6 +140,7 @@ pub struct LogExcerpt {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Acknowledgement {
+    /// Who looks after it.
     #[schemars(length(min = 1, max = 253))]
     pub by: String,
 }
@@ -142,6 +149,7 @@ pub struct Acknowledgement {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IncidentStatus {
+    /// The generation that this status is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
     /// How far it has come; absent once it is over.
@@ -150,6 +158,7 @@ pub struct IncidentStatus {
     /// How it ended; absent while it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<Outcome>,
+    /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
     /// Class and cause of the leading finding, as `CLASS/CAUSE`.
@@ -169,6 +178,7 @@ pub struct IncidentStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub why: Option<String>,
+    /// The evidence as it was seen last.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub findings: Vec<Finding>,
@@ -189,6 +199,7 @@ pub struct IncidentStatus {
     /// From then on the baseline's template is the owner's own doing, and ends the freeze.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template_returned_at: Option<Timestamp>,
+    /// What was done, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
     pub actions: Vec<ActionRecord>,
@@ -209,10 +220,12 @@ pub struct IncidentStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineEntry {
+    /// When it happened.
     pub at: Timestamp,
     /// A word that can be searched for, such as `RolledBack`.
     #[schemars(length(max = 63))]
     pub what: String,
+    /// What happened, in a sentence.
     #[schemars(length(max = 512))]
     pub text: String,
 }

@@ -6,6 +6,7 @@ pub mod health;
 pub mod incident;
 pub mod nodes;
 pub mod policy;
+pub mod rules;
 pub mod schema;
 pub mod selector;
 

@@ -5,8 +5,9 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::selector;
+use super::{rules, selector};
 use crate::engine::policy::{Guards, Impact, LogAccess, Mode, Rollout, Rule};
+use crate::engine::words::Sureness;
 
 /// Watches the Deployments of its namespace that match the selector, and brings a bad rollout of theirs back to the
 /// last revision that was seen healthy. Everything but the selector has a default.
@@ -21,9 +22,13 @@ use crate::engine::policy::{Guards, Impact, LogAccess, Mode, Rollout, Rule};
     namespaced,
     status = "PolicyStatus",
     derive = "PartialEq",
-    validation = Rule::new(UNIQUE_RULE).message(UNIQUE_MESSAGE),
-    validation = Rule::new(RESERVED_RULE).message(RESERVED_MESSAGE),
-    validation = Rule::new(PATTERNS_RULE).message(PATTERNS_MESSAGE),
+    validation = Rule::new(rules::UNIQUE).message(rules::UNIQUE_MESSAGE),
+    validation = Rule::new(rules::RESERVED).message(rules::RESERVED_MESSAGE),
+    validation = Rule::new(rules::PATTERNS).message(rules::PATTERNS_MESSAGE),
+    validation = Rule::new(rules::strangers()).message(rules::STRANGERS_MESSAGE),
+    validation = Rule::new(rules::threshold("exits", Sureness::Counted)).message(rules::EXITS_MESSAGE),
+    validation = Rule::new(rules::threshold("attempts", Sureness::Repeated)).message(rules::ATTEMPTS_MESSAGE),
+    validation = Rule::new(rules::threshold("flaps", Sureness::Flapping)).message(rules::FLAPS_MESSAGE),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -37,6 +42,7 @@ pub struct IncidentPolicySpec {
     #[schemars(schema_with = "super::selector::schema")]
     #[x_kube(validation = Rule::new(selector::ANY_RULE).message(selector::ANY_MESSAGE))]
     #[x_kube(validation = Rule::new(selector::VALUES_RULE).message(selector::VALUES_MESSAGE))]
+    #[x_kube(validation = Rule::new(selector::keys_rule()).message(selector::KEYS_MESSAGE))]
     pub selector: LabelSelector,
     #[serde(flatten)]
     pub terms: Terms,
@@ -54,9 +60,13 @@ pub struct IncidentPolicySpec {
     category = "backstay",
     status = "PolicyStatus",
     derive = "PartialEq",
-    validation = Rule::new(UNIQUE_RULE).message(UNIQUE_MESSAGE),
-    validation = Rule::new(RESERVED_RULE).message(RESERVED_MESSAGE),
-    validation = Rule::new(PATTERNS_RULE).message(PATTERNS_MESSAGE),
+    validation = Rule::new(rules::UNIQUE).message(rules::UNIQUE_MESSAGE),
+    validation = Rule::new(rules::RESERVED).message(rules::RESERVED_MESSAGE),
+    validation = Rule::new(rules::PATTERNS).message(rules::PATTERNS_MESSAGE),
+    validation = Rule::new(rules::strangers()).message(rules::STRANGERS_MESSAGE),
+    validation = Rule::new(rules::threshold("exits", Sureness::Counted)).message(rules::EXITS_MESSAGE),
+    validation = Rule::new(rules::threshold("attempts", Sureness::Repeated)).message(rules::ATTEMPTS_MESSAGE),
+    validation = Rule::new(rules::threshold("flaps", Sureness::Flapping)).message(rules::FLAPS_MESSAGE),
     printcolumn(name = "Mode", type_ = "string", json_path = ".spec.mode"),
     printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
@@ -71,26 +81,17 @@ pub struct ClusterIncidentPolicySpec {
     #[schemars(schema_with = "super::selector::schema")]
     #[x_kube(validation = Rule::new(selector::ANY_RULE).message(selector::ANY_MESSAGE))]
     #[x_kube(validation = Rule::new(selector::VALUES_RULE).message(selector::VALUES_MESSAGE))]
+    #[x_kube(validation = Rule::new(selector::keys_rule()).message(selector::KEYS_MESSAGE))]
     pub namespace_selector: LabelSelector,
     /// Which Deployments of those namespaces; an empty selector is refused.
     #[schemars(schema_with = "super::selector::schema")]
     #[x_kube(validation = Rule::new(selector::ANY_RULE).message(selector::ANY_MESSAGE))]
     #[x_kube(validation = Rule::new(selector::VALUES_RULE).message(selector::VALUES_MESSAGE))]
+    #[x_kube(validation = Rule::new(selector::keys_rule()).message(selector::KEYS_MESSAGE))]
     pub selector: LabelSelector,
     #[serde(flatten)]
     pub terms: Terms,
 }
-
-const UNIQUE_RULE: &str =
-    "!has(self.spec.rules) || self.spec.rules.all(a, self.spec.rules.exists_one(b, a.name == b.name))";
-const UNIQUE_MESSAGE: &str = "every rule needs a name of its own";
-const RESERVED_RULE: &str = "!has(self.spec.rules) || !self.spec.rules.exists(r, r.name.startsWith('builtin-'))";
-const RESERVED_MESSAGE: &str = "rule names that begin with builtin- are those of the built-in table";
-
-// To match anything the pattern has to be one; the API server's own matcher knows what Backstay's does.
-const PATTERNS_RULE: &str = "!has(self.spec.rules) || self.spec.rules.all(r, !has(r.match) || !has(r.match.logs) || \
-     r.match.logs.all(p, ''.matches(p) in [true, false]))";
-const PATTERNS_MESSAGE: &str = "match.logs holds regular expressions without look-around";
 
 /// What both kinds of policy say apart from whom they select.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -48,13 +48,30 @@ pub fn check(node: &Node, schema: &JSONSchemaProps, path: &str, wrong: &mut Vec<
         Content::Scalar(value) => scalar(value, schema, &mut say),
         Content::List(items) => {
             length(items.len(), schema.min_items, schema.max_items, "items", &mut say);
+            if schema.x_kubernetes_list_type.as_deref() == Some("set") {
+                twice(items, path, wrong);
+            }
             if let Some(JSONSchemaPropsOrArray::Schema(schema)) = &schema.items {
                 for (at, item) in items.iter().enumerate() {
                     check(item, schema, &format!("{path}[{at}]"), wrong);
                 }
             }
         }
-        Content::Map(entries) => map(node.at, entries, schema, path, wrong),
+        Content::Map(entries) => {
+            length(entries.len(), schema.min_properties, schema.max_properties, "fields", &mut say);
+            map(node.at, entries, schema, path, wrong);
+        }
+    }
+}
+
+/// A list that is a set holds nothing twice.
+fn twice(items: &[Node], path: &str, wrong: &mut Vec<Wrong>) {
+    for (at, item) in items.iter().enumerate() {
+        let same = |earlier: &Node| earlier.to_json() == item.to_json();
+        if items.iter().take(at).any(same) {
+            let because = "stands in the list already".to_owned();
+            wrong.push(Wrong { at: item.at, path: format!("{path}[{at}]"), because });
+        }
     }
 }
 

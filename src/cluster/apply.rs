@@ -38,6 +38,8 @@ pub enum Applied {
     Already { generation: i64 },
     /// The workload has moved on since it was judged; nothing was written.
     Overtaken(String),
+    /// A part was written, and the rest is left to whoever leads then.
+    LeftOff,
 }
 
 #[derive(Debug, Error)]
@@ -180,13 +182,14 @@ pub async fn pause(
     write(client, target, &patch, (incident, &fresh.live), &Brings::Pause).await
 }
 
-/// The next step of a freeze.
+/// The next step of a freeze. Before a second write `may_go_on` is asked, since the first may have taken its time.
 pub async fn freeze(
     client: &Client,
     target: Target<'_>,
     intent: &Intent,
     incident: &str,
     (step, stop, fresh): (Step, &[RevisionRef], Fresh),
+    may_go_on: impl Fn() -> bool,
 ) -> Result<Applied, Error> {
     match step {
         Step::PutBack => roll_back(client, target, intent, incident, fresh).await,
@@ -194,6 +197,9 @@ pub async fn freeze(
             let applied = pause(client, target, intent, incident, fresh).await?;
             if let Applied::Overtaken(_) = applied {
                 return Ok(applied);
+            }
+            if !may_go_on() {
+                return Ok(Applied::LeftOff);
             }
             scale_to_zero(client, target, stop).await?;
             Ok(applied)

@@ -20,7 +20,7 @@ use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
 use crate::config::Mode;
 use crate::engine::builtin;
 use crate::engine::facts::Name;
-use crate::engine::policy::Policy;
+use crate::engine::policy::{Impact, Policy};
 
 /// Policies ready for use, compiled once per generation.
 #[derive(Debug)]
@@ -175,7 +175,7 @@ pub fn compile(reference: String, generation: Option<i64>, terms: &Terms, limit:
         rules,
         guards: terms.guards.clone(),
         logs: terms.logs,
-        impact: terms.impact.clone(),
+        impact: terms.impact.as_ref().and_then(Impact::said),
     }
 }
 

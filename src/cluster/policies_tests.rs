@@ -112,6 +112,20 @@ fn what_a_policy_leaves_open_has_a_default_and_the_table_follows_its_rules() {
     assert_eq!((policy.mode, &policy.guards), (policy::Mode::Enforce, &policy::Guards::default()));
 }
 
+/// An incident would not take it, and would not be written.
+#[rstest]
+#[case("impact: {}", None)]
+#[case("impact: {businessService: ''}", None)]
+#[case("impact: {businessService: ' '}", None)]
+#[case("impact: {tier: 1, businessService: ' checkout'}", Some((Some(1), None)))]
+#[case("impact: {businessService: checkout}", Some((None, Some("checkout"))))]
+fn an_impact_that_says_nothing_is_left_out(#[case] terms: &str, #[case] said: Option<(Option<u8>, Option<&str>)>) {
+    let policies = policies(&[of_shop("mine", EARLY) + &spec(WEB, terms)], &[], Mode::Enforce);
+    let labels = Labels::from([("app".to_owned(), "web".to_owned())]);
+    let impact = policies.choose("shop", &labels).unwrap().policy.impact.clone();
+    assert_eq!(impact.as_ref().map(|i| (i.tier, i.business_service.as_deref())), said);
+}
+
 #[rstest]
 #[case(Mode::Enforce, "Enforce", policy::Mode::Enforce)]
 #[case(Mode::Enforce, "Observe", policy::Mode::Observe)]

@@ -200,11 +200,24 @@ where
 /// One line per spell of failures; the metric counts them all.
 fn report(watch: &Watch, error: &watcher::Error) {
     let resource = watch.resource.as_str();
-    if watch.failed() {
+    if watch.failed(is_denied(error)) {
         tracing::warn!(resource, error = %chain(error), "watching failed, trying again");
     } else {
         tracing::debug!(resource, error = %chain(error), "watching failed again");
     }
+}
+
+/// The API server does not serve the kind, or not to us. Both can change, and until then there is nothing to wait for.
+fn is_denied(error: &watcher::Error) -> bool {
+    let code = match error {
+        watcher::Error::InitialListFailed(source) | watcher::Error::WatchStartFailed(source) => match source {
+            kube::Error::Api(status) => status.code,
+            _ => 0,
+        },
+        watcher::Error::WatchError(status) => status.code,
+        _ => 0,
+    };
+    matches!(code, 403 | 404)
 }
 
 #[cfg(test)]

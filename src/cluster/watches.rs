@@ -34,6 +34,8 @@ pub struct Watch {
     opened_before: AtomicU64,
     heard: AtomicU64,
     ready: AtomicBool,
+    /// The API server said that there is nothing to list, or not for us.
+    denied: AtomicBool,
     errors: AtomicU64,
     failing: AtomicBool,
 }
@@ -46,6 +48,8 @@ pub struct WatchAge {
     pub seconds: u64,
     /// All of them have listed once.
     pub ready: bool,
+    /// All of them have listed once, or were told that there is nothing to list for them.
+    pub answered: bool,
     /// Errors since the start.
     pub errors: u64,
 }
@@ -61,6 +65,7 @@ impl Watches {
             opened_before: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             ready: AtomicBool::new(false),
+            denied: AtomicBool::new(false),
             errors: AtomicU64::new(0),
             failing: AtomicBool::new(false),
         });
@@ -77,6 +82,7 @@ impl Watches {
                 Some(known) => {
                     known.seconds = known.seconds.max(age.seconds);
                     known.ready &= age.ready;
+                    known.answered &= age.answered;
                     known.errors = known.errors.saturating_add(age.errors);
                 }
                 None => ages.push(age),
@@ -102,11 +108,13 @@ impl Watches {
 
 impl Watch {
     pub fn age(&self) -> WatchAge {
+        let ready = self.ready.load(Ordering::Acquire);
         let alive = self.opened.load(Ordering::Relaxed).max(self.heard.load(Ordering::Relaxed)).saturating_sub(1);
         WatchAge {
             resource: self.resource.clone(),
             seconds: self.elapsed().saturating_sub(alive) / 1000,
-            ready: self.ready.load(Ordering::Acquire),
+            ready,
+            answered: ready || self.denied.load(Ordering::Acquire),
             errors: self.errors.load(Ordering::Relaxed),
         }
     }
@@ -118,14 +126,15 @@ impl Watch {
     }
 
     /// A listing was completed and is in the stores.
-    pub(super) fn listed(&self) {
+    pub(crate) fn listed(&self) {
         self.heard();
         self.ready.store(true, Ordering::Release);
     }
 
-    /// Something failed; an answer that opened the watch only to deliver an error was no proof of life. Returns
-    /// whether this is the first failure since something succeeded.
-    pub(super) fn failed(&self) -> bool {
+    /// Something failed; an answer that opened the watch only to deliver an error was no proof of life. `denied`: the API
+    /// server does not serve the kind, or not to us. Returns whether this is the first failure since something succeeded.
+    pub(crate) fn failed(&self, denied: bool) -> bool {
+        self.denied.fetch_or(denied, Ordering::Release);
         self.opened.store(self.opened_before.load(Ordering::Relaxed), Ordering::Relaxed);
         self.errors.fetch_add(1, Ordering::Relaxed);
         !self.failing.swap(true, Ordering::Relaxed)

@@ -15,7 +15,6 @@ use crate::cluster::store::WorkloadKey;
 use crate::engine::decision::{Action, Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
 use crate::engine::freeze::{self, Step};
-use crate::engine::lifecycle;
 use crate::engine::memory::{ActionRecord, Intent};
 use crate::engine::words::ActionKind;
 use crate::metrics::{ActionResult, ErrorCategory};
@@ -174,8 +173,8 @@ async fn carry_out(
     let target = work.target();
     match (intent.kind, step) {
         (ActionKind::Freeze, Some(step)) => {
-            let stop = freeze::to_stop(work.s, intent);
-            apply::freeze(&ctx.client, target, intent, incident, (step, &stop, fresh)).await
+            let (stop, leads) = (freeze::to_stop(work.s, intent), || leads(ctx, intent.kind));
+            apply::freeze(&ctx.client, target, intent, incident, (step, &stop, fresh), leads).await
         }
         (ActionKind::Pause, _) => apply::pause(&ctx.client, target, intent, incident, fresh).await,
         _ => apply::roll_back(&ctx.client, target, intent, incident, fresh).await,
@@ -209,39 +208,7 @@ fn settle(
             ctx.metrics.acted(kind, ActionResult::Stale);
             Outcome::Overtaken
         }
-    }
-}
-
-/// Actions that the objects show were carried out and that the incident does not tell of, in their order: the process
-/// that wrote them ended, or lost the answer, before it could.
-pub fn unrecorded(work: &Work<'_>, incident: &Incident) -> Vec<ActionRecord> {
-    let (Some(intent), Some(name)) = (incident.intent(), incident.metadata.name.as_deref()) else { return Vec::new() };
-    let action = |kind| ActionRecord {
-        at: work.now,
-        kind,
-        from: intent.failing.hash.clone(),
-        to: intent.target.hash.clone(),
-        incident: name.into(),
-    };
-    let put_back = freeze::is_put_back(work.s, intent, name).then(|| action(ActionKind::RollBack));
-    let put_back = put_back.filter(|action| !record::tells_of(incident, action));
-    let whole = is_done_untold(work, incident, (intent.kind, name)).then(|| action(intent.kind));
-    put_back.into_iter().chain(whole).collect()
-}
-
-/// What was intended is in force, and neither the incident tells of it nor is it about to be done once more.
-fn is_done_untold(work: &Work<'_>, incident: &Incident, (kind, name): (ActionKind, &str)) -> bool {
-    let told = incident.status.as_ref().is_some_and(|s| s.actions.iter().any(|a| a.kind == kind));
-    if told || record::intent(work.decision).is_some() {
-        return false;
-    }
-    let w = &work.s.workload;
-    match kind {
-        ActionKind::RollBack => {
-            work.s.memory.open.iter().any(|open| &*open.name == name && lifecycle::acted(work.s, open))
-        }
-        ActionKind::Freeze | ActionKind::Pause => w.paused && w.paused_for.as_deref() == Some(name),
-        ActionKind::Resume => false,
+        Applied::LeftOff => Outcome::Overtaken,
     }
 }
 

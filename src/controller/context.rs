@@ -56,13 +56,20 @@ pub struct Context {
 
 /// Cluster policies may be missing without harm to namespaced ones, and events are but hints: their watches may fail
 /// alone.
-const OPTIONAL: [&str; 2] = ["clusterincidentpolicies", "events"];
+const OPTIONAL: [&str; 2] = [CLUSTER_POLICIES, "events"];
+const CLUSTER_POLICIES: &str = "clusterincidentpolicies";
 
 impl Context {
     /// Kinds that have not been listed yet and without which nothing can be decided.
     pub fn missing(&self) -> Vec<String> {
         let needed = self.watches.ages().into_iter().filter(|a| !OPTIONAL.contains(&a.resource.as_str()));
         needed.filter(|a| !a.ready).map(|a| a.resource).collect()
+    }
+
+    /// Policies for the whole cluster have neither been listed nor refused to us yet. The storm brake counts governed
+    /// workloads only, so they are worth waiting for.
+    pub fn awaits_cluster_policies(&self) -> bool {
+        self.watches.ages().iter().any(|age| age.resource == CLUSTER_POLICIES && !age.answered)
     }
 
     /// Seconds since the slowest of the needed watches proved to be alive.

@@ -14,6 +14,7 @@ pub mod policy_status;
 pub mod record;
 pub mod run;
 mod scene;
+mod sight;
 pub mod storm;
 pub mod story;
 pub mod tracker;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{Notify, mpsc, watch};
+use tokio::time::Instant;
 
 use super::context::Context;
 use super::fleet::Fleet;
@@ -13,7 +14,7 @@ use super::inquiry::Inquiries;
 use super::listener::Listener;
 use super::parts::{Ended, Parts, ended};
 use super::tracker::Tracker;
-use super::{chores, looks, own_streams, workload};
+use super::{chores, looks, own_streams, sight};
 use crate::cluster::chain::chain;
 use crate::cluster::client::{self, ClientError};
 use crate::cluster::events::Events;
@@ -161,16 +162,25 @@ fn start(
     Ok((ctx, woken, parts))
 }
 
-/// Nothing is decided before everything that is needed has been listed once.
-async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch::Receiver<bool>) {
-    let mut told = false;
+/// How long cluster policies are waited for. Without an answer by then those of namespaces are served all the same.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// Nothing is decided before everything that is needed has been listed once, and, if there is an answer at all, the
+/// policies for the whole cluster too: who leads next surveys the workloads that policies govern.
+pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch::Receiver<bool>) {
+    let (mut told, mut since) = (false, None);
     while !*shutdown.borrow() {
         let missing = ctx.missing();
         if missing.is_empty() {
-            break;
+            let since = since.get_or_insert_with(Instant::now);
+            if !ctx.awaits_cluster_policies() || since.elapsed() >= LONGEST_WAIT {
+                break;
+            }
+            gate.close("not listed yet: clusterincidentpolicies");
+        } else {
+            gate.close(format!("not listed yet: {}", missing.join(", ")));
         }
-        gate.close(format!("not listed yet: {}", missing.join(", ")));
-        if !told {
+        if !told && !missing.is_empty() {
             tracing::info!(missing = missing.join(", "), "waiting for the first lists");
             told = true;
         }
@@ -191,7 +201,7 @@ async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadership>) {
         if leads && !led {
             super::storm::adopt(ctx);
             let keys = ctx.stores.keys();
-            keys.iter().for_each(|key| workload::survey(ctx, key));
+            keys.iter().for_each(|key| sight::survey(ctx, key));
             tracing::info!(workloads = keys.len(), "leading");
             ctx.set_surveyed(true);
             keys.into_iter().for_each(|key| drop(ctx.wake.send(key)));

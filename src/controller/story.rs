@@ -1,6 +1,6 @@
 //! Bringing an incident's record up to date after a look, and telling it: what was written is published once.
 
-use super::act::{self, Outcome, Work};
+use super::act::{Outcome, Work};
 use super::context::{Context, deployment_reference, incident_reference};
 use super::{record, scene, write};
 use crate::api::Incident;
@@ -8,6 +8,8 @@ use crate::cluster::apply::{self, Error};
 use crate::cluster::events::About;
 use crate::engine::decision::{self, IncidentStep, Progress};
 use crate::engine::facts::Name;
+use crate::engine::freeze;
+use crate::engine::lifecycle;
 use crate::engine::memory::ActionRecord;
 use crate::engine::words::ActionKind;
 use crate::metrics::IncidentOutcome;
@@ -33,6 +35,39 @@ pub async fn record_incident(
     }
 }
 
+/// Actions that the objects show were carried out and that the incident does not tell of, in their order: the process
+/// that wrote them ended, or lost the answer, before it could.
+fn unrecorded(work: &Work<'_>, incident: &Incident) -> Vec<ActionRecord> {
+    let (Some(intent), Some(name)) = (incident.intent(), incident.metadata.name.as_deref()) else { return Vec::new() };
+    let action = |kind| ActionRecord {
+        at: work.now,
+        kind,
+        from: intent.failing.hash.clone(),
+        to: intent.target.hash.clone(),
+        incident: name.into(),
+    };
+    let put_back = freeze::is_put_back(work.s, intent, name).then(|| action(ActionKind::RollBack));
+    let put_back = put_back.filter(|action| !record::tells_of(incident, action));
+    let whole = is_done_untold(work, incident, (intent.kind, name)).then(|| action(intent.kind));
+    put_back.into_iter().chain(whole).collect()
+}
+
+/// What was intended is in force, and neither the incident tells of it nor is it about to be done once more.
+fn is_done_untold(work: &Work<'_>, incident: &Incident, (kind, name): (ActionKind, &str)) -> bool {
+    let told = incident.status.as_ref().is_some_and(|s| s.actions.iter().any(|a| a.kind == kind));
+    if told || record::intent(work.decision).is_some() {
+        return false;
+    }
+    let w = &work.s.workload;
+    match kind {
+        ActionKind::RollBack => {
+            work.s.memory.open.iter().any(|open| &*open.name == name && lifecycle::acted(work.s, open))
+        }
+        ActionKind::Freeze | ActionKind::Pause => w.paused && w.paused_for.as_deref() == Some(name),
+        ActionKind::Resume => false,
+    }
+}
+
 async fn update(
     ctx: &Context,
     work: &Work<'_>,
@@ -40,7 +75,7 @@ async fn update(
     outcome: &Outcome,
     incident: &Incident,
 ) -> Result<(), Error> {
-    let mut done = act::unrecorded(work, incident);
+    let mut done = unrecorded(work, incident);
     // What another process did is told in the words it was decided with.
     let why = if done.is_empty() { &work.decision.why } else { &incident.spec.opened.why };
     if let Outcome::Acted(action) = outcome {
@@ -139,7 +174,7 @@ async fn close(
     because: &str,
 ) -> Result<(), Error> {
     let Some(incident) = ctx.own.incidents.get(&work.s.workload.namespace, name) else { return Ok(()) };
-    let unrecorded = act::unrecorded(work, &incident);
+    let unrecorded = unrecorded(work, &incident);
     let status = record::close(&incident, (outcome, because), &unrecorded, work.now);
     let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
     if !is_told(&written) {

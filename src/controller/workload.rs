@@ -1,6 +1,5 @@
 //! One look at one workload: gather → decide → apply → record.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,19 +9,15 @@ use super::context::Context;
 use super::fleet::Report;
 use super::health::{self, Due};
 use super::tracker::Said;
-use super::{inquiry, storm, story, write};
+use super::{inquiry, sight, storm, story, write};
 use crate::cluster::apply::Error;
 use crate::cluster::gather::{self, Seen};
-use crate::cluster::policies;
 use crate::cluster::store::WorkloadKey;
-use crate::config::Mode;
 use crate::engine::decide::decide;
 use crate::engine::decision::{Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
 use crate::engine::listen;
-use crate::engine::memory::Memory;
 use crate::engine::moment::earliest;
-use crate::engine::policy::{LogAccess, Policy};
 use crate::engine::words::{Class, Fault, State};
 use crate::telemetry::traces::{Ending, Look, Subject};
 
@@ -38,7 +33,7 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     let now = Timestamp::now();
     let trace = ctx.traces.look();
     ctx.metrics.reconciled();
-    let Some(s) = trace.step("gather", || gather(ctx, key, now)) else { return Ok(None) };
+    let Some(s) = trace.step("gather", || sight::gather(ctx, key, now)) else { return Ok(None) };
     if !ctx.tracker.is_caught_up(key, &s.workload) {
         // The watch will bring our own write; judging an older sight would mean judging it twice.
         return Ok(None);
@@ -74,7 +69,14 @@ async fn follow(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Times
         // It is done. What was still being read is put down with it.
         ctx.listener.quiet(work.key, LAST_WORDS).await;
     }
+    // Calls may have taken their time. What is not told by then is told by whoever leads, from the objects.
+    if !ctx.standing.is_leader() {
+        return Ok((Outcome::Overtaken, None));
+    }
     story::record_incident(ctx, work, &outcome, incident).await?;
+    if !ctx.standing.is_leader() {
+        return Ok((Outcome::Overtaken, None));
+    }
     let due = record_health(ctx, work, &outcome).await?;
     Ok((outcome, due))
 }
@@ -96,64 +98,6 @@ fn send(ctx: &Context, s: &Snapshot, decision: &Decision, trace: Look) {
         let class = status.and_then(|status| status.class.as_deref()).unwrap_or_default();
         ctx.traces.ended(&subject, Ending { began, ended, class, outcome: outcome.into() });
     }
-}
-
-/// A look that only counts: how the workload does, for the storm brake, before anyone acts.
-pub fn survey(ctx: &Context, key: &WorkloadKey) {
-    let now = Timestamp::now();
-    if let Some(s) = gather(ctx, key, now) {
-        ctx.fleet.report(key, Report::of(&s, &decide(&s, now)));
-    }
-}
-
-/// The snapshot, or `None` when there is nothing to judge.
-pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapshot> {
-    let Some(family) = ctx.stores.workload(key) else {
-        ctx.fleet.forget(key);
-        ctx.tracker.forget(key);
-        ctx.inquiries.forget(key);
-        ctx.listener.forget(key);
-        return None;
-    };
-    let events = ctx.hints.of(&family, now);
-    let (workload, revisions, pods, nodes) = family;
-    let memory = gather::memory(&ctx.own, &workload, &ctx.tracker.seen(key));
-    let Some(policy) = policy_for(ctx, key, &memory) else {
-        ctx.fleet.forget(key);
-        ctx.inquiries.forget(key);
-        ctx.listener.forget(key);
-        return None;
-    };
-    let fleet = ctx.fleet.facts(key, now);
-    let surroundings = ctx.inquiries.known(key);
-    let data_age_seconds = ctx.data_age_seconds();
-    let logs = match policy.logs {
-        LogAccess::Read => ctx.listener.heard(key, &pods, || gather::logs(&ctx.own, &workload)),
-        LogAccess::Ignore => Vec::new(),
-    };
-    Some(Snapshot {
-        workload,
-        revisions,
-        pods,
-        nodes,
-        events,
-        policy,
-        memory,
-        fleet,
-        surroundings,
-        logs,
-        data_age_seconds,
-    })
-}
-
-/// The policy that governs it. Without one an open incident is still followed to its end, by looking on.
-fn policy_for(ctx: &Context, key: &WorkloadKey, memory: &Memory) -> Option<Arc<Policy>> {
-    let labels = ctx.stores.labels(key).unwrap_or_default();
-    if let Some(choice) = ctx.policies.choose(&key.namespace, &labels) {
-        return Some(choice.policy);
-    }
-    let open = !memory.open.is_empty();
-    open.then(|| Arc::new(policies::compile("none".to_owned(), None, &Default::default(), Mode::Observe)))
 }
 
 /// Decides, and once more if the decision itself brought the storm brake on or off, or if it must not stand before what

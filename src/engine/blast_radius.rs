@@ -36,8 +36,10 @@ pub struct BlastRadius {
     pub effect: Effect,
     /// How urgent that is, apart from what the rule says.
     pub severity: Severity,
+    /// How the effect was told, in a sentence.
     #[schemars(length(max = 512))]
     pub because: String,
+    /// How many replicas are asked for, ready and failing.
     pub replicas: Replicas,
     /// Services that select the workload's pods.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -79,8 +81,10 @@ pub struct Replicas {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceImpact {
+    /// Name of the Service.
     #[schemars(length(max = 63))]
     pub name: String,
+    /// How many of its endpoints are ready.
     #[schemars(range(min = 0))]
     pub ready: u32,
     /// How many there should be: endpoints that are there, ready or not, or the replicas asked for.
@@ -104,8 +108,10 @@ pub struct Kin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Dependent {
+    /// The workload that calls it.
     #[schemars(length(max = 253))]
     pub workload: String,
+    /// The dead Service that it calls.
     #[schemars(length(max = 63))]
     pub service: String,
     /// Where it is named: `env PAYMENT_URL of container web`.

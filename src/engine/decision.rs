@@ -46,8 +46,10 @@ pub struct Decision {
 pub struct Verdict {
     pub fault: Fault,
     pub confidence: Confidence,
+    /// What speaks for it, in a sentence.
     #[schemars(length(max = 512))]
     pub because: String,
+    /// Who is not at fault, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub rejected: Vec<Rejected>,
@@ -64,6 +66,7 @@ impl Verdict {
 #[serde(rename_all = "camelCase")]
 pub struct Refusal {
     pub reason: RefusalReason,
+    /// What the guard saw, in a sentence.
     #[schemars(length(max = 512))]
     pub because: String,
     /// When the guard may answer otherwise by itself; `None` when only a change or a person can help.

@@ -96,9 +96,11 @@ pub enum Detail<'a> {
 pub struct Finding {
     pub class: Class,
     pub cause: Cause,
+    /// The container that fails; absent where the pod, the revision or the workload as a whole does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 63))]
     pub container: Option<Name>,
+    /// What part that container plays in its pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub container_kind: Option<ContainerKind>,
     /// `pod-template-hash` of the revision it was seen on; empty for the workload as a whole.
@@ -107,26 +109,31 @@ pub struct Finding {
     /// The revision is the newest one.
     pub newest: bool,
     /// Up to ten of the pods that show it.
-    #[schemars(with = "Vec<String>", length(max = 10))]
+    #[schemars(with = "Vec<String>", length(max = 10), inner(length(max = 253)))]
     pub pods: Vec<Name>,
-    /// How many pods show it, and how many the revision has.
+    /// How many pods show it.
     #[schemars(range(min = 0))]
     pub failing_pods: u32,
+    /// How many pods the revision has that could show it.
     #[schemars(range(min = 0))]
     pub total_pods: u32,
-    /// The highest count over the pods, and what it had to reach.
     pub sureness: Sureness,
+    /// How often it was seen, in the pod that shows it most: exits, failed attempts or losses of readiness, as
+    /// `sureness` says.
     #[schemars(range(min = 0))]
     pub occurrences: u32,
+    /// How often it must be seen in a pod before that pod counts.
     #[schemars(range(min = 0))]
     pub needed: u32,
-    /// How many pods reached it, and how many had to.
+    /// How many pods count: those that show it often and long enough.
     #[schemars(range(min = 0))]
     pub counted_pods: u32,
+    /// How many pods must count.
     #[schemars(range(min = 0))]
     pub needed_pods: u32,
     /// The evidence suffices by the rule that governs it.
     pub sufficient: bool,
+    /// The rule that governs it; empty where none does.
     #[schemars(length(max = 63))]
     pub rule: String,
     /// The earliest sign of it.
@@ -134,11 +141,14 @@ pub struct Finding {
     pub fault: Fault,
     pub confidence: Confidence,
     pub rollback: Rollback,
+    /// What was read, and where: the clearest of it.
     #[schemars(length(max = 5))]
     pub evidence: Vec<Evidence>,
+    /// Who is not at fault, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub rejected: Vec<Rejected>,
+    /// Commands with which a person looks further.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), inner(length(max = 256)))]
     pub next_steps: Vec<String>,
@@ -148,8 +158,10 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
+    /// The object and the part of it, such as `pod/web-6d-x containerStatuses[web].lastState`.
     #[schemars(length(max = 256))]
     pub source: String,
+    /// What stood there; what looks like a secret is taken out.
     #[schemars(length(max = 1024))]
     pub text: String,
 }
@@ -159,6 +171,7 @@ pub struct Evidence {
 #[serde(rename_all = "camelCase")]
 pub struct Rejected {
     pub fault: Fault,
+    /// What speaks against it.
     #[schemars(length(max = 256))]
     pub because: String,
 }

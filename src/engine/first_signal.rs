@@ -37,9 +37,12 @@ pub struct Signal {
 #[serde(rename_all = "camelCase")]
 pub struct FirstSignal {
     pub kind: SignalKind,
+    /// When it showed.
     pub at: Timestamp,
+    /// The object that showed it, and the part of it.
     #[schemars(length(max = 256))]
     pub source: String,
+    /// What it said.
     #[schemars(length(max = 512))]
     pub text: String,
     /// From the sign until there was sufficient evidence, in seconds.

@@ -73,6 +73,23 @@ pub fn is_known(class: Class, cause: Cause) -> bool {
     table::known(class, cause).is_some()
 }
 
+/// All causes of a class of failure.
+pub fn causes(class: Class) -> impl Iterator<Item = Cause> {
+    table::ROWS.iter().filter(move |(of, _)| *of == class).map(|(_, cause)| *cause)
+}
+
+/// A symptom of this class and cause may show in a way that is counted so. What is flapping is one cause; what is
+/// counted by exits or attempts is so by class, since causes show in several ways.
+pub fn may_show(class: Class, cause: Cause, sureness: Sureness) -> bool {
+    let as_a_rule = |of: Cause| table::known(class, of).is_some_and(|about| about.sureness == sureness);
+    match sureness {
+        Sureness::Flapping => as_a_rule(cause),
+        // A program that cannot be run ends the shell that should run it.
+        Sureness::Counted if class == Class::ContainerStart => true,
+        _ => causes(class).any(as_a_rule),
+    }
+}
+
 fn fill(step: &str, marks: &[(&str, Option<&str>)]) -> Option<String> {
     let mut filled = step.to_owned();
     for (mark, value) in marks {

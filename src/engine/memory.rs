@@ -79,6 +79,7 @@ impl LedgerEntry {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ActionRecord {
+    /// When it was carried out.
     pub at: Timestamp,
     pub kind: ActionKind,
     /// Hash of the revision judged.
@@ -87,6 +88,7 @@ pub struct ActionRecord {
     /// Hash of the revision that was brought back.
     #[schemars(with = "String", length(max = 63))]
     pub to: Name,
+    /// The incident for which it was done.
     #[schemars(with = "String", length(max = 253))]
     pub incident: Name,
 }
@@ -150,10 +152,13 @@ impl Intent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RevisionRef {
+    /// Name of the ReplicaSet.
     #[schemars(with = "String", length(max = 253))]
     pub name: Name,
+    /// UID of the ReplicaSet.
     #[schemars(with = "String", length(max = 64))]
     pub uid: Name,
+    /// The ReplicaSet's `pod-template-hash`.
     #[schemars(with = "String", length(max = 63))]
     pub hash: Name,
 }
@@ -188,6 +193,7 @@ impl OpenIncident {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
+    /// `Approve` lets the action happen, `Deny` forbids it.
     pub verdict: ApprovalVerdict,
     /// Who said it, as the API server knows them.
     #[schemars(length(min = 1, max = 253))]

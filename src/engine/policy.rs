@@ -7,6 +7,11 @@ use super::facts::Name;
 use super::patterns::Patterns;
 use super::words::{Cause, Class, Severity};
 
+/// One line of text with something to see at both ends.
+const PRINTABLE: &str = r"^[^\s[:cntrl:]]([^[:cntrl:]]*[^\s[:cntrl:]])?$";
+/// `IsDNS1123Label` in apimachinery's util/validation, which names of containers are held to.
+const DNS_LABEL: &str = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
 /// The policy that governs a workload.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Policy {
@@ -74,8 +79,8 @@ pub enum OnSuspicion {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
-    /// Shown in incidents and `policy explain`.
-    #[schemars(length(min = 1, max = 63))]
+    /// Shown in incidents and `policy explain`; one line, without blanks at its ends.
+    #[schemars(length(min = 1, max = 63), regex(pattern = PRINTABLE))]
     pub name: String,
     /// Which findings the rule governs; empty matches every finding.
     #[serde(default, rename = "match")]
@@ -95,20 +100,29 @@ pub struct Rule {
 #[serde(rename_all = "camelCase", default)]
 pub struct Match {
     /// Failure classes; empty matches all.
-    #[schemars(length(max = 16))]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "set"))]
     pub failures: Vec<Class>,
-    /// Causes; empty matches all.
-    #[schemars(length(max = 64))]
+    /// Causes, each of them one that a failure of the rule has; empty matches all.
+    #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub causes: Vec<Cause>,
     /// Container names; empty matches all.
-    #[schemars(length(max = 32), inner(length(min = 1, max = 63)))]
+    #[schemars(
+        length(max = 32),
+        inner(length(min = 1, max = 63), regex(pattern = DNS_LABEL)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub containers: Vec<String>,
     /// Patterns of which one must match in a line that a failing container logged last, or in the message that it left
     /// when it ended; empty matches all. Regular expressions without look-around, matched without regard to what comes
     /// before and after. The lines are those that incidents keep, without what looks like a secret; where none were read,
     /// a rule with patterns matches nothing.
     #[serde(skip_serializing_if = "Patterns::is_empty")]
-    #[schemars(with = "Vec<String>", length(max = 8), inner(length(min = 1, max = 256)))]
+    #[schemars(
+        with = "Vec<String>",
+        length(max = 8),
+        inner(length(min = 1, max = 256)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
     pub logs: Patterns,
 }
 
@@ -222,12 +236,25 @@ pub enum UnprovenBaseline {
 /// What the workload means to the business; copied into incidents.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("minProperties" = 1))]
 pub struct Impact {
     /// 1 is the most important.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 5))]
     pub tier: Option<u8>,
+    /// What people know it as, such as `checkout`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 253))]
+    #[schemars(length(min = 1, max = 253), regex(pattern = PRINTABLE))]
     pub business_service: Option<String>,
+}
+
+impl Impact {
+    /// What it says, without what an older definition let pass and incidents would not take; `None` if nothing is left.
+    pub fn said(&self) -> Option<Self> {
+        let tells =
+            |name: &&String| !name.is_empty() && name.trim() == name.as_str() && !name.contains(char::is_control);
+        let business_service = self.business_service.as_ref().filter(tells).cloned();
+        let said = Self { tier: self.tier, business_service };
+        (said.tier.is_some() || said.business_service.is_some()).then_some(said)
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use backstay::api::{ClusterIncidentPolicy, Incident, IncidentPolicy};
+use backstay::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth};
 use jiff::Timestamp;
 use kube::Resource;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -22,6 +22,8 @@ use crate::support::case::client;
 #[case::exists_with_values(selects(json!({"operator": "Exists", "values": ["x"]})), "take none")]
 #[case::not_a_key(selects(json!({"key": "a b", "operator": "Exists"})), "key")]
 #[case::not_a_value(json!({"selector": {"matchLabels": {"app": "two words"}}}), "app")]
+#[case::not_a_key_of_a_label(json!({"selector": {"matchLabels": {"a b": "x"}}}), "a key of matchLabels is not one that a label can have")]
+#[case::too_many_labels(json!({"selector": {"matchLabels": many_labels()}}), "matchLabels")]
 #[case::unknown_mode(json!({"mode": "Enforced"}), "Enforced")]
 #[case::no_time_to_be_stable(json!({"rollout": {"stableSeconds": 0}}), "stableSeconds")]
 #[case::watched_before_it_began(json!({"rollout": {"watchSeconds": -1}}), "watchSeconds")]
@@ -30,6 +32,31 @@ use crate::support::case::client;
 #[case::unknown_failure(rule(json!({"match": {"failures": ["CrashLoopBackoff"]}})), "CrashLoopBackoff")]
 #[case::unknown_cause(rule(json!({"match": {"causes": ["Oops"]}})), "Oops")]
 #[case::nameless_container(rule(json!({"match": {"containers": [""]}})), "containers")]
+#[case::container_of_no_name(rule(json!({"match": {"containers": ["Web App!"]}})), "containers")]
+#[case::container_twice(rule(json!({"match": {"containers": ["web", "web"]}})), "containers")]
+#[case::failure_twice(rule(json!({"match": {"failures": ["OOMKilled", "OOMKilled"]}})), "failures")]
+#[case::cause_twice(rule(json!({"match": {"causes": ["Taints", "Taints"]}})), "causes")]
+#[case::pattern_twice(rule(json!({"match": {"logs": ["a", "a"]}})), "logs")]
+#[case::foreign_cause(
+    rule(json!({"match": {"failures": ["OOMKilled"], "causes": ["ContainerLimit", "Taints"]}})),
+    "no cause of the failures|match.causes holds a cause that none of match.failures has"
+)]
+#[case::exits_of_images(counted("ImagePullBackOff", "exits"), "threshold.exits counts for none of the failures")]
+#[case::attempts_of_crashes(
+    counted("CrashLoopBackOff", "attempts"),
+    "threshold.attempts counts for none of the failures"
+)]
+#[case::flaps_of_crashes(counted("CrashLoopBackOff", "flaps"), "threshold.flaps counts for none of the failures")]
+#[case::flaps_of_another_cause(
+    rule(json!({"match": {"failures": ["Unready"], "causes": ["ReadinessHttp"]}, "threshold": {"flaps": 3}})),
+    "threshold.flaps counts for none of the failures"
+)]
+#[case::exits_of_a_cause_alone(
+    rule(json!({"match": {"causes": ["Taints"]}, "threshold": {"exits": 3}})),
+    "threshold.exits counts for none of the failures"
+)]
+#[case::blank_rule(rule(json!({"name": " "})), "name")]
+#[case::rule_of_two_lines(rule(json!({"name": "a\nb"})), "name")]
 #[case::no_pattern(rule(json!({"match": {"logs": ["("]}})), "match.logs")]
 #[case::nameless_rule(rule(json!({"name": ""})), "name")]
 #[case::built_in_name(rule(json!({"name": "builtin-crash"})), "builtin-")]
@@ -46,16 +73,21 @@ use crate::support::case::client;
 #[case::no_window(json!({"guards": {"windowSeconds": 0}}), "windowSeconds")]
 #[case::cooldown_below_zero(json!({"guards": {"cooldownSeconds": -1}}), "cooldownSeconds")]
 #[case::unknown_approval(json!({"guards": {"approval": "Sometimes"}}), "Sometimes")]
+#[case::no_impact(json!({"impact": {}}), "impact")]
+#[case::nameless_service(json!({"impact": {"businessService": ""}}), "businessService")]
+#[case::blank_service(json!({"impact": {"businessService": " "}}), "businessService")]
 #[case::tier_of_none(json!({"impact": {"tier": 0}}), "tier")]
 #[case::a_word_for_a_number(json!({"rollout": {"stableSeconds": "30s"}}), "stableSeconds")]
 #[case::a_field_misspelt(json!({"guards": {"coolDownSeconds": 5}}), "coolDownSeconds")]
 #[tokio::test]
 async fn t31_a_policy_that_makes_no_sense_is_refused_when_it_is_applied(#[case] terms: Value, #[case] named: &str) {
+    // Where the two have words of their own, those of the API server come second.
+    let (hint, message) = named.split_once('|').unwrap_or((named, named));
     let object = policy(terms);
     let (sound, said) = linted(&object);
-    assert!(!sound && said.contains(named), "policy lint says {said:?} of {object}");
+    assert!(!sound && said.contains(hint), "policy lint says {said:?} of {object}");
     let refusal = created::<IncidentPolicy>(object).await.expect_err("refused by the API server");
-    assert!(refusal.contains(named), "{refusal}");
+    assert!(refusal.contains(message), "{refusal}");
 }
 
 #[rstest]
@@ -65,6 +97,15 @@ async fn t31_a_policy_that_makes_no_sense_is_refused_when_it_is_applied(#[case] 
 #[case::empty_selector(json!({"selector": {"matchLabels": null}}), "an empty selector would match everything")]
 #[case::same_name(json!({"rules": [{"name": "a"}, {"name": "a"}]}), "an earlier rule is called a|every rule needs a name of its own")]
 #[case::built_in_name(rule(json!({"name": "builtin-crash"})), "builtin-")]
+#[case::foreign_cause(
+    rule(json!({"match": {"failures": ["OOMKilled"], "causes": ["Taints"]}})),
+    "no cause of the failures|match.causes holds a cause that none of match.failures has"
+)]
+#[case::flaps_of_crashes(counted("CrashLoopBackOff", "flaps"), "threshold.flaps counts for none of the failures")]
+#[case::not_a_key_of_a_label(
+    json!({"namespaceSelector": {"matchLabels": {"a b": "x"}}}),
+    "a key of matchLabels is not one that a label can have"
+)]
 #[tokio::test]
 async fn t31_so_is_one_for_the_whole_cluster(#[case] terms: Value, #[case] named: &str) {
     // Where the two have words of their own, those of the API server come second.
@@ -79,7 +120,21 @@ async fn t31_so_is_one_for_the_whole_cluster(#[case] terms: Value, #[case] named
 /// What the tables take their samples from is itself accepted.
 #[tokio::test]
 async fn t31_a_policy_that_makes_sense_is_accepted() {
-    for terms in [json!({}), selects(json!({"operator": "In", "values": ["a"]})), rule(json!({}))] {
+    let matched = json!({"failures": ["OOMKilled", "ContainerStart"], "causes": ["ContainerLimit", "CommandNotFound"]});
+    for terms in [
+        json!({}),
+        selects(json!({"operator": "In", "values": ["a"]})),
+        json!({"selector": {"matchLabels": {"app.kubernetes.io/name": "web", "app": ""}}}),
+        rule(json!({})),
+        rule(json!({"name": "ältere Pods", "match": {"containers": ["web-1"], "logs": ["a", "b"]}})),
+        rule(json!({"match": matched, "threshold": {"exits": 3, "attempts": 2}})),
+        rule(json!({"match": {"causes": ["Flapping", "Taints"]}, "threshold": {"flaps": 3, "forSeconds": 5}})),
+        counted("ContainerStart", "exits"),
+        counted("Unready", "flaps"),
+        json!({"impact": {"tier": 1}}),
+        // Odd, and not for the API server to say: `policy lint` warns.
+        json!({"rollout": {"watchSeconds": 0}, "guards": {"cooldownSeconds": 3600}}),
+    ] {
         let object = policy(terms.clone());
         assert!(linted(&object).0, "policy lint refuses {object}");
         created::<IncidentPolicy>(object).await.expect("accepted");
@@ -87,6 +142,27 @@ async fn t31_a_policy_that_makes_sense_is_accepted() {
         assert!(linted(&object).0, "policy lint refuses {object}");
         created::<ClusterIncidentPolicy>(object).await.expect("accepted");
     }
+}
+
+#[tokio::test]
+async fn the_memory_of_one_workload_never_becomes_anothers() {
+    case::run("health-immutable", async |t| {
+        let api = t.api::<WorkloadHealth>();
+        let health = |uid: &str| -> WorkloadHealth {
+            let spec = json!({"workloadUid": uid});
+            serde_json::from_value(json!({
+                "apiVersion": "backstay.dev/v1alpha1", "kind": "WorkloadHealth", "metadata": {"name": "web"}, "spec": spec,
+            }))
+            .expect("a memory")
+        };
+        let refusal = api.create(&PostParams::default(), &health("")).await.expect_err("of nobody").to_string();
+        assert!(refusal.contains("workloadUid"), "{refusal}");
+        api.create(&PostParams::default(), &health("d-1")).await.expect("creating a memory");
+        let other = Patch::Merge(json!({"spec": {"workloadUid": "d-2"}}));
+        let refusal = api.patch("web", &PatchParams::default(), &other).await.expect_err("of another").to_string();
+        assert!(refusal.contains("the memory of one workload never becomes another's"), "{refusal}");
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -162,6 +238,15 @@ fn selects(expression: Value) -> Value {
     let mut whole = json!({"key": "app"});
     json_patch::merge(&mut whole, &expression);
     json!({"selector": {"matchExpressions": [whole]}})
+}
+
+/// A rule on a class of failures, with a threshold of this name.
+fn counted(failure: &str, threshold: &str) -> Value {
+    rule(json!({"match": {"failures": [failure]}, "threshold": {threshold: 3}}))
+}
+
+fn many_labels() -> Value {
+    (0..33).map(|n| (format!("label-{n}"), json!("x"))).collect::<serde_json::Map<_, _>>().into()
 }
 
 fn rule(part: Value) -> Value {

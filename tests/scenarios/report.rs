@@ -8,8 +8,10 @@ use backstay::engine::decide::decide;
 use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
 use backstay::engine::facts::Snapshot;
 use backstay::engine::first_signal::{self, FirstSignal};
+use backstay::engine::knowledge;
 use backstay::engine::policy::Mode;
 use backstay::engine::surroundings;
+use backstay::engine::words::Sureness;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -86,8 +88,8 @@ pub fn summary(decision: &Decision) -> String {
     }
 }
 
-/// The same facts in any order give the same decision, the next look is to come, and nothing is written while the
-/// policy observes.
+/// The same facts in any order give the same decision, the next look is to come, nothing is written while the policy
+/// observes, and what is counted is counted as thresholds of rules on it may say.
 pub fn holds_for_every_decision(s: &Snapshot, decision: &Decision, now: Timestamp, context: &str) {
     let mut turned = s.clone();
     turned.pods.reverse();
@@ -97,5 +99,10 @@ pub fn holds_for_every_decision(s: &Snapshot, decision: &Decision, now: Timestam
     assert!(decision.next_check.is_none_or(|next| next > now), "{context}: {:?}", decision.next_check);
     if s.policy.mode == Mode::Observe {
         assert!(matches!(decision.action, None | Some(Action::Resume { .. })), "{context}: acts while observing");
+    }
+    for finding in &decision.findings {
+        let counted = matches!(finding.sureness, Sureness::Counted | Sureness::Repeated | Sureness::Flapping);
+        let may_show = knowledge::may_show(finding.class, finding.cause, finding.sureness);
+        assert!(may_show || !counted, "{context}: policies refuse a threshold that this has: {finding:?}");
     }
 }

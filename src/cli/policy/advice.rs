@@ -2,19 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use strum::IntoEnumIterator;
+
 use crate::api::nodes::Place;
 use crate::api::policy::Terms;
+use crate::api::rules;
 use crate::api::schema::Wrong;
 use crate::engine::knowledge;
 use crate::engine::policy::{LogAccess, Match, Rule};
-use crate::engine::words::Cause;
+use crate::engine::words::{Cause, Class, Sureness};
 
 /// The CEL rules of the definitions that these checks stand for, beside the one on selectors.
 #[cfg(test)]
-pub const CHECKED_RULES: [&str; 3] = [
-    "every rule needs a name of its own",
-    "match.logs holds regular expressions without look-around",
-    "rule names that begin with builtin- are those of the built-in table",
+pub const CHECKED_RULES: [&str; 7] = [
+    rules::UNIQUE_MESSAGE,
+    rules::STRANGERS_MESSAGE,
+    rules::PATTERNS_MESSAGE,
+    rules::RESERVED_MESSAGE,
+    rules::ATTEMPTS_MESSAGE,
+    rules::EXITS_MESSAGE,
+    rules::FLAPS_MESSAGE,
 ];
 
 /// What the API server refuses by rules over the terms as a whole.
@@ -35,7 +42,33 @@ pub fn refusals(terms: &Terms, place: &dyn Fn(&str) -> Place) -> Vec<Wrong> {
         let path = format!("spec.rules[{at}].match.logs[{pattern}]");
         Some(Wrong { at: place(&path), path, because })
     }));
+    for (at, rule) in terms.rules.iter().enumerate() {
+        let useless = useless(rule).into_iter().map(|(field, because)| (field, because.to_owned()));
+        for (field, because) in strangers(&rule.matches).into_iter().chain(useless) {
+            let path = format!("spec.rules[{at}].{field}");
+            all.push(Wrong { at: place(&path), path, because });
+        }
+    }
     all
+}
+
+/// Thresholds that count for nothing that the rule matches.
+fn useless(rule: &Rule) -> Vec<(&'static str, &'static str)> {
+    let t = &rule.threshold;
+    let counted = [
+        ("threshold.exits", t.exits.is_some(), Sureness::Counted, rules::EXITS_MESSAGE),
+        ("threshold.attempts", t.attempts.is_some(), Sureness::Repeated, rules::ATTEMPTS_MESSAGE),
+        ("threshold.flaps", t.flaps.is_some(), Sureness::Flapping, rules::FLAPS_MESSAGE),
+    ];
+    let m = &rule.matches;
+    let matched = |class: Class| m.failures.is_empty() || m.failures.contains(&class);
+    let applies = |sureness| {
+        let mut pairs =
+            Class::iter().filter(|class| matched(*class)).flat_map(|c| knowledge::causes(c).map(move |k| (c, k)));
+        pairs.any(|(c, k)| (m.causes.is_empty() || m.causes.contains(&k)) && knowledge::may_show(c, k, sureness))
+    };
+    let useless = counted.into_iter().filter(|(_, is_set, sureness, _)| *is_set && !applies(*sureness));
+    useless.map(|(field, _, _, because)| (field, because)).collect()
 }
 
 /// Warnings about the terms of a policy. `place` finds where a path of fields and indices stands in the file.
@@ -77,7 +110,6 @@ fn about_rule(terms: &Terms, at: usize, rule: &Rule) -> Vec<(&'static str, Strin
     if let Some(covering) = covered(&rule.matches, earlier) {
         said.push(("", format!("rule {} never matches: {covering} before it takes everything it could", rule.name)));
     }
-    said.extend(strangers(&rule.matches).into_iter().map(|because| (".match.causes", because)));
     let (lasting, watched) = (rule.threshold.for_seconds.unwrap_or_default(), terms.rollout.watch_seconds);
     if lasting > watched {
         let because = format!("the failure must last {lasting} s, longer than the {watched} s a rollout is watched");
@@ -87,10 +119,11 @@ fn about_rule(terms: &Terms, at: usize, rule: &Rule) -> Vec<(&'static str, Strin
 }
 
 /// Causes that no failure of the rule has, so that they match nothing.
-fn strangers(matches: &Match) -> Vec<String> {
+fn strangers(matches: &Match) -> Vec<(&'static str, String)> {
     let strange = |cause: &&Cause| !matches.failures.iter().any(|class| knowledge::is_known(*class, **cause));
     let strange = matches.causes.iter().filter(|_| !matches.failures.is_empty()).filter(strange);
-    strange.map(|cause| format!("{cause} is no cause of the failures that the rule names")).collect()
+    let say = |cause: &Cause| format!("{cause} is no cause of the failures that the rule names");
+    strange.map(|cause| ("match.causes", say(cause))).collect()
 }
 
 /// The earlier rules that leave nothing for this one, if they do.

@@ -61,6 +61,27 @@ fn the_examples_are_sound() {
     "  rules:\n    - {name: a, match: {logs: [fine, '(']}}\n",
     "p.yaml:7:38: error: spec.rules[0].match.logs[1]: not a regular expression: unclosed group\n"
 )]
+#[case::stranger(
+    "  rules:\n    - {name: a, match: {failures: [OOMKilled], causes: [ContainerLimit, Taints]}}\n",
+    "p.yaml:7:56: error: spec.rules[0].match.causes: Taints is no cause of the failures that the rule names\n"
+)]
+#[case::flaps_of_crashes(
+    "  rules:\n    - {name: a, match: {failures: [CrashLoopBackOff]}, threshold: {flaps: 3}}\n",
+    "p.yaml:7:75: error: spec.rules[0].threshold.flaps: threshold.flaps counts for none of the failures that the rule matches\n"
+)]
+#[case::exits_of_a_cause(
+    "  rules:\n    - {name: a, match: {causes: [Taints]}, threshold: {exits: 3}}\n",
+    "p.yaml:7:63: error: spec.rules[0].threshold.exits: threshold.exits counts for none of the failures that the rule matches\n"
+)]
+#[case::attempts_of_a_crash(
+    "  rules:\n    - {name: a, match: {failures: [CrashLoopBackOff]}, threshold: {attempts: 3}}\n",
+    "p.yaml:7:78: error: spec.rules[0].threshold.attempts: threshold.attempts counts for none of the failures that the rule matches\n"
+)]
+#[case::said_twice(
+    "  rules:\n    - {name: a, match: {containers: [web, web]}}\n",
+    "p.yaml:7:43: error: spec.rules[0].match.containers[1]: stands in the list already\n"
+)]
+#[case::no_impact("  impact: {}\n", "p.yaml:6:11: error: spec.impact: has 0 fields, at least 1 are needed\n")]
 fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] said: &str) {
     assert_eq!(with(lines), said);
 }
@@ -84,10 +105,6 @@ fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] sai
     "  rules:\n    - {name: a, threshold: {forSeconds: 901}}\n",
     "p.yaml:7:41: warning: spec.rules[0].threshold.forSeconds: the failure must last 901 s, longer than the 900 s a rollout is watched\n"
 )]
-#[case::stranger(
-    "  rules:\n    - {name: a, match: {failures: [OOMKilled], causes: [ContainerLimit, Taints]}}\n",
-    "p.yaml:7:56: warning: spec.rules[0].match.causes: Taints is no cause of the failures that the rule names\n"
-)]
 #[case::stable(
     "  rollout: {stableSeconds: 60, watchSeconds: 30}\n",
     "p.yaml:6:28: warning: spec.rollout.stableSeconds: a revision counts as healthy after 60 s, and failures count against its rollout for 30 s only\n"
@@ -99,6 +116,13 @@ fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] sai
 fn what_the_author_may_not_have_meant_is_a_warning(#[case] lines: &str, #[case] said: &str) {
     let text = with(lines);
     assert_eq!(text, said);
+}
+
+#[test]
+fn a_key_that_no_label_can_have_is_refused_as_at_admission() {
+    let report = lint(&SOUND.replace("{app: web}", "{a b: web}"));
+    let said = "p.yaml:5:13: error: spec.selector: a key of matchLabels is not one that a label can have\n";
+    assert_eq!(report.text, said);
 }
 
 #[test]
@@ -137,7 +161,8 @@ fn every_rule_of_the_definitions_is_checked() {
         let schema = crd.spec.versions[0].schema.clone().unwrap().open_api_v3_schema.unwrap();
         collect(&schema, &mut found);
     }
-    found.retain(|message| message != selector::ANY_MESSAGE && message != selector::VALUES_MESSAGE);
+    let of_selectors = [selector::ANY_MESSAGE, selector::VALUES_MESSAGE, selector::KEYS_MESSAGE];
+    found.retain(|message| !of_selectors.contains(&message.as_str()));
     found.sort();
     found.dedup();
     assert_eq!(found, advice::CHECKED_RULES);

@@ -1,10 +1,12 @@
 //! A freeze and its end: two writes to workloads, each struck in turn.
 
+use std::time::Duration;
+
 use http::Method;
 use rstest::rstest;
 use serde_json::json;
 
-use super::rig::{BASELINE, FAILING, OWN, Rig, WEB, actions};
+use super::rig::{BASELINE, FAILING, OWN, Rig, WEB, actions, writes};
 use super::server::{Server, Strike};
 use crate::engine::decision::{Outcome, Progress};
 use crate::engine::words::ActionKind;
@@ -91,6 +93,45 @@ async fn a_freeze_is_completed_whatever_happens_to_its_writes(#[case] path: &str
             assert_eq!(blocked, 1, "that it was blocked is told once");
         }
     }
+}
+
+/// A pause that was refused and read again takes so long that the scale could outlive the lease.
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_would_not_outlast_the_scale_leaves_it_to_the_next_leader() {
+    let rig = Rig::changed(owned).await;
+    rig.server().strike_all(Method::PUT, "/leases/backstay", Strike::Refuse(503));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Eight seconds are left, and four when the pause is answered.
+    rig.server().strike(Method::PATCH, "/deployments/web", 1, Strike::Late(4));
+    assert_eq!(rig.look().await.unwrap(), Some(Duration::from_secs(5)));
+    assert_eq!(rig.server().get(WEB).unwrap()["spec"]["paused"], json!(true));
+    let scales = |rig: &Rig| rig.calls().iter().filter(|call| call.path.ends_with("/web-6d/scale")).count();
+    assert_eq!(scales(&rig), 0, "less is left than the call may take");
+    let metrics = rig.ctx.metrics.encode().unwrap();
+    assert!(metrics.contains("actions_total{action=\"Freeze\",result=\"NotLeading\"} 1"), "{metrics}");
+    rig.server().calm();
+    let rig = rig.restarted().await;
+    assert!(rig.settles().await.is_empty());
+    is_frozen(&rig);
+    assert_eq!(scales(&rig), 1);
+    let kinds: Vec<_> = rig.incident().status.unwrap().actions.iter().map(|a| a.kind).collect();
+    assert_eq!(kinds, [ActionKind::Freeze]);
+    assert_eq!(rig.events(), ["Frozen"]);
+}
+
+/// What is left to tell is told by whoever leads then.
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_no_longer_leads_goes_on_with_no_write() {
+    let rig = Rig::new().await;
+    rig.server().strike_all(Method::PUT, "/leases/backstay", Strike::Refuse(503));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    // Six seconds are left, two when the action is answered, and none when the incident's status is.
+    rig.server().strike(Method::PATCH, "/deployments/web", 1, Strike::Late(4));
+    rig.server().strike(Method::PATCH, "/status", 1, Strike::Late(4));
+    rig.look().await.unwrap();
+    let written = writes(&rig.calls());
+    assert_eq!(written.iter().filter(|w| w.contains("/incidents/")).count(), 1, "{written:?}");
+    assert!(!written.iter().any(|w| w.contains("/workloadhealths/")), "the lease may be another's: {written:?}");
 }
 
 /// Three writes: the baseline's template, then, when that has a replica, the pause and the scale.

@@ -12,6 +12,7 @@ mod retention;
 mod rig;
 mod server;
 mod stale;
+mod start;
 mod storms;
 mod story;
 mod traces;

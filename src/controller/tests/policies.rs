@@ -57,6 +57,8 @@ async fn an_unreadable_policy_is_told_once_each_time_it_becomes_so() {
     let rig = Rig::new().await;
     let path = format!("{OWN}/incidentpolicies/web");
     let mut told = Told::new();
+    // The chart grants no right to read a single policy.
+    rig.server().strike_all(Method::GET, "/incidentpolicies/web", Strike::Refuse(403));
     for round in 1..=2 {
         rig.server().edit(&path, odd(json!("soon")));
         rig.sees_own();

@@ -15,6 +15,7 @@ pub struct Author {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
     pub manager: Option<String>,
+    /// When that was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// The annotation `kubernetes.io/change-cause`.

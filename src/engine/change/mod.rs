@@ -82,6 +82,7 @@ pub struct Change {
     /// The difference in words, such as `limits.memory 128Mi → 64Mi`.
     #[schemars(length(max = 256))]
     pub text: String,
+    /// When it was made, as far as the object tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
     /// Who made it, as far as the object tells.

@@ -158,8 +158,7 @@ macro_rules! table {
             })
         }
 
-        /// The rows in their order, for the tests that walk them.
-        #[cfg(test)]
+        /// The rows in their order.
         pub(super) const ROWS: &[(Class, Cause)] = &[$((Class::$class, Cause::$cause)),*];
     };
 }

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
+
+use super::wait::PATIENCE;
 
 /// The log of the cluster under test. A cluster that was not started by `tests/cluster` has none; then the tests see
 /// objects only, and `tests/e2e/run` says so.
@@ -51,6 +54,27 @@ impl Audit {
     pub async fn asked(&self, user: &str, fence: &str) -> Vec<Asked> {
         let text = self.text(fence).await;
         text.lines().filter(|line| line.contains(user)).filter_map(|line| Asked::parse(line, user)).collect()
+    }
+
+    /// Waits for the first write to a namespace that fits.
+    pub async fn first(&self, namespace: &str, fits: impl Fn(&Write) -> bool) -> Write {
+        let path = self.0.as_ref().expect("there is an audit log");
+        let mark = format!("\"namespace\":\"{namespace}\"");
+        let begin = Instant::now();
+        let (mut log, mut rest) = (tokio::fs::File::open(path).await.expect("the audit log can be read"), Vec::new());
+        loop {
+            log.read_to_end(&mut rest).await.expect("the audit log can be read");
+            let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+            let lines: Vec<u8> = rest.drain(..whole).collect();
+            let lines = String::from_utf8_lossy(&lines);
+            let writes = lines.lines().filter(|line| line.contains(&mark)).filter_map(parse);
+            if let Some(found) = writes.into_iter().find(&fits) {
+                return found;
+            }
+            assert!(begin.elapsed() < PATIENCE, "the audit log does not show what is waited for in {namespace}");
+            // A file cannot be watched as objects can.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// The log, once it holds the request that `fence` names: the API server writes it in order, so everything

@@ -7,6 +7,7 @@ pub mod database;
 pub mod expect;
 pub mod helm;
 mod kubeconfig;
+pub mod process;
 mod refuse;
 pub mod registry;
 pub mod wait;

@@ -1,0 +1,74 @@
+//! What a look sees: the stores, the policy that governs, and what is remembered, put together.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::fleet::Report;
+use crate::cluster::gather;
+use crate::cluster::policies;
+use crate::cluster::store::WorkloadKey;
+use crate::config::Mode;
+use crate::engine::decide::decide;
+use crate::engine::facts::Snapshot;
+use crate::engine::memory::Memory;
+use crate::engine::policy::{LogAccess, Policy};
+
+/// A look that only counts: how the workload does, for the storm brake, before anyone acts.
+pub fn survey(ctx: &Context, key: &WorkloadKey) {
+    let now = Timestamp::now();
+    if let Some(s) = gather(ctx, key, now) {
+        ctx.fleet.report(key, Report::of(&s, &decide(&s, now)));
+    }
+}
+
+/// The snapshot, or `None` when there is nothing to judge.
+pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapshot> {
+    let Some(family) = ctx.stores.workload(key) else {
+        ctx.fleet.forget(key);
+        ctx.tracker.forget(key);
+        ctx.inquiries.forget(key);
+        ctx.listener.forget(key);
+        return None;
+    };
+    let events = ctx.hints.of(&family, now);
+    let (workload, revisions, pods, nodes) = family;
+    let memory = gather::memory(&ctx.own, &workload, &ctx.tracker.seen(key));
+    let Some(policy) = policy_for(ctx, key, &memory) else {
+        ctx.fleet.forget(key);
+        ctx.inquiries.forget(key);
+        ctx.listener.forget(key);
+        return None;
+    };
+    let fleet = ctx.fleet.facts(key, now);
+    let surroundings = ctx.inquiries.known(key);
+    let data_age_seconds = ctx.data_age_seconds();
+    let logs = match policy.logs {
+        LogAccess::Read => ctx.listener.heard(key, &pods, || gather::logs(&ctx.own, &workload)),
+        LogAccess::Ignore => Vec::new(),
+    };
+    Some(Snapshot {
+        workload,
+        revisions,
+        pods,
+        nodes,
+        events,
+        policy,
+        memory,
+        fleet,
+        surroundings,
+        logs,
+        data_age_seconds,
+    })
+}
+
+/// The policy that governs it. Without one an open incident is still followed to its end, by looking on.
+fn policy_for(ctx: &Context, key: &WorkloadKey, memory: &Memory) -> Option<Arc<Policy>> {
+    let labels = ctx.stores.labels(key).unwrap_or_default();
+    if let Some(choice) = ctx.policies.choose(&key.namespace, &labels) {
+        return Some(choice.policy);
+    }
+    let open = !memory.open.is_empty();
+    open.then(|| Arc::new(policies::compile("none".to_owned(), None, &Default::default(), Mode::Observe)))
+}
