@@ -36,9 +36,14 @@ pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft 
         Step::PutBack | Step::Wait | Step::Done if limit <= look.now => {
             given_up(incident, intent, &not_in_force(intent))
         }
-        Step::PutBack => go_on(look, intent, attempt, Draft { why: once_more(intent), ..draft }),
+        Step::PutBack => go_on(look, &putting_back(intent), attempt, Draft { why: once_more(intent), ..draft }),
         Step::Wait | Step::Done => draft,
     }
+}
+
+/// From now on the baseline's template is what Backstay put there.
+fn putting_back(intent: &Intent) -> Intent {
+    Intent { puts_back: true, ..intent.clone() }
 }
 
 fn once_more(intent: &Intent) -> String {
@@ -126,7 +131,7 @@ fn undone(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
         baseline: Some(intent.target.clone()),
         ..Draft::default()
     };
-    go_on(look, intent, attempt, draft)
+    go_on(look, &putting_back(intent), attempt, draft)
 }
 
 /// The same where the baseline is not at full strength: it is on its way there, or it does not get there.
@@ -158,8 +163,7 @@ fn short_since(look: &Look, revision: &RevisionFacts) -> Option<Timestamp> {
 }
 
 fn go_on(look: &Look, intent: &Intent, attempt: u32, draft: Draft) -> Draft {
-    let puts_back = intent.puts_back || attempt > intent.attempt;
-    match guard::check_continue(look.s, &Intent { attempt, puts_back, ..intent.clone() }, look.now) {
+    match guard::check_continue(look.s, &Intent { attempt, ..intent.clone() }, look.now) {
         Ok(permit) => Draft { action: Some(Action::Freeze(permit)), ..draft },
         Err(refusal) => Draft { refusal: Some(refusal), ..draft },
     }

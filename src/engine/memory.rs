@@ -144,6 +144,7 @@ impl Intent {
         self.kind == before.kind
             && self.target.uid == before.target.uid
             && self.attempt == before.attempt
+            && self.puts_back == before.puts_back
             && self.generation > before.generation
     }
 }
