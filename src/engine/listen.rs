@@ -11,7 +11,7 @@ use super::baseline;
 use super::classify;
 use super::evidence::{self, judged_pods};
 use super::facts::{ContainerFacts, ContainerState, LogFacts, Name, PodFacts, RevisionFacts, Snapshot};
-use super::finding::{Evidence, Finding, Subject, Symptom};
+use super::finding::{Detail, Evidence, Finding, Subject, Symptom};
 use super::logs::{self, Seen, rank};
 use super::moment::after;
 use super::observe;
@@ -205,6 +205,12 @@ pub fn refine(s: &Snapshot, symptoms: &mut [Symptom]) {
     let mut known: Vec<(&str, &str, bool, Option<Cause>)> = Vec::new();
     for symptom in symptoms.iter_mut().filter(|symptom| is_open(symptom)) {
         let (Subject::Pod(pod), Some(container)) = (symptom.subject, symptom.container) else { continue };
+        if matches!(symptom.detail, Detail::Ended(ended) if NOT_EXECUTED.contains(&ended.exit_code))
+            && logs_of(s, &pod.revision, &container.name).any(is_of_the_runtime)
+        {
+            (symptom.class, symptom.cause) = (Class::ContainerStart, Cause::WrongArchitecture);
+            continue;
+        }
         // What others ended did not end on its last words.
         let by_itself = symptom.cause != Cause::Unknown;
         let found = known.iter().find(|k| *k.0 == *pod.revision && *k.1 == *container.name && k.2 == by_itself);
@@ -218,6 +224,17 @@ pub fn refine(s: &Snapshot, symptoms: &mut [Symptom]) {
         };
         symptom.cause = cause.unwrap_or(symptom.cause);
     }
+}
+
+/// How the runtime's first process ends when the kernel does not execute the program in its place; runc has changed it.
+const NOT_EXECUTED: [i32; 2] = [1, 255];
+
+/// That process could say so only where the program's log should be, and there is nothing else in it: the program was built
+/// for another processor, or its interpreter is not there (runc's init, `exec /PROGRAM: ERROR`).
+fn is_of_the_runtime(log: &LogFacts) -> bool {
+    let errors = [": exec format error", ": no such file or directory"];
+    let alone = log.ended && log.reading.lines == 1 && log.excerpt.starts_with("exec /");
+    alone && errors.iter().any(|error| log.excerpt.ends_with(error))
 }
 
 fn is_open(symptom: &Symptom) -> bool {
@@ -266,6 +283,10 @@ pub fn lines_read(s: &Snapshot, revision: &str, container: &str) -> Option<u32> 
 /// The line of a log that tells most about a finding of this cause. A class of failure has causes of its own, such as
 /// what a probe was answered; what the log tells beside them is shown all the same.
 pub fn evidence(s: &Snapshot, revision: &str, container: &str, cause: Cause) -> Option<Evidence> {
+    if cause == Cause::WrongArchitecture {
+        let log = logs_of(s, revision, container).find(|log| is_of_the_runtime(log))?;
+        return Some(at_line(log, 1, log.excerpt.to_string()));
+    }
     let seen = logs_of(s, revision, container).filter_map(|log| Some((log, telling(log, cause)?)));
     // Of several the one that says it most often, then the first by name.
     let seen = seen.max_by_key(|(log, seen)| (seen.times, std::cmp::Reverse(&log.pod)));
