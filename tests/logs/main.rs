@@ -56,7 +56,7 @@ fn every_log_is_read_as_what_it_says() {
 fn print(cases: &[Case]) {
     let mut scores = Scores::default();
     for case in cases {
-        scores.add(&[&case.expected], &[&case.found]);
+        scores.add(std::slice::from_ref(&case.expected), std::slice::from_ref(&case.found));
     }
     scores.print(&format!("Causes in {} logs", cases.len()));
 }
