@@ -155,8 +155,7 @@ fn print(judged: &[Judged]) {
 
 fn labels(answer: &Answer) -> Vec<String> {
     let findings = answer.workloads.iter().flat_map(|workload| &workload.findings);
-    let labels: Vec<String> = findings.flat_map(|f| [f.class.clone(), format!("{}/{}", f.class, f.cause)]).collect();
-    if labels.is_empty() { vec!["(nothing fails)".to_owned()] } else { labels }
+    findings.map(|f| format!("{}/{}", f.class, f.cause)).collect()
 }
 
 fn show(answer: &Answer) -> String {
