@@ -79,11 +79,17 @@ fn not_the_revisions_doing(case: &Case) -> Option<Verdict> {
     if about.fault == Fault::Revision || about.fault == Fault::Unknown {
         return None;
     }
-    if about.rollback == Rollback::Depends && touches(case, about.aspects) {
+    if about.rollback == Rollback::Depends && touches(case, about.aspects) && !had_its_place(case) {
         return None;
     }
     let confidence = if about.rollback == Rollback::CannotHelp { Confidence::Certain } else { Confidence::Likely };
     Some(verdict(about.fault, confidence, about.meaning.to_owned()))
+}
+
+/// All pods of the revision had found a node before, so what it asks for was there and has been taken since.
+fn had_its_place(case: &Case) -> bool {
+    let complete = case.rollout.completed.is_some_and(|completed| completed < case.finding.onset);
+    complete && case.finding.class == Class::Pending
 }
 
 /// All failing pods sit on one node while the revision does well elsewhere, or their nodes are in trouble.

@@ -68,7 +68,7 @@ impl Kubectl {
         text.replace("NAMESPACE", &self.namespace)
     }
 
-    /// Calls the script of the test cluster, which knows this cluster by the environment.
+    /// Calls the script of the test cluster; `exec`, in which this runs, has put name and state into the environment.
     pub async fn cluster(&self, words: &str) -> Result<(), String> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/cluster");
         let mut command = Command::new(script);
