@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::engine::facts::LogFacts;
 use crate::engine::listen::{self, Wanted};
+use crate::engine::logs;
 
 /// Lines asked for, from the end.
 const LINES: i64 = 1000;
@@ -59,6 +60,7 @@ async fn bytes(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Vec<
     // present one, and there may be none before it.
     match of_run(client, namespace, wanted, true).await {
         Err(Error::Call { source, .. }) if is_refused(&source) => of_run(client, namespace, wanted, false).await,
+        Ok(log) if logs::is_gone(&log) => of_run(client, namespace, wanted, false).await,
         answer => answer,
     }
 }

@@ -48,6 +48,11 @@ async fn the_run_that_ended_is_the_previous_one_or_else_the_present_one() {
     let (log, asked) = read_from(wanted(true), vec![refusal(), answer(200, line.as_bytes().to_vec())]).await;
     assert_eq!(log.unwrap().reading.seen.len(), 1);
     assert!(asked[0].contains("previous=true") && !asked[1].contains("previous"), "{asked:?}");
+
+    let gone = answer(200, b"unable to retrieve container logs for containerd://1c1a".to_vec());
+    let (log, asked) = read_from(wanted(true), vec![gone, answer(200, line.as_bytes().to_vec())]).await;
+    assert_eq!(log.unwrap().reading.seen.len(), 1);
+    assert!(asked[0].contains("previous=true") && !asked[1].contains("previous"), "{asked:?}");
 }
 
 #[tokio::test]

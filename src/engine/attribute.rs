@@ -27,6 +27,8 @@ const CONTROL_SHARE: u32 = 3;
 /// Crashes of the control group this long before the failure still speak about it. What is remembered may be half of
 /// this behind.
 const CONTROL_WINDOW_SECONDS: i64 = 600;
+/// A status shows the last two ends of a container, and with no more than these the first was not much before them.
+const FEW_EXITS: u32 = 3;
 /// Most bytes of a line of a log in a verdict.
 const MAX_LINE: usize = 300;
 /// Workloads that began to fail within this time of each other may share a cause.
@@ -57,6 +59,7 @@ pub fn attribute(
         .or_else(|| configuration_explains_it(&case))
         .or_else(|| control_group_fails_too(&case))
         .or_else(|| control_group_failed_before(&case))
+        .or_else(|| unproven_group_fails_too(&case))
         .or_else(|| control_group_reports_the_same(&case))
         .or_else(|| nothing_changed(&case))
         .or_else(|| neighbours_fail_too(&case))
@@ -76,11 +79,17 @@ fn not_the_revisions_doing(case: &Case) -> Option<Verdict> {
     if about.fault == Fault::Revision || about.fault == Fault::Unknown {
         return None;
     }
-    if about.rollback == Rollback::Depends && touches(case, about.aspects) {
+    if about.rollback == Rollback::Depends && touches(case, about.aspects) && !had_its_place(case) {
         return None;
     }
     let confidence = if about.rollback == Rollback::CannotHelp { Confidence::Certain } else { Confidence::Likely };
     Some(verdict(about.fault, confidence, about.meaning.to_owned()))
+}
+
+/// All pods of the revision had found a node before, so what it asks for was there and has been taken since.
+fn had_its_place(case: &Case) -> bool {
+    let complete = case.rollout.completed.is_some_and(|completed| completed < case.finding.onset);
+    complete && case.finding.class == Class::Pending
 }
 
 /// All failing pods sit on one node while the revision does well elsewhere, or their nodes are in trouble.
@@ -94,7 +103,7 @@ fn nodes_explain_it(case: &Case) -> Option<Verdict> {
     let on_bad_node = |p: &PodFacts| p.node.as_ref().is_some_and(|n| bad_nodes.contains(n));
     let elsewhere = good.iter().filter(|p| p.ready && p.node.is_some() && !on_bad_node(p)).count();
     // A node on which pods of the healthy revision serve is fit to run the program.
-    let control = case.control.filter(|_| is_about_running(case.finding.class));
+    let control = case.control.filter(|_| is_about_running(case.finding));
     let control = control.into_iter().flat_map(|c| judged_pods(case.s, &c.uid));
     let here = good.iter().copied().chain(control).filter(|p| p.ready && on_bad_node(p)).count();
     if bad_nodes.len() == 1 && elsewhere > 0 && here == 0 {
@@ -118,9 +127,11 @@ fn is_told_by_the_template(finding: &Finding) -> bool {
     class && finding.rollback == Rollback::Helps
 }
 
-/// The program was started and fails, as opposed to a pod that cannot be set up.
-fn is_about_running(class: Class) -> bool {
-    matches!(class, Class::CrashLoopBackOff | Class::OOMKilled | Class::InitStuck | Class::Unready)
+/// The program was started and fails, as opposed to a pod that cannot be set up. What the kernel would not execute shows
+/// as a run that ended, until its log is read.
+fn is_about_running(finding: &Finding) -> bool {
+    let class = matches!(finding.class, Class::CrashLoopBackOff | Class::OOMKilled | Class::InitStuck | Class::Unready);
+    class || finding.cause == Cause::WrongArchitecture
 }
 
 /// The pod is one of the finding's. A finding names few of many pods; of more, those that are not ready are taken.
@@ -157,13 +168,30 @@ fn control_group_fails_too(case: &Case) -> Option<Verdict> {
 /// Pods of the baseline crashed at about the same time and are gone by now.
 fn control_group_failed_before(case: &Case) -> Option<Verdict> {
     let control = case.control?;
-    if control_is_ready(case) > 0 || !is_about_running(case.finding.class) {
+    if control_is_ready(case) > 0 || !is_about_running(case.finding) {
         return None;
     }
     let at = case.s.memory.ledger.iter().find(|e| e.uid == control.uid).and_then(|e| e.crashed_at)?;
     (at >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)).then(|| {
         let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
         verdict(Fault::Dependency, Confidence::Likely, because)
+    })
+}
+
+/// Nobody saw an older revision healthy, but its pods had run for as long as makes one so, and now end in the same way. With
+/// a few exits a status still shows when they began.
+fn unproven_group_fails_too(case: &Case) -> Option<Verdict> {
+    let (f, stable) = (case.finding, case.s.policy.rollout.stable_seconds);
+    let alike = |o: &&Finding| !o.newest && (o.class, o.cause, &o.container) == (f.class, f.cause, &f.container);
+    let alike = case.findings.iter().find(|o| alike(o) && is_crash(o) && o.occurrences <= FEW_EXITS)?;
+    let pods = case.s.pods.iter().filter(|pod| alike.pods.contains(&pod.name));
+    let ran_well = pods.filter_map(|pod| pod.started).all(|at| seconds_between(at, alike.onset) >= stable);
+    (case.control.is_none() && ran_well).then(|| {
+        let because = format!(
+            "{} of {} pods of the older revision {} had run well and end alike since {}",
+            alike.failing_pods, alike.total_pods, alike.revision, alike.onset
+        );
+        verdict(Fault::Dependency, Confidence::Possible, because)
     })
 }
 
@@ -206,7 +234,12 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
     if about.aspects.is_empty() || touches(case, about.aspects) {
         return None;
     }
-    let fault = if about.fault == Fault::Revision { Fault::Unknown } else { about.fault };
+    let fault = match (about.fault, case.finding.cause) {
+        // What a pod must be like there is the namespace's to say, and it says so of all pods alike.
+        (_, Cause::QuotaNeedsLimits | Cause::LimitRange | Cause::PodSecurity) => Fault::Namespace,
+        (Fault::Revision, _) => Fault::Unknown,
+        (fault, _) => fault,
+    };
     let because =
         format!("the change ({}) touches nothing that can cause {}", words(&case.changed), case.finding.cause);
     Some(verdict(fault, Confidence::Likely, because))
@@ -216,7 +249,7 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
     let apart = |at: &&Timestamp| seconds_between(**at, case.finding.onset).saturating_abs();
     let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
-    if neighbours == 0 || control_is_ready(case) > 0 || !is_about_running(case.finding.class) {
+    if neighbours == 0 || control_is_ready(case) > 0 || !is_about_running(case.finding) {
         return None;
     }
     let because = format!(
@@ -323,10 +356,21 @@ fn touches(case: &Case, aspects: &[Aspect]) -> bool {
         cause if is_about_the_registry(cause) => brings_in(change::registry),
         Cause::InsufficientResources | Cause::QuotaExceeded => {
             let elsewhere = aspects.iter().any(|a| *a != Aspect::Resources && case.changed.contains(a));
-            elsewhere || change::asks_for_more(control, newest)
+            let devices = || lacks_a_device(case.finding) && any_changed(&[Aspect::Resources]);
+            elsewhere || change::asks_for_more(control, newest) || devices()
         }
         _ => any_changed(aspects),
     }
+}
+
+/// What the nodes have not enough of is neither processor nor memory, of which the facts tell how much is asked for, but
+/// something with a name of its own, such as `example.com/gpu`.
+fn lacks_a_device(finding: &Finding) -> bool {
+    let lacks = |text: &str| {
+        let names = text.split("Insufficient ").skip(1).filter_map(|rest| rest.split([',', ' ']).next());
+        names.into_iter().any(|name| name.contains('/'))
+    };
+    finding.evidence.iter().any(|evidence| lacks(&evidence.text))
 }
 
 /// The registry cannot be reached by this name. It is a platform's trouble, unless the change named another one; and

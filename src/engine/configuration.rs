@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::change::references::{ReferenceFacts, Sight};
 use super::decision::Verdict;
 use super::evidence::judged_pods;
-use super::facts::{PodFacts, RevisionFacts, Snapshot};
+use super::facts::{ContainerFacts, ContainerState, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::knowledge;
 use super::moment::after;
@@ -29,6 +29,9 @@ pub struct Case<'a> {
 
 /// The verdict, if a change of configuration explains the failure.
 pub fn explains(case: &Case) -> Option<Verdict> {
+    if let Some(verdict) = was_there(case) {
+        return Some(verdict);
+    }
     let around = surroundings::of_newest(case.s, case.rollout.newest)?;
     let mut used = around.references.iter().filter(|r| r.is_configuration() && r.newest);
     if is_about_a_missing_object(case.finding) {
@@ -57,6 +60,23 @@ fn verdict(confidence: Confidence, because: String) -> Verdict {
 
 fn is_about_a_missing_object(finding: &Finding) -> bool {
     matches!(finding.cause, Cause::MissingConfigMap | Cause::MissingSecret)
+}
+
+/// Another pod of the same revision runs with what the kubelet misses now, so it was there when that pod started: it went
+/// under a revision that names it rightly, whoever else may be looked at.
+fn was_there(case: &Case) -> Option<Verdict> {
+    let missing = is_about_a_missing_object(case.finding) || case.finding.cause == Cause::MissingKey;
+    let of_finding = |c: &ContainerFacts| case.finding.container.as_deref().is_none_or(|name| *name == *c.name);
+    let has_it = |p: &PodFacts| p.containers.iter().any(|c| of_finding(c) && has_started(c));
+    let pods = judged_pods(case.s, &case.rollout.newest.uid).filter(|p| missing && has_it(p)).count();
+    (pods > 0).then(|| {
+        let because = format!("of the revision's pods {pods} started with it, so it has gone since then");
+        verdict(Confidence::Certain, because)
+    })
+}
+
+fn has_started(container: &ContainerFacts) -> bool {
+    matches!(container.state, ContainerState::Running { .. } | ContainerState::Terminated(_))
 }
 
 /// The object is gone, and not only the newest revision needs it. What may not be looked at is believed to be gone

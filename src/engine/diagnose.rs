@@ -168,12 +168,15 @@ fn state_of_others(s: &Snapshot, findings: &[Finding]) -> State {
 }
 
 /// Leaves out what is no failure: a child process that died while its container serves, and pods that may still take
-/// their time.
+/// their time, also those that are known to fail by something surer.
 fn worth_showing(state: State, findings: Vec<Finding>, verdicts: Vec<Verdict>) -> (Vec<Finding>, Option<Verdict>) {
     let calm = matches!(state, State::Healthy | State::Progressing);
+    let proven: Vec<Vec<Name>> = findings.iter().filter(|f| f.sufficient).map(|f| f.pods.clone()).collect();
+    let known_to_fail =
+        |f: &Finding| !f.pods.is_empty() && f.pods.iter().all(|pod| proven.iter().any(|p| p.contains(pod)));
     let shown = findings.into_iter().zip(verdicts).filter(|(f, _)| {
         let serves = (f.class, f.cause) == (Class::OOMKilled, Cause::ChildProcess);
-        let takes_its_time = calm && f.sureness == Sureness::Timed && !f.sufficient;
+        let takes_its_time = f.sureness == Sureness::Timed && !f.sufficient && (calm || known_to_fail(f));
         !serves && !takes_its_time
     });
     let (findings, verdicts): (Vec<_>, Vec<_>) = shown.unzip();

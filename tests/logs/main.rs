@@ -4,12 +4,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::BTreeMap;
+#[path = "../support/scores.rs"]
+mod scores;
+
 use std::fs;
 use std::path::Path;
 
 use backstay::engine::logs;
 use backstay::engine::words::Cause;
+use scores::Scores;
 
 const NONE: &str = "None";
 
@@ -49,20 +52,13 @@ fn every_log_is_read_as_what_it_says() {
     assert!(wrong.is_empty(), "read as something else:\n{}", wrong.join("\n"));
 }
 
-/// Precision: how many of those read as a cause are of it. Recall: how many of those of a cause are read as it.
+/// Of every cause how much is read, and how much of what is read is right.
 fn print(cases: &[Case]) {
-    let mut counts: BTreeMap<&str, (u32, u32, u32)> = BTreeMap::new();
+    let mut scores = Scores::default();
     for case in cases {
-        let right = u32::from(case.found == case.expected);
-        let of_cause = counts.entry(&case.expected).or_default();
-        (of_cause.0, of_cause.1) = (of_cause.0 + 1, of_cause.1 + right);
-        counts.entry(&case.found).or_default().2 += 1;
+        scores.add(std::slice::from_ref(&case.expected), std::slice::from_ref(&case.found));
     }
-    println!("{:24} {:>5} {:>9} {:>7}", "cause", "logs", "precision", "recall");
-    for (cause, (of_cause, right, read_as)) in counts {
-        let share = |of: u32| if of == 0 { 1.0 } else { f64::from(right) / f64::from(of) };
-        println!("{cause:24} {of_cause:>5} {:>9.2} {:>7.2}", share(read_as), share(of_cause));
-    }
+    scores.print(&format!("Causes in {} logs", cases.len()));
 }
 
 /// The last words and the innermost reason of logs whose reason is not on their last line.

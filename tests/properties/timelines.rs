@@ -77,6 +77,7 @@ fn world(policy: u8) -> World {
         "{rules: [{name: a-minute, threshold: {forSeconds: 60, exits: 3}}]}",
     ];
     World::new(&Script {
+        finds: None,
         tells: false,
         about: String::new(),
         replicas: 4,

@@ -19,6 +19,8 @@ mod logs;
 mod objects;
 mod pods;
 mod report;
+#[path = "../support/scores.rs"]
+mod scores;
 mod script;
 mod world;
 
@@ -26,6 +28,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use backstay::engine::words::{Class, RefusalReason};
+use scores::Scores;
 use script::Script;
 use strum::IntoEnumIterator;
 use world::World;
@@ -38,18 +41,37 @@ const NEVER_SAID: [(&str, &str); 2] =
 fn scenarios() {
     let surprises = RefCell::new(Vec::new());
     let said = RefCell::new(BTreeSet::new());
+    let scores = RefCell::new((0, Scores::default()));
     insta::glob!("**/*.yaml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
         let script: Script = serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let report = World::new(&script).play(&script, path, &mut surprises.borrow_mut());
         said.borrow_mut().extend(report.words.iter().copied());
+        if let Some(finds) = &script.finds {
+            let (expected, found) = (sorted(finds), sorted(&report.found()));
+            let (counted, scores) = &mut *scores.borrow_mut();
+            *counted += 1;
+            scores.add(&expected, &found);
+            if expected != found {
+                surprises.borrow_mut().push(format!("{}: finds {found:?}, not {expected:?}", path.display()));
+            }
+        }
         insta::with_settings!({ description => script.about.trim(), omit_expression => true, prepend_module_to_snapshot => false }, {
             insta::assert_yaml_snapshot!("decision", report);
         });
     });
+    let (counted, scores) = scores.into_inner();
+    scores.print(&format!("Findings of {counted} scenarios"));
+    assert!(counted > 50, "the scenarios of classes have moved");
     let surprises = surprises.into_inner();
     assert!(surprises.is_empty(), "decided otherwise than expected:\n{}", surprises.join("\n"));
     every_word_was_said(&said.into_inner());
+}
+
+fn sorted(labels: &[String]) -> Vec<String> {
+    let mut labels = labels.to_vec();
+    labels.sort();
+    labels
 }
 
 /// A class or a guard without a scenario is one that nobody would miss.

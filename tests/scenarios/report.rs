@@ -50,6 +50,12 @@ impl Report {
         self.decision = Some(decision);
     }
 
+    /// The findings of the last decision, as a scenario's `finds` names them.
+    pub fn found(&self) -> Vec<String> {
+        let findings = self.decision.iter().flat_map(|decision| &decision.findings);
+        findings.map(|finding| format!("{}/{}", finding.class, finding.cause)).collect()
+    }
+
     /// What the incident would tell, as far as no other objects are looked at.
     pub fn tell(&mut self, s: &Snapshot, decision: &Decision, now: Timestamp) {
         let findings = &decision.findings;

@@ -30,6 +30,8 @@ pub struct Script {
     pub runs: String,
     #[serde(default)]
     pub memory: MemoryLines,
+    /// What is wrong at the end, as `CLASS/CAUSE`, whatever follows from it. Not for snapshots to say: a person does.
+    pub finds: Option<Vec<String>>,
     /// Show what the incident would tell of what changed and who suffers.
     #[serde(default)]
     pub tells: bool,

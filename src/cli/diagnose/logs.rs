@@ -16,7 +16,7 @@ use crate::cluster::chain::chain;
 use crate::cluster::logs;
 use crate::engine::facts::{LogFacts, Name};
 use crate::engine::listen::{self, Wanted};
-use crate::engine::logs::MAX_BYTES;
+use crate::engine::logs::{MAX_BYTES, is_gone};
 
 /// First those of failing pods; what these say tells whether those of healthy pods matter.
 const ROUNDS: usize = 2;
@@ -72,12 +72,13 @@ pub fn offline(folder: &Path, workloads: &mut [Diagnosed], now: Timestamp) -> Re
         let mut read = Vec::new();
         for (at, _, wanted) in needed(workloads, now) {
             let names = names(&wanted);
-            let mut paths = names.iter().map(|name| folder.join(name)).filter(|path| path.is_file());
-            match paths.next() {
-                Some(path) => {
-                    let bytes = last_bytes(&path).map_err(|error| failed(&path, &error))?;
-                    read.push((at, listen::heard(&wanted, &bytes)));
-                }
+            let mut saved = None;
+            for path in names.iter().map(|name| folder.join(name)).filter(|path| path.is_file()) {
+                let bytes = last_bytes(&path).map_err(|error| failed(&path, &error))?;
+                saved = saved.or(Some(bytes).filter(|bytes| !is_gone(bytes)));
+            }
+            match saved {
+                Some(bytes) => read.push((at, listen::heard(&wanted, &bytes))),
                 None => missing.extend(names.into_iter().next_back().filter(|name| !missing.contains(name))),
             }
         }

@@ -80,3 +80,21 @@ fn missing_logs_are_counted_and_a_few_are_named() {
     assert_eq!(few(&names), "a, b, c, …");
     assert_eq!(few(&names[..2]), "a, b");
 }
+
+#[test]
+fn what_kubectl_prints_for_a_log_that_is_gone_is_none() {
+    let folder = std::env::temp_dir().join(format!("backstay-logs-gone-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let gone = "unable to retrieve container logs for containerd://1c1a091b6d32";
+    std::fs::write(folder.join("web-6d-a_web.previous.log"), gone).unwrap();
+    let (mut workloads, now) = crashing();
+    let gaps = offline(&folder, &mut workloads, now).unwrap();
+    assert_eq!(gaps, ["1 more log would tell more and is not there: web-6d-a_web.log"]);
+
+    std::fs::write(folder.join("web-6d-a_web.log"), REFUSED).unwrap();
+    let (mut workloads, now) = crashing();
+    let gaps = offline(&folder, &mut workloads, now).unwrap();
+    assert!(gaps.iter().all(|gap| !gap.contains("web-6d-a")), "{gaps:?}");
+    assert_eq!(workloads[0].diagnosis.findings[0].cause, Cause::DependencyUnreachable);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

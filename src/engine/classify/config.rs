@@ -53,7 +53,7 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
             ),
             (&["configmap \"", "configmaps \""], said(Cause::MissingConfigMap)),
             (&["secret \"", "secrets \""], said(Cause::MissingSecret)),
-            (&["runasnonroot", "has non-numeric user"], said(Cause::RunAsNonRoot)),
+            (&["runasnonroot", "breaks non-root policy", "has non-numeric user"], said(Cause::RunAsNonRoot)),
             (&["subpath"], said(Cause::SubPath)),
         ],
     )

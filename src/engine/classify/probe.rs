@@ -47,6 +47,11 @@ impl Answer<'_> {
     pub(super) fn cause(&self, kind: Option<ProbeKind>) -> Cause {
         let says = |phrases: &[&str]| phrases.iter().any(|phrase| self.said.contains(phrase));
         if self.errored {
+            // The runtime does its part, and the command of the probe is not in the image or may not be executed.
+            let no_command = says(&["executable file not found", "no such file or directory", "permission denied"]);
+            if no_command && says(&["unable to start container process"]) {
+                return Cause::ReadinessExec;
+            }
             // The container ended while it was asked; how it ended tells more.
             let gone = says(&["no running task", "not running", "not found"]);
             return if gone { Cause::Unknown } else { Cause::ProbeErrored };

@@ -10,14 +10,16 @@ use crate::engine::words::{Cause, Class, Sureness};
 
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let pod = look.pod;
-    if is_own_limit(pod) {
+    let evicted = evicted_in_silence(look);
+    if exceeded_its_limit(look) {
         let said = reading(Class::Evicted, Cause::OwnLimit, Sureness::Repeated);
-        let pods = &look.scene.s.pods;
-        let alike = pods.iter().filter(|other| other.revision == pod.revision && is_own_limit(other)).count();
+        let others = look.scene.s.pods.iter().filter(|other| other.revision == pod.revision);
+        let alike = others.filter(|other| exceeded_its_limit(&Look { pod: other, ..*look })).count();
         let occurrences = u32::try_from(alike).unwrap_or(u32::MAX);
-        return Some(Symptom { occurrences, ..with_reason(look, said) });
+        return Some(hint::with(Symptom { occurrences, ..with_reason(look, said) }, evicted));
     }
     let taken = pod.reason.as_deref().and_then(|reason| by_reason(reason, pod));
+    let taken = taken.or_else(|| evicted.map(|_| (Class::Evicted, Cause::NodePressure)));
     let taken = taken.or_else(|| pod.disruption.as_deref().and_then(by_disruption));
     let taken = taken.or_else(|| on_lost_node(look).then_some((Class::NodeLost, Cause::NodeNotReady)));
     let unseen = on_lost_node_unseen(look).filter(|_| taken.is_none());
@@ -42,16 +44,27 @@ fn with_reason<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
     look.on_pod(said, onset, Detail::PodReason { reason, message: &pod.message })
 }
 
+/// The eviction manager put the pod out, which ended in good order within its grace: then it has neither reason nor message
+/// and may even be called `Succeeded`, and only the event tells (seen of Kubernetes 1.36).
+fn evicted_in_silence<'a>(look: &Look<'_, 'a>) -> Option<Told<'a>> {
+    let silent = look.pod.finished && look.pod.reason.is_none();
+    look.event(|event| silent && hint::is(event, "Evicted"))
+}
+
+fn exceeded_its_limit(look: &Look<'_, '_>) -> bool {
+    let pod = look.pod;
+    let told = pod.finished && pod.reason.as_deref() == Some("Evicted") && is_own_limit(&pod.message);
+    told || evicted_in_silence(look).is_some_and(|told| is_own_limit(&told.event.message))
+}
+
 /// The eviction manager's words for a pod that exceeded a limit of its own (pkg/kubelet/eviction).
-fn is_own_limit(pod: &PodFacts) -> bool {
+fn is_own_limit(message: &str) -> bool {
     let limits = [
         "pod ephemeral local storage usage exceeds",
         "exceeded its local ephemeral storage limit",
         "usage of emptydir volume",
     ];
-    pod.finished
-        && pod.reason.as_deref() == Some("Evicted")
-        && limits.iter().any(|phrase| contains(&pod.message, phrase))
+    limits.iter().any(|phrase| contains(message, phrase))
 }
 
 /// `status.reason` of pods that were evicted, or that a kubelet refused (pkg/kubelet/lifecycle); the ReplicaSet makes

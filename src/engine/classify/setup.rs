@@ -32,6 +32,8 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let often = told.is_some_and(|(_, told)| told.event.count > 1);
     let grace_seconds = match cause {
         Cause::MissingConfigMap | Cause::MissingSecret if often => MISSING_GRACE_SECONDS,
+        // No kernel has more patience with a limit.
+        Cause::LimitTooLowToStart => MISSING_GRACE_SECONDS,
         _ => GRACE_SECONDS,
     };
     let onset = look.since_node(look.pod_start()).min(look.scene.now);
@@ -73,8 +75,10 @@ fn cause(event: &EventFacts) -> Option<Cause> {
     Some(TEXTS.read(&event.message).map_or(by_reason, |said| said.cause))
 }
 
+/// A limit so low that not even the sandbox comes up within it is a matter of memory and not of the node.
 const fn said(cause: Cause) -> Reading {
-    reading(Class::PodSetup, cause, Sureness::Timed)
+    let class = if matches!(cause, Cause::LimitTooLowToStart) { Class::OOMKilled } else { Class::PodSetup };
+    reading(class, cause, Sureness::Timed)
 }
 
 /// What says more than the event's reason. A kubelet that has just started says "not registered" and "failed to sync" of
@@ -95,6 +99,7 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
             (&["configmap \"", "configmap references non-existent"], said(Cause::MissingConfigMap)),
             (&["secret \"", "references non-existent secret key"], said(Cause::MissingSecret)),
             (&["network is not ready", "cni plugin not initialized"], said(Cause::NetworkNotReady)),
+            (&["container init was oom-killed"], said(Cause::LimitTooLowToStart)),
         ],
     )
 });

@@ -1,9 +1,11 @@
 //! Rollouts that do not move although no pod says why.
 
 use super::look::{Scene, beyond_pods};
-use crate::engine::facts::{ConditionFacts, WorkloadFacts};
+use super::text::contains;
+use crate::engine::change;
+use crate::engine::facts::{ConditionFacts, Name, RevisionFacts, WorkloadFacts};
 use crate::engine::finding::{Detail, Subject, Symptom};
-use crate::engine::words::{Cause, Class, Sureness};
+use crate::engine::words::{Aspect, Cause, Class, Sureness};
 
 const DEADLOCK_GRACE_SECONDS: i64 = 120;
 
@@ -36,6 +38,31 @@ fn deadline<'a>(workload: &'a WorkloadFacts, scene: &Scene<'a>) -> Option<Sympto
     })
 }
 
+/// What the pod waits for is a place that a pod like it may have: not the neighbourhood of pods that are not there, nor a
+/// node that has its volume.
+fn for_a_place(symptom: &Symptom<'_>) -> bool {
+    let told = symptom.told.map(|told| &told.event.message);
+    let condition = match symptom.detail {
+        Detail::Condition { condition, .. } => Some(&condition.message),
+        _ => None,
+    };
+    let says = |phrase| told.into_iter().chain(condition).any(|message| contains(message, phrase));
+    match (symptom.class, symptom.cause) {
+        (Class::Pending, Cause::PodAffinity) => says("anti-affinity"),
+        (Class::Pending, Cause::HostPort) => true,
+        (Class::Pending, Cause::VolumeTopology) => says("readwriteoncepod"),
+        // The volume is attached where the old pod runs.
+        (Class::PodSetup, Cause::VolumeAttach) => true,
+        _ => false,
+    }
+}
+
+/// Pods of the older revision have the ports that those of the newest ask for.
+fn has_the_ports(scene: &Scene<'_>, older: &Name, newest: &RevisionFacts) -> bool {
+    let older = scene.s.revisions.iter().find(|revision| revision.uid == *older);
+    older.is_none_or(|older| !change::changed_aspects(older, newest).contains(&Aspect::Ports))
+}
+
 /// A new pod needs the place of an old one, and no old pod may go before the new one is ready.
 fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'a>> {
     let workload = &scene.s.workload;
@@ -43,17 +70,14 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
     if workload.recreate || workload.max_unavailable > 0 {
         return None;
     }
-    let holds_a_place = scene.s.pods.iter().any(|pod| pod.revision != newest.uid && pod.node.is_some());
     let waits = symptoms.iter().find(|symptom| {
         let of_newest = matches!(symptom.subject, Subject::Pod(pod) if pod.revision == newest.uid);
-        let for_a_place = match symptom.class {
-            Class::Pending => matches!(symptom.cause, Cause::PodAffinity | Cause::HostPort | Cause::VolumeTopology),
-            // The volume is attached where the old pod runs.
-            Class::PodSetup => symptom.cause == Cause::VolumeAttach,
-            _ => false,
-        };
-        of_newest && symptom.sureness == Sureness::Timed && for_a_place
+        of_newest && symptom.sureness == Sureness::Timed && for_a_place(symptom)
     })?;
+    let holds_a_place = scene.s.pods.iter().any(|pod| {
+        let of_old = pod.revision != newest.uid && pod.node.is_some();
+        of_old && (waits.cause != Cause::HostPort || has_the_ports(scene, &pod.revision, newest))
+    });
     let detail =
         Detail::Plain("a new pod needs the place of an old one, and with maxUnavailable 0 no old pod may go first");
     let symptom = beyond_pods(

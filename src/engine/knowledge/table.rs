@@ -282,7 +282,7 @@ table! {
         "A volume claim of the pod is missing or not bound."
     Pending VolumeTopology: Platform Depends Timed STORAGE VOLUMES
         "The pod's volume cannot be used on any node that would fit."
-    Pending SchedulingGated: Platform CannotHelp Timed PLACE LOOK
+    Pending SchedulingGated: Platform Depends Timed PLACE LOOK
         "A scheduling gate holds the pod back."
     Pending NoScheduler: Revision Depends Timed PLACE LOOK
         "No scheduler has looked at the pod."

@@ -104,6 +104,16 @@ impl Reading {
     }
 }
 
+/// What stands in the place of a log that is not there any more. The kubelet has answered by then and can only write its
+/// error where the log should be (`GetContainerLogs` in pkg/kubelet/kuberuntime/kuberuntime_container.go), and
+/// `kubectl logs` prints it as one.
+const GONE: &[u8] = b"unable to retrieve container logs for ";
+
+/// The log was not there any more when it was read; nothing of the program is in this.
+pub fn is_gone(log: &[u8]) -> bool {
+    log.starts_with(GONE) && log.trim_ascii_end().iter().all(|byte| *byte != b'\n')
+}
+
 /// Reads the log of one run of a container, with or without the stamps of the API server.
 pub fn read(log: &[u8]) -> Reading {
     let (log, cut) = line::bounded(log);

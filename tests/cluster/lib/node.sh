@@ -106,7 +106,7 @@ kubeAPIBurst: 400
 eventRecordQPS: 1000
 serializeImagePulls: false
 evictionHard: {}
-localStorageCapacityIsolation: false
+localStorageCapacityIsolation: true
 imageGCHighThresholdPercent: 100
 resolvConf: ""
 clusterDNS: [$service_net.10]

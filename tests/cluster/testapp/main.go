@@ -20,6 +20,8 @@
 //	APP_DEPENDENCY_TIMEOUT_SECONDS  how long one fetch may take (2)
 //	APP_IGNORE_SIGTERM        stay alive on SIGTERM when set
 //
+// ways.go has more of them.
+//
 // Seconds may be fractions. Paths: /ready, /live, and / for everything else.
 // SIGTERM ends the program at once with code 0. A value that is not a number
 // ends it with code 2, so that a typing error is never taken for a behaviour.
@@ -127,11 +129,14 @@ func allocate(mib int) {
 
 // watchDependency dies with the dependency, as many real programs do.
 func watchDependency(s settings) {
-	client := http.Client{Timeout: s.dependencyLimit}
+	client := dependencyClient(s.dependencyLimit)
 	for {
-		response, err := client.Get(s.dependency)
+		response, err := client.Do(dependencyRequest(s.dependency))
 		if err != nil {
 			exit(s.exitCode, "dependency is down: "+err.Error())
+		}
+		if why, is := refused(response); is {
+			exit(s.exitCode, "dependency refuses: "+why)
 		}
 		response.Body.Close()
 		if response.StatusCode >= http.StatusInternalServerError {
@@ -184,12 +189,14 @@ func (s *server) exitLater(after time.Duration, why string) {
 
 func main() {
 	start := time.Now()
+	command(os.Args[1:])
 	printLines(os.Stdout, os.Getenv("APP_LOG"))
 	printLines(os.Stderr, os.Getenv("APP_LOG_STDERR"))
 	s := &server{settings: fromEnvironment(), start: start}
 	if s.exitAtStart >= 0 {
 		exit(s.exitAtStart, "asked to exit at the start")
 	}
+	failAtStart(s.settings)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
@@ -210,6 +217,6 @@ func main() {
 	}
 	time.Sleep(s.listenAfter)
 	fmt.Printf("testapp: listening on port %d\n", s.port)
-	err := http.ListenAndServe(":"+strconv.Itoa(s.port), s)
+	err := webServer(s.port, s).ListenAndServe()
 	exit(s.exitCode, err.Error())
 }

@@ -11,6 +11,7 @@ use crate::engine::words::{Cause, Class, Sureness};
 #[case("environment variable key A not found in file", Cause::MissingKey)]
 #[case("container has runAsNonRoot and image will run as root (pod: \"web\")", Cause::RunAsNonRoot)]
 #[case("container has runAsNonRoot and image has non-numeric user (app)", Cause::RunAsNonRoot)]
+#[case("container's runAsUser breaks non-root policy (pod: \"web\", container: web)", Cause::RunAsNonRoot)]
 #[case("failed to prepare subPath for volumeMount \"v\" of container \"web\"", Cause::SubPath)]
 #[case("cannot find volume \"v\" to mount into container \"web\"", Cause::Unknown)]
 fn a_configuration_that_cannot_be_made_has_one_cause(#[case] message: &str, #[case] cause: Cause) {

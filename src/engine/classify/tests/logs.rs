@@ -65,6 +65,36 @@ fn a_log_names_the_cause_that_a_status_leaves_open(#[case] code: i32, #[case] te
     assert_eq!(seen(&s, at(20)), [(Class::CrashLoopBackOff, cause, Sureness::Counted)]);
 }
 
+#[rstest]
+#[case::another_processor(255, "exec /web: exec format error\n", Class::ContainerStart, Cause::WrongArchitecture)]
+#[case::no_interpreter(
+    255,
+    "exec /start.sh: no such file or directory\n",
+    Class::ContainerStart,
+    Cause::WrongArchitecture
+)]
+#[case::by_a_newer_runtime(1, "exec /web: exec format error\n", Class::ContainerStart, Cause::WrongArchitecture)]
+#[case::another_ending(2, "exec /web: exec format error\n", Class::CrashLoopBackOff, Cause::ApplicationError)]
+#[case::a_program_that_ran(
+    255,
+    "up\nexec /hook: exec format error\n",
+    Class::CrashLoopBackOff,
+    Cause::ApplicationError
+)]
+#[case::another_error(255, "exec /web: too many words\n", Class::CrashLoopBackOff, Cause::ApplicationError)]
+fn what_the_kernel_does_not_execute_never_ran(
+    #[case] code: i32,
+    #[case] text: &str,
+    #[case] class: Class,
+    #[case] cause: Cause,
+) {
+    let container = looping(2, ended(code, "Error"));
+    let s = with_logs([pod_of("a", container)], vec![log("a", true, 2, text)]);
+    assert_eq!(seen(&s, at(20)), [(class, cause, Sureness::Counted)]);
+    let told = findings(&s)[0].evidence.iter().any(|evidence| evidence.text == text.trim_end());
+    assert_eq!(told, class == Class::ContainerStart);
+}
+
 #[test]
 fn a_program_for_another_machine_was_never_started_as_the_runtime_tells_in_its_log() {
     let s = with_logs(

@@ -94,7 +94,15 @@ fn the_answer_and_the_kind_of_probe_say_why(#[case] kind: Option<ProbeKind>, #[c
     "rpc error: code = NotFound desc = failed to exec in container: no running task found: task 1 not found",
     Cause::Unknown
 )]
-fn an_error_of_the_probe_is_not_the_programs_unless_the_program_was_gone(#[case] said: &str, #[case] cause: Cause) {
+#[case::no_such_command(
+    "rpc error: code = Unknown desc = failed to exec in container: failed to start exec \"1f7e\": OCI runtime exec failed: \
+     exec failed: unable to start container process: exec: \"/bin/probe\": stat /bin/probe: no such file or directory",
+    Cause::ReadinessExec
+)]
+fn an_error_of_the_probe_is_not_the_programs_unless_it_was_gone_or_the_command_is_not_there(
+    #[case] said: &str,
+    #[case] cause: Cause,
+) {
     let answer = Answer { asked: Asked::Readiness, errored: true, said };
     assert_eq!(answer.cause(Some(ProbeKind::Exec)), cause);
 }

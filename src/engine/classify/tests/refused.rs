@@ -4,9 +4,9 @@ use rstest::rstest;
 
 use super::build::*;
 use crate::engine::classify::classify;
-use crate::engine::facts::{PodFacts, Snapshot};
+use crate::engine::facts::{ContainerTemplate, PodFacts, Snapshot};
 use crate::engine::finding::Subject;
-use crate::engine::words::{Cause, Class, Sureness};
+use crate::engine::words::{Aspect, Cause, Class, Sureness};
 
 fn refused(message: &str) -> Snapshot {
     let mut s = snapshot([]);
@@ -195,4 +195,30 @@ fn where_an_old_pod_may_go_first_there_is_no_deadlock() {
     let mut alone = waits_for_a_place(0);
     alone.pods.truncate(1);
     assert_eq!(single(&alone, at(200)).class, Class::Pending);
+}
+
+#[test]
+fn a_place_that_no_old_pod_has_is_no_deadlock() {
+    for message in [
+        "0/1 nodes are available: 1 node(s) didn't match pod affinity rules.",
+        "0/1 nodes are available: 1 node(s) didn't match PersistentVolume's node affinity.",
+    ] {
+        let mut s = waits_for_a_place(0);
+        let mut waits = (*s.pods[0]).clone();
+        waits.unscheduled = Some(condition(false, "Unschedulable", message, 3));
+        s.pods[0] = Arc::new(waits);
+        assert_eq!(single(&s, at(200)).class, Class::Pending, "{message}");
+    }
+}
+
+#[test]
+fn a_port_that_the_new_revision_brings_is_held_by_somebody_else() {
+    let mut s = waits_for_a_place(0);
+    let mut waits = (*s.pods[0]).clone();
+    let message = "0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.";
+    waits.unscheduled = Some(condition(false, "Unschedulable", message, 3));
+    s.pods[0] = Arc::new(waits);
+    assert_eq!(seen(&s, at(200)).last().unwrap().1, Cause::StrategyDeadlock);
+    let brings = ContainerTemplate { aspects: Box::new([(Aspect::Ports, 1)]), ..template("web") };
+    assert_eq!(single(&with_template(s, vec![brings]), at(200)).cause, Cause::HostPort);
 }

@@ -65,6 +65,22 @@ fn pods_that_exceeded_a_limit_of_their_own_are_evidence_once_there_are_two(#[cas
     assert_eq!(occurrences, [2, 2, 1, 1]);
 }
 
+#[test]
+fn a_pod_that_ended_in_good_order_when_it_was_put_out_is_told_by_its_event() {
+    let silent = PodFacts { reason: None, ..finished("", "") };
+    let limit = "Usage of EmptyDir volume \"cache\" exceeds the limit \"1Gi\". ";
+    let s = hearing(only(silent.clone()), &silent.uid, [event("Evicted", limit, 40)]);
+    assert_eq!(seen(&s, at(50)), [(Class::Evicted, Cause::OwnLimit, Sureness::Repeated)]);
+    let another = PodFacts { uid: name("uid-b"), name: name("web-6d-b"), ..silent.clone() };
+    let s = hearing(snapshot([silent.clone(), another.clone()]), &silent.uid, [event("Evicted", limit, 40)]);
+    assert_eq!(single(&s, at(50)).occurrences, 1);
+    let s = hearing(s, &another.uid, [event("Evicted", limit, 45)]);
+    assert_eq!(classify(&s, at(50)).iter().map(|symptom| symptom.occurrences).collect::<Vec<_>>(), [2, 2]);
+    let low = "The node was low on resource: memory.";
+    let s = hearing(only(silent.clone()), &silent.uid, [event("Evicted", low, 40)]);
+    assert_eq!(seen(&s, at(50)), [(Class::Evicted, Cause::NodePressure, Sureness::Excluded)]);
+}
+
 #[rstest]
 #[case("PreemptionByScheduler", Class::Evicted, Cause::Preempted)]
 #[case("EvictionByEvictionAPI", Class::Evicted, Cause::NodeShutdown)]

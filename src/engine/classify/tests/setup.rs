@@ -115,3 +115,13 @@ fn a_pod_that_has_run_was_set_up() {
     let s = hearing(only(ran), POD, [event("FailedMount", NO_CONFIG, 20)]);
     assert_eq!(single(&s, at(60)).class, Class::CrashLoopBackOff);
 }
+
+#[test]
+fn a_sandbox_that_does_not_fit_into_the_limit_is_a_matter_of_memory() {
+    let said = "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to start sandbox \"d059\": failed to \
+                create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to \
+                start container process: container init was OOM-killed (memory limit too low?)";
+    let s = creating(Some(false), [event("FailedCreatePodSandBox", said, 8)]);
+    assert_eq!(seen(&s, at(50)), [(Class::OOMKilled, Cause::LimitTooLowToStart, Sureness::Timed)]);
+    assert_eq!(single(&s, at(50)).grace_seconds, 30);
+}
