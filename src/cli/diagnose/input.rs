@@ -21,11 +21,22 @@ const MAX_DEPTH: usize = 4;
 pub fn read(path: &Path, intake: &mut Intake) -> Result<Vec<String>, Failed> {
     let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
     let bytes = bytes(path).map_err(|error| Failed::new(format!("reading {name}"), error.to_string()))?;
-    let text = text(bytes).map_err(|at| Failed::new(format!("{name}:{at}"), "neither UTF-8 nor UTF-16"))?;
-    take_text(&name, text, intake)
+    take_bytes(&name, bytes, intake)
 }
 
-/// The same for text that was read; `name` is what it is called.
+/// The same for what was read; `name` is what it is called.
+///
+/// # Errors
+/// What is neither JSON nor YAML.
+pub fn take_bytes(name: &str, bytes: Vec<u8>, intake: &mut Intake) -> Result<Vec<String>, Failed> {
+    let text = text(bytes).map_err(|at| Failed::new(format!("{name}:{at}"), "neither UTF-8 nor UTF-16"))?;
+    take_text(name, text, intake)
+}
+
+/// The same for text.
+///
+/// # Errors
+/// What is neither JSON nor YAML.
 pub fn take_text(name: &str, text: String, intake: &mut Intake) -> Result<Vec<String>, Failed> {
     let documents = documents(&text).map_err(|bad| Failed::new(format!("{name}:{}", bad.at), bad.why))?;
     if documents.iter().all(Value::is_null) {

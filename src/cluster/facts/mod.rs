@@ -70,7 +70,7 @@ fn condition_facts(condition: &Condition, created: Timestamp, names: &mut Intern
 }
 
 fn message(message: Option<&str>) -> Message {
-    message.map(|message| text::clean(message, MAX_MESSAGE).into()).unwrap_or_default()
+    message.map(|message| text::shown(message, MAX_MESSAGE).into()).unwrap_or_default()
 }
 
 /// A count that cannot be negative.

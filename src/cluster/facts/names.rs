@@ -31,12 +31,12 @@ impl Interner {
         shared
     }
 
-    /// A reason or another short word that others wrote: cleaned, bounded and shared.
+    /// A reason or another short word that others wrote: cleaned, redacted, bounded and shared.
     pub fn word(&mut self, word: &str) -> Name {
         if word.len() <= MAX_WORD && word.bytes().all(|byte| byte.is_ascii_graphic()) {
             return self.name(word);
         }
-        self.name(&text::clean(word, MAX_WORD))
+        self.name(&text::shown(word, MAX_WORD))
     }
 
     /// A word that is missing or empty is `None`.
