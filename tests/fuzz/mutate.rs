@@ -63,7 +63,10 @@ fn apply(document: &mut Json, at: u32, change: Change) {
     // Texts are where the parsers of prose begin, so a change to a text looks for one.
     let places = (0..size).cycle().skip(at as usize % size).take(size);
     let wants_text = matches!(change, Change::Write(..) | Change::Cut(_));
-    let Some(place) = places.into_iter().find(|at| !wants_text || matches!(document.nth(*at), Some(Json::Text(_)))) else { return };
+    let Some(place) = places.into_iter().find(|at| !wants_text || matches!(document.nth(*at), Some(Json::Text(_))))
+    else {
+        return;
+    };
     let Some(value) = document.nth(place) else { return };
     match change {
         Change::Set(new) => *value = new,

@@ -10,12 +10,13 @@ use backstay::controller::record;
 use backstay::engine::decide::decide;
 use backstay::engine::decision::IncidentStep;
 use backstay::engine::first_signal;
-use backstay::engine::text::redact;
+use backstay::engine::text::{head, redact, tail};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::hostile::SECRET;
 use crate::json::Json;
+use crate::seeds;
 
 pub type Checked = Result<(), String>;
 
@@ -38,8 +39,7 @@ pub fn hides_the_secret(what: &str, text: &str) -> Checked {
 
 fn around<'t>(text: &'t str, part: &str) -> &'t str {
     let at = text.find(part).unwrap_or_default();
-    let start = text.floor_char_boundary(at.saturating_sub(160));
-    &text[start..text.floor_char_boundary(at + 80)]
+    head(tail(text, text.len() - at.saturating_sub(160)), 240)
 }
 
 /// Whether all secrets in a text are such as redaction sees in the whole text.
@@ -61,7 +61,8 @@ fn is_seen_nowhere(text: &str) -> bool {
 /// Nothing that a terminal obeys or that hides or reorders text.
 pub fn is_plain(what: &str, text: &str) -> Checked {
     let bad = |c: char| {
-        (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        (c.is_control() && c != '\n')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     match text.chars().find(|c| bad(*c)) {
         Some(c) => Err(format!("{what} holds {c:?}: {:?}", around(text, &c.to_string()))),
@@ -90,7 +91,7 @@ pub fn answer(text: &str) -> Result<Option<Answer>, String> {
         }
     };
     gaps.iter().try_for_each(|gap| is_plain("what was left out", &one_line(gap)))?;
-    let now = intake.newest.unwrap_or_else(|| "2026-03-01T10:05:00Z".parse().unwrap());
+    let now = intake.newest.unwrap_or_else(seeds::now);
     Ok(Some(Answer { workloads: diagnose(intake, now), gaps, now }))
 }
 
@@ -157,10 +158,15 @@ fn turned(document: &Value, shown: &[(&str, String)]) -> Checked {
     turned["items"].as_array_mut().into_iter().for_each(|items| items.reverse());
     let answer = answer(&turned.to_string())?.ok_or("the turned text cannot be read")?;
     // What was left out is named with its place.
-    let of = |shown: &[(&str, String)]| shown.iter().find(|(what, _)| *what == "the report").map(|(_, text)| text.clone());
+    let of =
+        |shown: &[(&str, String)]| shown.iter().find(|(what, _)| *what == "the report").map(|(_, text)| text.clone());
     let (before, after) = (of(shown), of(&self::shown(&answer)?));
     if before != after {
-        return Err(format!("the order of objects matters:\n{}\n{}", before.unwrap_or_default(), after.unwrap_or_default()));
+        return Err(format!(
+            "the order of objects matters:\n{}\n{}",
+            before.unwrap_or_default(),
+            after.unwrap_or_default()
+        ));
     }
     Ok(())
 }
@@ -172,7 +178,9 @@ fn incident(found: &Diagnosed, now: Timestamp) -> Result<Option<String>, String>
         return Ok(None);
     }
     let decision = decide(s, now);
-    let IncidentStep::Record { name, failing, episode, severity, progress } = &decision.incident else { return Ok(None) };
+    let IncidentStep::Record { name, failing, episode, severity, progress } = &decision.incident else {
+        return Ok(None);
+    };
     let opening = record::Record { name, failing, episode: *episode, severity: *severity, progress: *progress };
     let mut incident = record::open(s, &decision, &opening, now);
     let mut status = record::update(&incident, &decision, *progress, &[], now);

@@ -66,8 +66,19 @@ pub fn some(target: Target) -> Result<(), String> {
 }
 
 /// `seen` is told of every input before it is tried, and after it with the time that it took.
-fn run(target: &Target, cases: u32, seed: &[u8; 32], seen: &mut dyn FnMut(&[u8], Option<Duration>)) -> Result<(), String> {
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: SHRINKS, max_shrink_time: SHRINK_MILLIS, ..Config::default() };
+fn run(
+    target: &Target,
+    cases: u32,
+    seed: &[u8; 32],
+    seen: &mut dyn FnMut(&[u8], Option<Duration>),
+) -> Result<(), String> {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        max_shrink_iters: SHRINKS,
+        max_shrink_time: SHRINK_MILLIS,
+        ..Config::default()
+    };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, seed));
     let seen = RefCell::new(seen);
     let failed = runner.run(&(target.input)(), |input| {
@@ -79,7 +90,9 @@ fn run(target: &Target, cases: u32, seed: &[u8; 32], seen: &mut dyn FnMut(&[u8],
     });
     match failed {
         Ok(()) => Ok(()),
-        Err(TestError::Fail(why, input)) => Err(format!("{}: {why}\nkept in {}", target.name, keep(target, &input).display())),
+        Err(TestError::Fail(why, input)) => {
+            Err(format!("{}: {why}\nkept in {}", target.name, keep(target, &input).display()))
+        }
         Err(TestError::Abort(why)) => Err(format!("{}: {why}", target.name)),
     }
 }

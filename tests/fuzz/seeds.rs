@@ -21,6 +21,11 @@ const WHOLE: [&str; 4] = [
     include_str!("../../src/cluster/testdata/node.json"),
 ];
 
+/// When all of them were read.
+pub fn now() -> jiff::Timestamp {
+    "2026-03-01T10:05:00Z".parse().unwrap()
+}
+
 pub fn yaml(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
@@ -54,7 +59,9 @@ pub fn lists() -> Vec<Json> {
         list(crashing()),
         list([crashing(), incidents()].concat()),
         list([whole(), telling("0/5 nodes are available: 5 Insufficient cpu.")].concat()),
-        told("exceeded quota: team, requested: limits.cpu=2,pods=1, used: limits.cpu=9,pods=3, limited: limits.cpu=10,pods=3"),
+        told(
+            "exceeded quota: team, requested: limits.cpu=2,pods=1, used: limits.cpu=9,pods=3, limited: limits.cpu=10,pods=3",
+        ),
     ];
     all.iter().chain(&yaml(ZOO)).map(Json::from).collect()
 }
@@ -63,9 +70,22 @@ pub fn lists() -> Vec<Json> {
 const WAITING: [&str; 5] =
     ["ImagePullBackOff", "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "ContainerCreating"];
 const EVENTS: [&str; 12] = [
-    "Failed", "BackOff", "FailedMount", "FailedAttachVolume", "FailedCreatePodSandBox", "Unhealthy", "Killing",
-    "FailedScheduling", "FailedPostStartHook", "Evicted", "NetworkNotReady", "FailedToRetrieveImagePullSecret",
+    "Failed",
+    "BackOff",
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedCreatePodSandBox",
+    "Unhealthy",
+    "Killing",
+    "FailedScheduling",
+    "FailedPostStartHook",
+    "Evicted",
+    "NetworkNotReady",
+    "FailedToRetrieveImagePullSecret",
 ];
+
+/// How many objects `telling` makes.
+pub const MESSAGES: usize = WAITING.len() + 2 + EVENTS.len() + 2;
 
 /// Objects that belong to those of `crashing` and all say `message`, each where another kind of writer writes.
 pub fn telling(message: &str) -> Vec<Value> {
@@ -73,16 +93,25 @@ pub fn telling(message: &str) -> Vec<Value> {
     for (number, reason) in WAITING.iter().enumerate() {
         let ended = json!({"terminated": {"exitCode": 1, "reason": "Error", "message": message,
             "startedAt": "2026-03-01T10:00:08Z", "finishedAt": "2026-03-01T10:00:09Z"}});
-        objects.push(pod(number, json!({
+        objects.push(pod(
+            number,
+            json!({
             "phase": "Pending", "startTime": "2026-03-01T10:00:01Z",
             "conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": message}],
             "containerStatuses": [{"name": "web", "ready": false, "restartCount": number, "lastState": ended,
-                "state": {"waiting": {"reason": reason, "message": message}}}]})));
+                "state": {"waiting": {"reason": reason, "message": message}}}]}),
+        ));
     }
-    objects.push(pod(7, json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
-        "reason": "Unschedulable", "message": message, "lastTransitionTime": "2026-03-01T10:00:01Z"}]})));
-    objects.push(pod(8, json!({"phase": "Failed", "reason": "Evicted", "message": message,
-        "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": message}]})));
+    objects.push(pod(
+        7,
+        json!({"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+        "reason": "Unschedulable", "message": message, "lastTransitionTime": "2026-03-01T10:00:01Z"}]}),
+    ));
+    objects.push(pod(
+        8,
+        json!({"phase": "Failed", "reason": "Evicted", "message": message,
+        "conditions": [{"type": "DisruptionTarget", "status": "True", "reason": message}]}),
+    ));
     for (number, reason) in EVENTS.iter().enumerate() {
         let about = json!({"kind": "Pod", "namespace": "shop", "name": "web-6d4cf56db6-f1", "uid": "f-1",
             "fieldPath": "spec.containers{web}"});

@@ -104,8 +104,8 @@ fn documents(text: &str) -> Result<Vec<Value>, Bad> {
         return yaml(text);
     }
     let json = serde_json::Deserializer::from_str(text).into_iter().collect::<Result<Vec<Value>, _>>();
-    // YAML in braces is rare, so what cannot be read is most likely damaged JSON.
-    json.or_else(|error| yaml(text).map_err(|_| not_json(&error)))
+    // YAML in braces is rare, so what cannot be read is most likely damaged JSON, unless it was read further as YAML.
+    json.or_else(|error| yaml(text).map_err(|bad| if bad.at.line > error.line() { bad } else { not_json(&error) }))
 }
 
 fn not_json(error: &serde_json::Error) -> Bad {
@@ -137,9 +137,20 @@ fn yaml(text: &str) -> Result<Vec<Value>, Bad> {
         let at = error.location().map_or((1, 1), |at| (number(at.line()), number(at.column())));
         Bad {
             at: Place { line: at.0, column: at.1 },
-            why: format!("not YAML: {}", without_place(&error.without_snippet().to_string())),
+            why: format!("not YAML: {}", for_people(without_place(&error.without_snippet().to_string()))),
         }
     })
+}
+
+/// The parser speaks of its own settings in some cases.
+fn for_people(said: &str) -> &str {
+    if said.starts_with("budget breached: Depth") {
+        "nested too deeply"
+    } else if said.starts_with("budget breached") {
+        "larger than anything that kubectl prints"
+    } else {
+        said.split_once(", set ").map_or(said, |(said, _)| said)
+    }
 }
 
 /// An object, or all items of a list. Items of a typed list may not say their kind.
@@ -163,6 +174,7 @@ fn take(document: Value, kind: Option<&str>, place: &str, intake: &mut Intake, o
     for (number, item) in items.into_iter().enumerate() {
         let place = format!("{place}: items[{number}]");
         match depth.checked_sub(1) {
+            _ if item.is_null() => one(item, None, &place, intake, odd),
             Some(depth) => take(item, of.as_deref(), &place, intake, odd, depth),
             None => odd.push(format!("{place}: lists within lists, left out")),
         }

@@ -40,7 +40,8 @@ struct Identity {
 /// not interned.
 fn identity(meta: &ObjectMeta) -> Option<Identity> {
     let given = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(Name::from);
-    Some(Identity { uid: given(&meta.uid)?, name: given(&meta.name)?, created: meta.creation_timestamp.as_ref()?.0 })
+    let name = names::unshared(meta.name.as_deref().filter(|name| !name.is_empty())?);
+    Some(Identity { uid: given(&meta.uid)?, name, created: meta.creation_timestamp.as_ref()?.0 })
 }
 
 fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {

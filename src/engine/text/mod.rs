@@ -8,6 +8,7 @@ mod secrets;
 use std::iter::Peekable;
 use std::str::Chars;
 
+pub(in crate::engine) use redact::mask;
 pub use redact::redact;
 
 /// Bytes kept of a message.
@@ -19,7 +20,7 @@ const GAP: &str = " … ";
 /// How much of each end of a very long text is looked at where secrets are hidden.
 const LOOKED_AT: usize = 32 << 10;
 /// Longer than secrets are.
-const EDGE: usize = 4 << 10;
+pub(in crate::engine) const EDGE: usize = 4 << 10;
 
 /// Cleans `text` and bounds it to `max` bytes. What is too long loses its middle: pull errors say what is wrong at
 /// their end, panics at their beginning.

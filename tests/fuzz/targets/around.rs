@@ -31,7 +31,8 @@ pub fn input() -> BoxedStrategy<Vec<u8>> {
     new["spec"]["containers"][0]["image"] = "registry.example.com/web:3".into();
     new["spec"]["containers"][0]["env"] = json!([{"name": "DB_PASSWORD", "value": SECRET},
         {"name": "DB", "valueFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}]);
-    new["spec"]["initContainers"] = json!([{"name": "migrate", "image": "flyway:9", "command": ["sh", "-c", "alembic upgrade head"]}]);
+    new["spec"]["initContainers"] =
+        json!([{"name": "migrate", "image": "flyway:9", "command": ["sh", "-c", "alembic upgrade head"]}]);
     let job = json!({"metadata": {"name": "web-migrate", "annotations": {"helm.sh/hook": "pre-upgrade"}, "labels": {"app": "web"},
         "creationTimestamp": "2026-03-01T09:59:00Z"}, "spec": {"template": new}, "status": {"succeeded": 1}});
     let all = Json::from(&json!({"old": old, "new": new, "job": job, "metadata": metadata}));
@@ -54,7 +55,7 @@ pub fn check(input: &[u8]) -> Checked {
     }
     let mut intake = Intake::default();
     seeds::crashing().into_iter().for_each(|object| intake.take(object, None).unwrap());
-    let now = "2026-03-01T10:05:00Z".parse().unwrap();
+    let now = seeds::now();
     let mut workloads = diagnose(intake, now);
     let s = &mut workloads[0].case.snapshot;
     let references = of_template(new).into_iter().enumerate().map(|(at, (reference, optional))| ReferenceFacts {
@@ -80,7 +81,7 @@ pub fn check(input: &[u8]) -> Checked {
     let decision = decide(s, now);
     is_bounded("what is decided", &decision.why, 2048)?;
     let told = tell(s, decision.findings.first(), Some("r-1"), (Vec::new(), Vec::new()), now);
-    changes(&serde_json::to_value(&told).unwrap())
+    changes(&serde_json::to_value(&told).map_err(|error| error.to_string())?)
 }
 
 /// What changed, in words that are bounded and clean, and without values.

@@ -11,9 +11,9 @@ use backstay::engine::logs::{MAX_EXCERPT, MAX_LINES, MAX_QUOTE};
 use proptest::prelude::*;
 
 use crate::hostile;
+use crate::json::Json;
 use crate::mutate::mutated;
 use crate::oracle::{Checked, hides_the_secret, is_bounded, is_plain, is_seen};
-use crate::json::Json;
 use crate::seeds;
 
 pub fn input() -> BoxedStrategy<Vec<u8>> {
@@ -26,7 +26,8 @@ pub fn input() -> BoxedStrategy<Vec<u8>> {
         1 => (hostile::time(), hostile::text()).prop_map(|(at, text)| format!("{at} stderr F {text}")),
         1 => hostile::plant(),
     ];
-    let lines = proptest::collection::vec((line, prop_oneof![30 => Just(1_usize), 2 => 2..30_usize, 1 => Just(2000)]), 0..24);
+    let lines =
+        proptest::collection::vec((line, prop_oneof![30 => Just(1_usize), 2 => 2..30_usize, 1 => Just(2000)]), 0..24);
     let odd = proptest::collection::vec((any::<u32>(), any::<u8>()), 0..4);
     let ends = prop_oneof![4 => Just("\n"), 1 => Just("\r\n"), 1 => Just("\n\n"), 1 => Just("\r")];
     (lines, ends, odd)
@@ -51,7 +52,7 @@ pub fn check(log: &[u8]) -> Checked {
         seeds::crashing().into_iter().for_each(|object| intake.take(object, None).unwrap());
         intake
     };
-    let now = "2026-03-01T10:05:00Z".parse().unwrap();
+    let now = seeds::now();
     let mut workloads = diagnose(intake(), now);
     let snapshot = &mut workloads[0].case.snapshot;
     let pod = snapshot.pods.iter().find(|pod| &*pod.revision == "r-2").unwrap().clone();

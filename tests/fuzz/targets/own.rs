@@ -70,7 +70,7 @@ where
 
 /// An incident can be shown, listed and closed whatever is in it.
 fn incident(incident: &Incident) -> Checked {
-    let now = "2026-03-01T10:05:00Z".parse().unwrap();
+    let now = seeds::now();
     for width in [40, 120] {
         is_plain("the incident", &show::render(incident, Screen { width, colour: false }, now, "backstay"))?;
     }

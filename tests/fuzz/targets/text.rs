@@ -35,7 +35,8 @@ pub fn patterns() -> BoxedStrategy<Vec<u8>> {
     let atom = "(\\PC|[.^$|?*+(){}\\[\\]\\\\a-z0-9,:=!<>&~-]|\\\\[pPbBdDwWsSxuAzQE]|\\{[0-9]{1,5}(,[0-9]{0,5})?\\}|\\(\\?[a-z]{1,3}:?)";
     let pattern = proptest::collection::vec(atom, 0..12).prop_map(|atoms| atoms.concat().replace('\n', ""));
     let pattern = prop_oneof![3 => pattern, 1 => hostile::text().prop_map(|text| text.replace('\n', " "))];
-    let repeated = (pattern, 1..40_usize).prop_map(|(pattern, times)| if times > 20 { pattern.repeat(times) } else { pattern });
+    let repeated =
+        (pattern, 1..40_usize).prop_map(|(pattern, times)| if times > 20 { pattern.repeat(times) } else { pattern });
     (repeated, hostile::long_text()).prop_map(|(pattern, text)| format!("{pattern}\n{text}").into_bytes()).boxed()
 }
 
