@@ -9,8 +9,11 @@ include tests/cluster/cluster.mk
 CARGO ?= cargo
 # The versions besides the default one that `make test-matrix` goes through.
 MATRIX ?= 1.34 1.37
+# How long `make fuzz` takes for each of its targets, and the name of one, for that one alone.
+FUZZ_MINUTES ?= 10
+FUZZ ?=
 
-.PHONY: help doctor test test-matrix lint deny unit e2e faults bench image demo demo-down generate clean
+.PHONY: help doctor test test-matrix lint deny unit fuzz e2e faults bench image demo demo-down generate clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -36,6 +39,10 @@ unit: ## Unit, scenario, property and chart tests; needs no cluster and no root
 	@QUIET=1 .ci/doctor
 	@.ci/helm
 	$(CARGO) test --locked
+
+fuzz: ## Hostile input for minutes: FUZZ=name of one target, FUZZ_MINUTES=10 for each
+	@QUIET=1 .ci/doctor
+	FUZZ=$(FUZZ) FUZZ_MINUTES=$(FUZZ_MINUTES) $(CARGO) test --locked --profile fuzz --test fuzz for_minutes -- --ignored --nocapture
 
 e2e: ## End-to-end tests on the real node; needs root, or BACKSTAY_TEST_KUBECONFIG=FILE of a test cluster
 	@.ci/doctor $(if $(BACKSTAY_TEST_KUBECONFIG),,root)

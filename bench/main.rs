@@ -10,6 +10,7 @@ mod audit;
 mod board;
 mod cluster;
 mod decide;
+mod diagnose;
 mod fill;
 mod floor;
 mod incidents;
@@ -83,6 +84,10 @@ fn alone() -> anyhow::Result<()> {
     }
     let usual = kinds.iter().filter(|(name, _)| logs::USUAL.contains(name));
     report.put("logs_mb_per_s", usual.map(|(_, megabytes)| *megabytes).fold(f64::INFINITY, f64::min));
+    for (format, seconds) in diagnose::seconds()? {
+        report.put(&format!("diagnose_s.{format}"), seconds);
+        say(&format!("diagnose of 1,000 pods from {format}: {:.0} ms", seconds * 1000.0));
+    }
     for size in stores::measure(&stores::SIZES)? {
         say(&size.to_string());
         report.put(&format!("stores_mib.pods_{}", size.pods), size.steady_mib);

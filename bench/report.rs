@@ -51,7 +51,7 @@ const fn figure(name: &'static str, unit: &'static str, most: Option<f64>) -> Fi
     Figure { name, unit, budget }
 }
 
-const FIGURES: [Figure; 16] = [
+const FIGURES: [Figure; 18] = [
     figure(IDLE_P50, "ms", Some(20.0)),
     figure("evidence_to_rollback_ms.idle.p99", "ms", Some(60.0)),
     figure("evidence_to_rollback_ms.load_10k.p50", "ms", None),
@@ -67,6 +67,8 @@ const FIGURES: [Figure; 16] = [
     figure("cpu_cores.updates_100", "cores", Some(0.10)),
     figure("start_to_ready_s", "s", Some(2.0)),
     figure("decide_us", "µs", Some(20.0)),
+    figure("diagnose_s.json", "s", Some(1.0)),
+    figure("diagnose_s.yaml", "s", Some(1.0)),
     Figure { name: "logs_mb_per_s", unit: "MB/s", budget: Some(Budget::Least(50.0)) },
 ];
 const IDLE_P50: &str = "evidence_to_rollback_ms.idle.p50";

@@ -11,6 +11,9 @@ use serde_json::Value;
 
 use super::nodes::{Content, Node, Place};
 
+/// No word that may have been meant is longer.
+const MAX_MEANT: usize = 64;
+
 /// Something that is wrong in one place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wrong {
@@ -172,6 +175,9 @@ fn article(wanted: &str) -> &'static str {
 
 /// The word that was probably meant: the same but for case, or at most two letters away.
 fn nearest(word: &str, known: impl Iterator<Item = impl AsRef<str>>) -> Option<String> {
+    if word.len() > MAX_MEANT {
+        return None;
+    }
     let distances = known.map(|known| (distance(word, known.as_ref()), known.as_ref().to_owned()));
     let (distance, nearest) = distances.min()?;
     (distance <= 2 && nearest.len() > 3).then_some(nearest)

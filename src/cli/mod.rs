@@ -2,13 +2,13 @@
 
 mod completions;
 mod crds;
-mod diagnose;
+pub mod diagnose;
 mod failure;
 mod frozen;
-mod incident;
+pub mod incident;
 mod man;
-mod page;
-mod policy;
+pub mod page;
+pub mod policy;
 mod reach;
 mod run;
 mod selftest;

@@ -181,13 +181,12 @@ pub fn table(rows: &[Vec<String>]) -> String {
 
 /// Text from the cluster as one line, free of what a terminal would obey and of what looks like a secret.
 pub fn one_line(text: &str) -> String {
-    let clean = text::clean(text, MAX_TEXT);
-    text::redact(&clean).split_whitespace().collect::<Vec<_>>().join(" ")
+    text::shown(text, MAX_TEXT).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The same for text that may have several lines.
 pub fn lines(text: &str) -> String {
-    text::redact(&text::clean(text, MAX_TEXT)).into_owned()
+    text::shown(text, MAX_TEXT).into()
 }
 
 /// The name of a person as the API server knows them, on one line. It may be an e-mail address and is no secret to those

@@ -21,11 +21,22 @@ const MAX_DEPTH: usize = 4;
 pub fn read(path: &Path, intake: &mut Intake) -> Result<Vec<String>, Failed> {
     let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
     let bytes = bytes(path).map_err(|error| Failed::new(format!("reading {name}"), error.to_string()))?;
-    let text = text(bytes).map_err(|at| Failed::new(format!("{name}:{at}"), "neither UTF-8 nor UTF-16"))?;
-    take_text(&name, text, intake)
+    take_bytes(&name, bytes, intake)
 }
 
-/// The same for text that was read; `name` is what it is called.
+/// The same for what was read; `name` is what it is called.
+///
+/// # Errors
+/// What is neither JSON nor YAML.
+pub fn take_bytes(name: &str, bytes: Vec<u8>, intake: &mut Intake) -> Result<Vec<String>, Failed> {
+    let text = text(bytes).map_err(|at| Failed::new(format!("{name}:{at}"), "neither UTF-8 nor UTF-16"))?;
+    take_text(name, text, intake)
+}
+
+/// The same for text.
+///
+/// # Errors
+/// What is neither JSON nor YAML.
 pub fn take_text(name: &str, text: String, intake: &mut Intake) -> Result<Vec<String>, Failed> {
     let documents = documents(&text).map_err(|bad| Failed::new(format!("{name}:{}", bad.at), bad.why))?;
     if documents.iter().all(Value::is_null) {
@@ -93,8 +104,8 @@ fn documents(text: &str) -> Result<Vec<Value>, Bad> {
         return yaml(text);
     }
     let json = serde_json::Deserializer::from_str(text).into_iter().collect::<Result<Vec<Value>, _>>();
-    // YAML in braces is rare, so what cannot be read is most likely damaged JSON.
-    json.or_else(|error| yaml(text).map_err(|_| not_json(&error)))
+    // YAML in braces is rare, so what cannot be read is most likely damaged JSON, unless it was read further as YAML.
+    json.or_else(|error| yaml(text).map_err(|bad| if bad.at.line > error.line() { bad } else { not_json(&error) }))
 }
 
 fn not_json(error: &serde_json::Error) -> Bad {
@@ -126,9 +137,20 @@ fn yaml(text: &str) -> Result<Vec<Value>, Bad> {
         let at = error.location().map_or((1, 1), |at| (number(at.line()), number(at.column())));
         Bad {
             at: Place { line: at.0, column: at.1 },
-            why: format!("not YAML: {}", without_place(&error.without_snippet().to_string())),
+            why: format!("not YAML: {}", for_people(without_place(&error.without_snippet().to_string()))),
         }
     })
+}
+
+/// The parser speaks of its own settings in some cases.
+fn for_people(said: &str) -> &str {
+    if said.starts_with("budget breached: Depth") {
+        "nested too deeply"
+    } else if said.starts_with("budget breached") {
+        "larger than anything that kubectl prints"
+    } else {
+        said.split_once(", set ").map_or(said, |(said, _)| said)
+    }
 }
 
 /// An object, or all items of a list. Items of a typed list may not say their kind.
@@ -152,6 +174,7 @@ fn take(document: Value, kind: Option<&str>, place: &str, intake: &mut Intake, o
     for (number, item) in items.into_iter().enumerate() {
         let place = format!("{place}: items[{number}]");
         match depth.checked_sub(1) {
+            _ if item.is_null() => one(item, None, &place, intake, odd),
             Some(depth) => take(item, of.as_deref(), &place, intake, odd, depth),
             None => odd.push(format!("{place}: lists within lists, left out")),
         }

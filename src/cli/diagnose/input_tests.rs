@@ -63,10 +63,27 @@ fn a_list_of_nothing_and_other_kinds_are_read(#[case] value: Value) {
 #[case("{\"kind\": \"List\",\n \"items\": [}\n]}", "x.json:2:12: not JSON: expected value")]
 #[case("kind: List\nitems: [\n", "x.json:")]
 #[case("kind: \"a\nb", "x.json:")]
+#[case("{\"kind\": \"Pod\"}\n---\nkind: Pod\nspec: [}\n", "x.json:4:8: not YAML: ")]
+#[case("kind: Pod\nkind: Pod\n", "x.json:2:1: not YAML: duplicate mapping key: kind")]
 fn bad_input_is_one_line_with_its_place(#[case] text: &str, #[case] said: &str) {
     let refused = refused(text);
     assert!(refused.starts_with(said), "{refused}");
     assert!(!refused.contains('\n'), "{refused}");
+}
+
+/// What the parser of YAML says of its settings is of no use to anybody who has none.
+#[test]
+fn what_is_said_is_for_people() {
+    assert!(refused("kind: Pod\nkind: Pod\n").ends_with(": kind"));
+    assert!(refused(&"- ".repeat(200)).ends_with(": not YAML: nested too deeply"));
+}
+
+#[test]
+fn an_item_of_nothing_is_named() {
+    let list = json!({"kind": "List", "items": [null, pod("a")]});
+    let mut intake = Intake::default();
+    assert_eq!(take_text("x", list.to_string(), &mut intake).unwrap(), ["x: items[0] was left out: it is no object"]);
+    assert_eq!(intake.pods.len(), 1);
 }
 
 #[test]

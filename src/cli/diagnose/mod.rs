@@ -2,11 +2,11 @@
 //!
 //! The answer is made by the operator's own code. Nothing is written.
 
-mod input;
+pub mod input;
 mod logs;
-mod markdown;
-mod report;
-mod screen;
+pub mod markdown;
+pub mod report;
+pub mod screen;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -151,7 +151,7 @@ fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
 }
 
 /// Judges every workload, each knowing how its neighbours do.
-fn diagnose(intake: Intake, now: Timestamp) -> Vec<Diagnosed> {
+pub fn diagnose(intake: Intake, now: Timestamp) -> Vec<Diagnosed> {
     let mut cases = cases(intake, now);
     let fleet = Fleet::new(Limits::default());
     for case in cases.iter().filter(|case| case.is_deployment) {

@@ -2,8 +2,8 @@
 
 mod answer;
 mod around;
-mod list;
-mod show;
+pub mod list;
+pub mod show;
 mod steps;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 mod advice;
 mod explain;
-mod lint;
+pub mod lint;
 mod screen;
 mod terms;
 

@@ -4,7 +4,7 @@
 //! Of ConfigMaps and Secrets only the metadata is asked for; their values never reach this process.
 
 mod ask;
-mod objects;
+pub mod objects;
 mod pods;
 pub mod scene;
 #[cfg(test)]

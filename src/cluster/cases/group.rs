@@ -112,8 +112,8 @@ impl Group {
         let containers = templates.remove(uid).map(|template| template_facts(&template, names).containers);
         RevisionFacts {
             uid: names.name(uid),
-            name: names.word(&made.name),
-            hash: names.name(made.hash()),
+            name: names.named(&made.name),
+            hash: names.named(made.hash()),
             number: 0,
             created: pods().map(|pod| pod.created).min().unwrap_or(Timestamp::UNIX_EPOCH),
             deleting: false,
@@ -137,8 +137,8 @@ impl Group {
         let uid = maker.and_then(|maker| maker.metadata.uid.as_deref()).unwrap_or_default();
         WorkloadFacts {
             kind: names.word(kind),
-            namespace: names.name(namespace),
-            name: names.word(name),
+            namespace: names.named(namespace),
+            name: names.named(name),
             uid: names.name(uid),
             created: self.revisions.iter().map(|revision| revision.created).min().unwrap_or(Timestamp::UNIX_EPOCH),
             deleting: false,

@@ -19,11 +19,12 @@ pub fn event_facts(event: &SlimEvent, names: &mut Interner) -> Option<(Name, Eve
         return None;
     }
     let object = if kind == "Node" { about.name.as_deref() } else { about.uid.as_deref() };
-    let object = names.name(object.filter(|object| !object.is_empty())?);
+    let object = object.filter(|object| !object.is_empty())?;
+    let object = if kind == "Node" { names.named(object) } else { names.name(object) };
     let created = event.metadata.creation_timestamp.as_ref().map(|created| created.0);
     let (first, last) = times(event).or(created.map(|created| (created, created)))?;
     let count = event.series.count.max(event.count).unwrap_or(1).max(1).unsigned_abs();
-    let container = about.field_path.as_deref().and_then(container).map(|container| names.word(container));
+    let container = about.field_path.as_deref().and_then(container).map(|container| names.named(container));
     Some((
         object,
         EventFacts { reason: names.word(reason), message: message(Some(text)), container, count, first, last },

@@ -40,7 +40,8 @@ struct Identity {
 /// not interned.
 fn identity(meta: &ObjectMeta) -> Option<Identity> {
     let given = |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(Name::from);
-    Some(Identity { uid: given(&meta.uid)?, name: given(&meta.name)?, created: meta.creation_timestamp.as_ref()?.0 })
+    let name = names::unshared(meta.name.as_deref().filter(|name| !name.is_empty())?);
+    Some(Identity { uid: given(&meta.uid)?, name, created: meta.creation_timestamp.as_ref()?.0 })
 }
 
 fn label<'a>(meta: &'a ObjectMeta, key: &str) -> Option<&'a str> {
@@ -70,7 +71,7 @@ fn condition_facts(condition: &Condition, created: Timestamp, names: &mut Intern
 }
 
 fn message(message: Option<&str>) -> Message {
-    message.map(|message| text::clean(message, MAX_MESSAGE).into()).unwrap_or_default()
+    message.map(|message| text::shown(message, MAX_MESSAGE).into()).unwrap_or_default()
 }
 
 /// A count that cannot be negative.

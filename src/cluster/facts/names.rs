@@ -14,6 +14,8 @@ pub struct Interner {
 }
 
 const MIN_LIMIT: usize = 1024;
+/// The longest name of an object.
+const MAX_NAME: usize = 253;
 
 impl Interner {
     /// The shared form of a name, as it is.
@@ -31,12 +33,18 @@ impl Interner {
         shared
     }
 
-    /// A reason or another short word that others wrote: cleaned, bounded and shared.
+    /// The shared form of the name of an object or a container. Those that an API server took are as they are; in a file
+    /// there may be anything.
+    pub fn named(&mut self, name: &str) -> Name {
+        if is_plain(name) { self.name(name) } else { self.name(&text::shown(name, MAX_NAME)) }
+    }
+
+    /// A reason or another short word that others wrote: cleaned, redacted, bounded and shared.
     pub fn word(&mut self, word: &str) -> Name {
         if word.len() <= MAX_WORD && word.bytes().all(|byte| byte.is_ascii_graphic()) {
             return self.name(word);
         }
-        self.name(&text::clean(word, MAX_WORD))
+        self.name(&text::shown(word, MAX_WORD))
     }
 
     /// A word that is missing or empty is `None`.
@@ -51,6 +59,15 @@ impl Interner {
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
+}
+
+/// A name as `named` gives it, not shared.
+pub fn unshared(name: &str) -> Name {
+    if is_plain(name) { Name::from(name) } else { Name::from(&*text::shown(name, MAX_NAME)) }
+}
+
+fn is_plain(name: &str) -> bool {
+    name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]

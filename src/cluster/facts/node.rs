@@ -13,7 +13,7 @@ pub fn node_facts(node: &SlimNode, names: &mut Interner) -> Option<NodeFacts> {
     let ready = find(conditions, "Ready");
     let pressure = PRESSURE.iter().filter(|kind| find(conditions, kind).is_some_and(is_true));
     Some(NodeFacts {
-        name: names.name(name),
+        name: names.named(name),
         ready: ready.is_some_and(is_true),
         ready_since: ready.and_then(|condition| condition.last_transition_time.0),
         unschedulable: node.spec.unschedulable.unwrap_or_default(),

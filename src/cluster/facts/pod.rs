@@ -19,7 +19,7 @@ pub fn pod_facts(pod: &SlimPod, names: &mut Interner) -> Option<PodFacts> {
         uid: identity.uid,
         name: identity.name,
         revision: names.name(pod.revision().unwrap_or_default()),
-        node: pod.spec.node_name.as_deref().filter(|node| !node.is_empty()).map(|node| names.name(node)),
+        node: pod.spec.node_name.as_deref().filter(|node| !node.is_empty()).map(|node| names.named(node)),
         created,
         started: status.start_time.0,
         deleting: meta.deletion_timestamp.is_some(),
@@ -68,7 +68,7 @@ fn container_facts(
 ) -> ContainerFacts {
     let last = status.and_then(|status| status.last_state.as_ref()).and_then(|state| state.terminated.as_ref());
     ContainerFacts {
-        name: names.name(name),
+        name: names.named(name),
         kind,
         ready: status.is_some_and(|status| status.ready == Some(true)),
         started: status.is_some_and(|status| status.started == Some(true)),

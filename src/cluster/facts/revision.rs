@@ -14,7 +14,7 @@ pub fn revision_facts(set: &SlimReplicaSet, names: &mut Interner) -> Option<Revi
         // Its pods carry the same UID in their owner references.
         uid: names.name(&identity.uid),
         name: identity.name,
-        hash: names.name(label(meta, TEMPLATE_HASH).unwrap_or_default()),
+        hash: names.named(label(meta, TEMPLATE_HASH).unwrap_or_default()),
         number: annotation(meta, REVISION).and_then(|number| number.parse().ok()).unwrap_or_default(),
         created: identity.created,
         deleting: meta.deletion_timestamp.is_some(),
@@ -48,7 +48,7 @@ pub fn init_kind(restart_policy: Option<&str>) -> ContainerKind {
 fn container_template(kind: ContainerKind, spec: &ContainerSpec, names: &mut Interner) -> ContainerTemplate {
     let (memory_limit, cpu_limit) = (units(&spec.limits.memory), thousandths(&spec.limits.cpu));
     ContainerTemplate {
-        name: names.name(&spec.name),
+        name: names.named(&spec.name),
         kind,
         image: spec.image.clone(),
         ports: spec.ports.iter().filter_map(|port| u16::try_from(port.number?).ok()).collect(),

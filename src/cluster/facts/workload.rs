@@ -28,7 +28,7 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
     let replica_failure = find(&status.conditions, "ReplicaFailure").map(&mut condition);
     Some(WorkloadFacts {
         kind: names.name("Deployment"),
-        namespace: names.name(meta.namespace.as_deref().unwrap_or_default()),
+        namespace: names.named(meta.namespace.as_deref().unwrap_or_default()),
         name: identity.name,
         uid: identity.uid,
         created,

@@ -137,7 +137,7 @@ pub fn line(words: &Value) -> String {
 
 /// Text as it may be shown. What is a secret is told by what stands around it, so it is hidden before anything is cut.
 pub fn shortened(text: &str) -> String {
-    let text = text::redact(&text::clean(text, MAX_LOOKED_AT)).replace('\n', " ");
+    let text = text::shown(text, MAX_LOOKED_AT).replace('\n', " ");
     if text.len() <= MAX_VALUE {
         return text;
     }

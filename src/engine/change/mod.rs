@@ -30,7 +30,7 @@ pub const MAX_TEMPLATE_CHANGES: usize = 24;
 pub const MAX_TEXT: usize = 256;
 /// Bytes of what a change is about.
 const MAX_SUBJECT: usize = 320;
-/// Bytes of a text that are looked at; secrets are told by what stands around them, so that is more than is shown.
+/// Bytes of a text that is shortened further on.
 const MAX_LOOKED_AT: usize = 4096;
 
 /// What kind of thing changed.
@@ -116,5 +116,5 @@ fn bounded(text: &str) -> String {
 
 /// Text as it may be shown: cleaned, redacted and bounded.
 pub fn shown(text: &str, max: usize) -> String {
-    text::clean(&text::redact(&text::clean(text, MAX_LOOKED_AT)), max).into()
+    text::shown(text, max).into()
 }

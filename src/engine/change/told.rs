@@ -92,6 +92,8 @@ pub fn tell(
     changes.sort_by_key(|change| (!change.relevant, std::cmp::Reverse(change.at)));
     let cut = changes.len().saturating_sub(KEPT);
     changes.truncate(KEPT);
+    // Names are as long as whoever reads the objects lets them be.
+    changes.iter_mut().for_each(|change| change.subject = super::shown(&change.subject, super::MAX_SUBJECT));
     let mut not_looked_at = around.map(|around| around.gaps.clone()).unwrap_or_default();
     if around.is_none() {
         not_looked_at.push("the templates and the objects that they name were not read in time".to_owned());

@@ -11,7 +11,7 @@ const LINES: usize = 20;
 const OF_ERROR: usize = 6;
 /// Most bytes of one line.
 const MAX_LINE: usize = 256;
-/// How much of a line is read for it.
+/// A longer line is read by itself.
 const MAX_READ: usize = 8192;
 /// Stands where lines are left out.
 const GAP: &str = "…";
@@ -39,8 +39,12 @@ pub fn excerpt(log: &[u8], error: Option<u32>) -> Box<str> {
 fn shown(lines: &[(u32, &[u8])]) -> Vec<Box<str>> {
     let texts: Vec<String> = (lines.iter())
         .map(|(_, line)| {
-            let line = line.get(..MAX_READ).unwrap_or(line);
-            text::strip(&String::from_utf8_lossy(line), ' ').replace('\n', " ")
+            let whole = String::from_utf8_lossy(line);
+            if line.len() <= MAX_READ {
+                text::strip(&whole, ' ').replace('\n', " ")
+            } else {
+                text::shown(&whole, MAX_LINE).replace('\n', " ")
+            }
         })
         .collect();
     let text = text::redact(&texts.join("\n")).into_owned();

@@ -62,9 +62,22 @@ pub fn time(stamp: Option<&str>) -> Option<Timestamp> {
 /// The text of a line around a place of interest: without terminal escapes and undecodable bytes, with the quotes and
 /// line ends back that a format has escaped.
 pub fn text(line: &[u8], around: usize) -> String {
-    let start = if line.len() <= MAX_TEXT { 0 } else { around.saturating_sub(BEFORE) };
-    let piece = line.get(start..line.len().min(start.saturating_add(MAX_TEXT))).unwrap_or_default();
-    let text = text::strip(&String::from_utf8_lossy(piece), '\t');
+    let plain = |from: usize, to: usize| {
+        let piece = line.get(from..line.len().min(to)).unwrap_or_default();
+        text::strip(&String::from_utf8_lossy(piece), '\t')
+    };
+    let text = if line.len() <= MAX_TEXT {
+        plain(0, MAX_TEXT)
+    } else {
+        // A secret may stand across the places where the line is cut.
+        let start = around.saturating_sub(BEFORE);
+        let end = start.saturating_add(MAX_TEXT);
+        let before = plain(start.saturating_sub(text::EDGE), start);
+        let piece = plain(start, end);
+        let masked = text::mask(&[&*before, &*piece, &*plain(end, end.saturating_add(text::EDGE))].concat());
+        let from = text::tail(&masked, masked.len().saturating_sub(before.len()));
+        text::head(from, piece.len()).to_owned()
+    };
     if text.contains("\\\"") || text.contains("\\n") { unescaped(&text) } else { text }
 }
 

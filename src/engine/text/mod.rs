@@ -1,7 +1,6 @@
 //! Text that others wrote: messages of kubelets, runtimes, schedulers and applications.
 //!
-//! It is untrusted. It is bounded and cleaned where it enters, and redacted before it is evidence. It never becomes a
-//! metric label.
+//! It is untrusted. It is cleaned, redacted and bounded where it enters, in this order. It never becomes a metric label.
 
 mod redact;
 mod secrets;
@@ -9,6 +8,7 @@ mod secrets;
 use std::iter::Peekable;
 use std::str::Chars;
 
+pub(in crate::engine) use redact::mask;
 pub use redact::redact;
 
 /// Bytes kept of a message.
@@ -17,6 +17,10 @@ pub const MAX_MESSAGE: usize = 512;
 pub const MAX_WORD: usize = 128;
 
 const GAP: &str = " … ";
+/// How much of each end of a very long text is looked at where secrets are hidden.
+const LOOKED_AT: usize = 32 << 10;
+/// Longer than secrets are.
+pub(in crate::engine) const EDGE: usize = 4 << 10;
 
 /// Cleans `text` and bounds it to `max` bytes. What is too long loses its middle: pull errors say what is wrong at
 /// their end, panics at their beginning.
@@ -35,11 +39,25 @@ pub fn clean(text: &str, max: usize) -> Box<str> {
     ends(strip(head(text, room), ' ').trim(), strip(tail(text, room), ' ').trim(), max)
 }
 
+/// The same without what looks like a secret. What is a secret is told by what stands around it, so it is hidden before
+/// anything is cut.
+pub fn shown(text: &str, max: usize) -> Box<str> {
+    let hidden = |text: &str| redact(strip(text, ' ').trim()).trim().to_owned();
+    if text.len() <= LOOKED_AT.saturating_mul(2) {
+        let whole = hidden(text);
+        return if whole.len() <= max { whole.into() } else { ends(&whole, &whole, max) };
+    }
+    // A secret may stand across the place where the text is cut for this; what is close to it is not shown.
+    let (first, last) = (hidden(head(text, LOOKED_AT)), hidden(tail(text, LOOKED_AT)));
+    let (first, last) = (head(&first, first.len().saturating_sub(EDGE)), tail(&last, last.len().saturating_sub(EDGE)));
+    ends(first, last, max)
+}
+
 /// The beginning of `first` and the end of `last`, `max` bytes together.
 fn ends(first: &str, last: &str, max: usize) -> Box<str> {
-    let Some(room) = max.checked_sub(GAP.len()) else { return head(first, max).into() };
+    let Some(room) = max.checked_sub(GAP.len()) else { return head(first, max).trim().into() };
     let (before, after) = (head(first, room / 2), tail(last, room - room / 2));
-    [before.trim_end(), GAP, after.trim_start()].concat().into()
+    [before.trim_end(), GAP, after.trim_start()].concat().trim().into()
 }
 
 /// At most the first `max` bytes, cut where a character ends.

@@ -16,6 +16,9 @@ pub(super) const HIDDEN: &str = "***";
 /// What is hidden may make a neighbour look like a secret; after so many rounds nothing does any more.
 const ROUNDS: usize = 4;
 
+/// How close to the end of a secret another may begin that goes on behind it.
+const NEAR: usize = 96;
+
 /// What may begin or mark a secret, and how it is looked at: given the text and where the mark stands.
 type Look = fn(&str, Range<usize>) -> Option<Range<usize>>;
 
@@ -77,21 +80,47 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     redacted
 }
 
+/// The same with as many bytes as there were, so that a part of the text can still be told by its place.
+pub fn mask(text: &str) -> String {
+    let mut masked = text.to_owned();
+    for _ in 0..ROUNDS {
+        let before = masked;
+        masked = String::with_capacity(before.len());
+        for range in found(&before) {
+            masked.push_str(before.get(masked.len()..range.start).unwrap_or_default());
+            masked.extend(std::iter::repeat_n('*', range.end.saturating_sub(masked.len())));
+        }
+        masked.push_str(before.get(masked.len()..).unwrap_or_default());
+        if masked == before {
+            break;
+        }
+    }
+    masked
+}
+
 /// Where secrets stand that are not hidden yet, in order and apart from each other.
 fn found(text: &str) -> Vec<Range<usize>> {
     let Some(automaton) = AUTOMATON.as_ref() else {
         return (text != HIDDEN).then_some(0..text.len()).into_iter().collect();
     };
     let mut all: Vec<Range<usize>> = Vec::new();
+    // The last of them ends where the host of a URL begins.
+    let mut ends_in_url = false;
     for mark in automaton.find_iter(text) {
-        // What stands right behind a secret, such as the `@` behind user information, marks the same one.
+        // What stands in a secret or right behind it, such as the `@` behind user information, marks the same one; but
+        // where a secret ends in the middle of another, what is left of that has lost its mark.
         let within = all.last().is_some_and(|before| mark.start() <= before.end);
-        let look = MARKS.get(mark.pattern().as_usize()).filter(|_| !within);
+        let at_its_end =
+            !ends_in_url && all.last().is_some_and(|before| before.end.saturating_sub(NEAR) <= mark.start());
+        let is_last_byte = all.last().is_some_and(|before| mark.start() == before.end);
+        let seen = !within || (at_its_end && !is_last_byte);
+        let look = MARKS.get(mark.pattern().as_usize()).filter(|_| seen);
         let range = look.and_then(|(_, look)| look(text, mark.start()..mark.end()));
         let Some(mut range) = range.filter(|r| text.get(r.clone()).is_some_and(|t| !t.is_empty() && t != HIDDEN))
         else {
             continue;
         };
+        ends_in_url = look.is_some_and(|(mark, _)| *mark == "://");
         while let Some(before) = all.pop_if(|before| range.start <= before.end) {
             range = before.start.min(range.start)..before.end.max(range.end);
         }

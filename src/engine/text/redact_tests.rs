@@ -47,6 +47,9 @@ use super::*;
 #[case("-----BEGIN OPENSSH PRIVATE KEY-----\nb3Bl cut off", "***")]
 #[case("read: MIIEpQIBAAKC+aGk=\n-----END PRIVATE KEY-----", "read:***")]
 #[case("a://u:p@h token=x", "a://***@h token=***")]
+#[case("token=Bearer abcdefgh12345", "token=*** ***")]
+#[case("Authorization: Bearer DB_PASSWORD='hunter2'", "Authorization: Bearer ***'***'")]
+#[case("https://x-access-token:ghs_0123@git.example/a", "https://***@git.example/a")]
 fn secrets_are_redacted(#[case] text: &str, #[case] redacted: &str) {
     assert_eq!(redact(text), redacted);
 }
@@ -79,6 +82,29 @@ fn what_a_person_needs_to_see_is_not_redacted(#[case] text: &str) {
     assert_eq!(redact(text), text);
 }
 
+/// However long a secret is, all of it is hidden at once.
+#[rstest]
+#[case("Cookie: ", "")]
+#[case("password=\"", "\"")]
+#[case("password=\"", "")]
+#[case("password=", " end")]
+#[case("a=b;password=", ";c=d")]
+#[case("token: ghp_0123456789abcdef", " end")]
+fn a_long_secret_is_hidden_whole(#[case] before: &str, #[case] after: &str) {
+    let redacted = redact(&format!("{before}{}{after}", "xY9".repeat(20_000))).into_owned();
+    assert!(redacted.len() < 40 && !redacted.contains("xY9"), "{redacted:.100}");
+    assert_eq!(redact(&redacted), redacted);
+}
+
+#[test]
+fn a_masked_text_keeps_its_places() {
+    let text = "start password=hunter2 ü postgres://app:pä@db end";
+    let masked = mask(text);
+    assert_eq!(masked.len(), text.len());
+    assert_eq!(masked, "start password=******* ü postgres://*******@db end");
+    assert_eq!(mask(&masked), masked);
+}
+
 #[test]
 fn the_marks_make_an_automaton() {
     assert!(AUTOMATON.is_some());
@@ -103,6 +129,16 @@ fn the_marks_make_an_automaton() {
 #[case("Cookie: a")]
 #[case("\\\"token\\\":\\\"x")]
 #[case("é=ß@")]
+#[case("token=${")]
+#[case("token=\"${")]
+#[case("cookie:${")]
+#[case("oldpwd=/")]
+#[case("eyJa.")]
+#[case("eyJabcde.a.")]
+#[case("ghp_")]
+#[case("github_pat_.")]
+#[case("token=Bearer ")]
+#[case("token='a\"token=\"a'")]
 fn a_megabyte_of_marks_comes_to_an_end(#[case] part: &str) {
     let text = part.repeat(1_000_000 / part.len());
     let once = redact(&text).into_owned();

@@ -7,10 +7,10 @@ use std::ops::Range;
 
 /// How far a name, a scheme or a local part reaches back.
 const MAX_NAME: usize = 64;
-/// How long a value in quotes may be before its closing quote is taken for missing.
-const MAX_QUOTED: usize = 4096;
 /// How long the user information of a URL may be.
 const MAX_USER_INFORMATION: usize = 512;
+/// How much of a token is looked at to tell whether it is one.
+const MAX_TOKEN: usize = 512;
 /// Shorter credentials are words of a sentence.
 const MIN_CREDENTIALS: usize = 8;
 /// The length of the identifier of a key of AWS.
@@ -113,11 +113,15 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     }
     let quote = forth(bytes, at, 4, |b| b == b'\\');
     let is_quoted = matches!(bytes.get(quote), Some(b'"' | b'\''));
+    let unquoted = if is_quoted { quote + 1 } else { at };
+    if is_placeholder(bytes.get(unquoted..).unwrap_or_default(), &words) {
+        return None;
+    }
     let value = match bytes.get(quote) {
         Some(mark @ (b'"' | b'\'')) => quoted_value(bytes, quote + 1, *mark, quote > at),
         _ if words.iter().any(|w| w == "cookie" || w == "authorization") => header_value(bytes, at),
         _ if by_equals && bytes.get(..start).is_some_and(|before| before.trim_ascii_end().ends_with(b";")) => {
-            at..forth(bytes, at, MAX_QUOTED, |b| !matches!(b, b';' | b'"' | b'\'' | b'\n'))
+            at..forth(bytes, at, usize::MAX, |b| !matches!(b, b';' | b'"' | b'\'' | b'\n'))
         }
         _ => at..forth(bytes, at, usize::MAX, is_value),
     };
@@ -136,7 +140,7 @@ fn is_value(byte: u8) -> bool {
 /// To the closing quote, which is escaped where the opening one was. Without one, to the end of the line.
 fn quoted_value(bytes: &[u8], start: usize, quote: u8, escaped: bool) -> Range<usize> {
     let mut at = start;
-    while let Some(byte) = bytes.get(at).filter(|_| at - start < MAX_QUOTED) {
+    while let Some(byte) = bytes.get(at) {
         match byte {
             b'\n' => break,
             b'\\' if !escaped => at += 1,
@@ -157,7 +161,7 @@ fn header_value(bytes: &[u8], start: usize) -> Range<usize> {
     let named = [&b"bearer"[..], b"basic", b"token", b"digest", b"apikey", b"negotiate"];
     let is_named = bytes.get(start..scheme).is_some_and(|word| named.iter().any(|n| word.eq_ignore_ascii_case(n)));
     let start = if is_named && token > scheme { token } else { start };
-    start..forth(bytes, start, MAX_QUOTED, |b| !matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'|'))
+    start..forth(bytes, start, usize::MAX, |b| !matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'|'))
 }
 
 /// The words of a name such as `DB_PASSWORD`, `dbPassword` or `db.password`, in lower case.
@@ -190,15 +194,19 @@ fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {
     (words.iter().any(is_secret) || words.windows(2).any(owns)) && !HARMLESS_ENDS.contains(&last.as_str())
 }
 
-/// What stands behind the name of a secret and is none: nothing, a placeholder, what is nested, the working directory.
+/// A value begins that will be put in later, or the working directory. Told before the end of the value is looked for: a
+/// text that is all such values must not be searched to its end for each of them.
+fn is_placeholder(value: &[u8], words: &[String]) -> bool {
+    let is_directory = words.last().is_some_and(|last| last.ends_with("pwd")) && value.starts_with(b"/");
+    is_directory || [&b"${"[..], b"$(", b"{{"].iter().any(|start| value.starts_with(start))
+}
+
+/// What stands behind the name of a secret and is none: nothing, or what is nested.
 fn is_no_secret(value: &str, words: &[String]) -> bool {
     let ends = |end: &str| words.last().is_some_and(|last| last.ends_with(end));
-    let placeholder = value.starts_with("${") || value.starts_with("$(") || value.starts_with("{{");
     value.is_empty()
-        || placeholder
         || matches!(value, "{" | "[" | "{}" | "[]")
         || EMPTY_VALUES.iter().any(|empty| value.trim_end_matches([')', ']', '}']).eq_ignore_ascii_case(empty))
-        || (ends("pwd") && value.starts_with('/'))
         || (ends("pass") && value.bytes().all(|b| b.is_ascii_digit()))
 }
 
@@ -240,11 +248,14 @@ pub fn web_token(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     if text.get(mark.clone())? != "eyJ" || back(bytes, mark.start, 1, is_token) < mark.start {
         return None;
     }
-    let end = forth(bytes, mark.start, usize::MAX, |b| is_token(b) || b == b'.');
+    // A part that is too short ends the search, so that a text of many such beginnings is not searched to its end for each.
+    let part = |at: usize| forth(bytes, at, usize::MAX, is_token);
+    let first = part(mark.start);
+    let second = part(first + 1);
+    let is_long = bytes.get(first) == Some(&b'.') && first - mark.start >= 5 && second - first > 5;
+    let end = if is_long { forth(bytes, second, usize::MAX, |b| is_token(b) || b == b'.') } else { second };
     let token = text.get(mark.start..end)?.trim_end_matches('.');
-    let mut parts = token.split('.');
-    let long = |part: Option<&str>| part.is_some_and(|p| p.len() >= 5);
-    (long(parts.next()) && long(parts.next())).then_some(mark.start..mark.start + token.len())
+    is_long.then_some(mark.start..mark.start + token.len())
 }
 
 /// What follows `Bearer` or `Basic`, unless it is a word as in `basic authentication`.
@@ -276,11 +287,10 @@ pub fn known_token(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
         return None;
     }
     let in_words = prefix != "npm_";
-    let end = forth(bytes, mark.end, usize::MAX, |b| {
-        b.is_ascii_alphanumeric() || b == b'-' || (in_words && (b == b'_' || b == b'.'))
-    });
-    let body = bytes.get(mark.end..end)?;
-    (body.len() >= 16 && body.iter().any(u8::is_ascii_digit)).then_some(mark.start..end)
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || (in_words && (b == b'_' || b == b'.'));
+    let body = bytes.get(mark.end..forth(bytes, mark.end, MAX_TOKEN, fits))?;
+    let is_token = body.len() >= 16 && body.iter().any(u8::is_ascii_digit);
+    is_token.then(|| mark.start..forth(bytes, mark.end, usize::MAX, fits))
 }
 
 /// A private key with all of its lines; one that was cut off, to the end.
@@ -314,11 +324,11 @@ pub fn blocks_of_base64(text: &str) -> Vec<Range<usize>> {
     let (bytes, mut found, mut at) = (text.as_bytes(), Vec::new(), 0);
     while at < bytes.len() {
         let end = forth(bytes, at, usize::MAX, is_base64);
-        let run = bytes.get(at..end).unwrap_or_default();
+        let run = bytes.get(at..end).filter(|run| run.len() >= MIN_BASE64).unwrap_or_default();
         let has = |of: fn(&u8) -> bool| run.iter().any(of);
         let slashes = run.iter().filter(|b| **b == b'/').count();
         let mixed = has(u8::is_ascii_digit) && has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase);
-        if run.len() >= MIN_BASE64 && mixed && slashes.saturating_mul(16) <= run.len() {
+        if mixed && slashes.saturating_mul(16) <= run.len() {
             found.push(at..forth(bytes, end, 2, |b| b == b'='));
         }
         at = end + 1;
