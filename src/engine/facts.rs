@@ -5,6 +5,7 @@
 //! the present and some failures only show over time.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -15,7 +16,7 @@ use super::memory::Memory;
 use super::message::Message;
 use super::policy::Policy;
 use super::surroundings::Surroundings;
-use super::words::{Aspect, ContainerKind, GitOps};
+use super::words::{Aspect, Cause, ContainerKind, GitOps};
 
 /// A short shared string: names and hashes repeat over many objects and are interned by the stores.
 pub type Name = Arc<str>;
@@ -130,6 +131,8 @@ pub struct TemplateFacts {
     pub digest: u64,
     /// The same, also without `kubectl.kubernetes.io/restartedAt`: equal means that nothing material changed.
     pub material: u64,
+    /// Digest of those labels that the pod's own rules about its place select by; 0 where there are none.
+    pub placing: u64,
     /// Digest per aspect of the pod, sorted by aspect.
     pub aspects: Box<[(Aspect, u64)]>,
     pub containers: Box<[ContainerTemplate]>,
@@ -217,6 +220,8 @@ pub struct ContainerFacts {
     pub started: bool,
     /// `restartCount`.
     pub restarts: u32,
+    /// Bytes that the pod gives it, which need not be what its template says; `None` when unset.
+    pub memory_limit: Option<NonZeroU64>,
     pub state: ContainerState,
     /// `lastState.terminated`.
     pub last: Option<Box<Termination>>,
@@ -374,6 +379,15 @@ pub struct LogFacts {
     pub excerpt: Box<str>,
 }
 
+/// A workload whose newest revision fails to pull an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PullFacts {
+    /// The host that the image comes from.
+    pub registry: Name,
+    pub cause: Cause,
+    pub since: Timestamp,
+}
+
 /// How the other watched workloads do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FleetFacts {
@@ -383,6 +397,8 @@ pub struct FleetFacts {
     pub newly_failing: u32,
     /// When the other workloads of the namespace that fail now began to, in any order.
     pub neighbours: Vec<Timestamp>,
+    /// Images that other workloads of any namespace fail to pull now, in any order.
+    pub pulls: Vec<PullFacts>,
     /// The storm's parent incident while the brake is on.
     pub storm: Option<Name>,
 }

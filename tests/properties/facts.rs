@@ -95,6 +95,7 @@ pub fn revision(n: usize) -> RevisionFacts {
         template: TemplateFacts {
             digest: n as u64,
             material: n as u64,
+            placing: 0,
             aspects: Box::default(),
             containers: Box::new([ContainerTemplate {
                 name: name("web"),
@@ -147,6 +148,7 @@ pub fn pod(n: usize, revision: usize, fails: bool) -> PodFacts {
             ready: !fails,
             started: !fails,
             restarts: u32::from(fails),
+            memory_limit: None,
             state,
             last: fails.then(|| ended(5)),
         }]),

@@ -117,6 +117,8 @@ pub struct Step {
     pub jobs: Vec<JobLine>,
     /// Why the API server would not take a pod of the baseline.
     pub baseline_refused: Option<String>,
+    /// The API server was asked whether it would take a pod of the baseline, and would.
+    pub baseline_accepted: bool,
     /// Seconds since the watches proved to be alive.
     pub data_age: i64,
     /// What a person says in the newest open incident: `approve`, `deny`, or the key of a decision that is approved.
@@ -175,6 +177,8 @@ pub struct FleetLine {
     pub failing: usize,
     /// How many others of the namespace fail.
     pub neighbours: usize,
+    /// The others fail to pull from this registry, which they cannot reach.
+    pub pulling_from: Option<String>,
     /// A person's word on the storm lets workloads be judged one by one.
     pub overridden: bool,
 }

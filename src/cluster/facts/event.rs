@@ -61,6 +61,8 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
             | "FailedCreatePodSandBox"
             | "NetworkNotReady"
             | "FailedPrepareDynamicResources"
+            | "FailedSync"
+            | "SandboxChanged"
             | "Unhealthy"
             | "FailedPostStartHook"
             | "FailedToRetrieveImagePullSecret"
@@ -73,7 +75,8 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
             | "NodeNotReady" => true,
             _ => false,
         },
-        "Node" => matches!(reason, "SystemOOM" | "Rebooted" | "EvictionThresholdMet"),
+        // `OOMKilling` is of node-problem-detector.
+        "Node" => matches!(reason, "SystemOOM" | "OOMKilling" | "Rebooted" | "EvictionThresholdMet" | "NodeNotReady"),
         "Deployment" => reason == "ReplicaSetCreateError",
         _ => reason == "FailedCreate",
     }
@@ -176,6 +179,11 @@ mod tests {
     #[case("Pod", "Failed", "Error: ErrImagePull", false)]
     #[case("Pod", "Failed", "Error: ImagePullBackOff", false)]
     #[case("Pod", "Scheduled", "", false)]
+    #[case("Pod", "FailedSync", "error determining status", true)]
+    #[case("Pod", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", true)]
+    #[case("Node", "OOMKilling", "Memory cgroup out of memory: Killed process 9 (web)", true)]
+    #[case("Node", "NodeNotReady", "Node n1 status is now: NodeNotReady", true)]
+    #[case("Node", "NodeReady", "", false)]
     #[case("ReplicaSet", "FailedCreate", "", true)]
     #[case("StatefulSet", "FailedCreate", "", true)]
     #[case("ReplicaSet", "SuccessfulCreate", "", false)]

@@ -35,6 +35,7 @@ pub fn template_facts(template: &Walked<Template>, names: &mut Interner) -> Temp
     TemplateFacts {
         digest: template.digest.0,
         material: kept.material().0,
+        placing: kept.placing().0,
         aspects: kept.aspects.clone().finish(),
         containers: init.chain(apps).map(|(kind, spec)| container_template(kind, spec, names)).collect(),
     }

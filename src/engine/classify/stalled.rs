@@ -1,7 +1,8 @@
 //! Rollouts that do not move although no pod says why.
 
 use super::look::{Scene, beyond_pods};
-use crate::engine::facts::{ConditionFacts, WorkloadFacts};
+use super::pending;
+use crate::engine::facts::{ConditionFacts, PodFacts, RevisionFacts, WorkloadFacts};
 use crate::engine::finding::{Detail, Subject, Symptom};
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -43,16 +44,14 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
     if workload.recreate || workload.max_unavailable > 0 {
         return None;
     }
-    let holds_a_place = scene.s.pods.iter().any(|pod| pod.revision != newest.uid && pod.node.is_some());
+    let old = scene.s.pods.iter().find(|pod| pod.revision != newest.uid && pod.node.is_some())?;
     let waits = symptoms.iter().find(|symptom| {
-        let of_newest = matches!(symptom.subject, Subject::Pod(pod) if pod.revision == newest.uid);
-        let for_a_place = match symptom.class {
-            Class::Pending => matches!(symptom.cause, Cause::PodAffinity | Cause::HostPort | Cause::VolumeTopology),
-            // The volume is attached where the old pod runs.
-            Class::PodSetup => symptom.cause == Cause::VolumeAttach,
-            _ => false,
+        let of_newest = match symptom.subject {
+            Subject::Pod(pod) => pod.revision == newest.uid,
+            Subject::Revision(revision) => revision.uid == newest.uid,
+            Subject::Workload => false,
         };
-        of_newest && symptom.sureness == Sureness::Timed && for_a_place
+        of_newest && symptom.sureness != Sureness::Excluded && waits_for_a_place(scene, symptom, newest, old)
     })?;
     let detail =
         Detail::Plain("a new pod needs the place of an old one, and with maxUnavailable 0 no old pod may go first");
@@ -64,5 +63,28 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
         waits.onset,
         detail,
     );
-    holds_a_place.then_some(Symptom { grace_seconds: DEADLOCK_GRACE_SECONDS, ..symptom })
+    // Room may come by itself, be it a node or a quota.
+    Some(Symptom { grace_seconds: waits.grace_seconds.max(DEADLOCK_GRACE_SECONDS), ..symptom })
+}
+
+/// What the new pod lacks is what the old one would leave.
+fn waits_for_a_place(scene: &Scene<'_>, symptom: &Symptom<'_>, newest: &RevisionFacts, old: &PodFacts) -> bool {
+    let fits = || {
+        let of_old = scene.s.revisions.iter().find(|revision| revision.uid == old.revision);
+        of_old.map(|revision| pending::asks(revision)).is_some_and(|(cpu, memory)| {
+            let (new_cpu, new_memory) = pending::asks(newest);
+            new_cpu <= cpu && new_memory <= memory
+        })
+    };
+    match symptom.class {
+        Class::Pending => match symptom.cause {
+            Cause::PodAffinity | Cause::HostPort | Cause::VolumeTopology | Cause::TopologySpread => true,
+            Cause::InsufficientResources | Cause::TooManyPods => fits(),
+            _ => false,
+        },
+        // The volume is attached where the old pod runs.
+        Class::PodSetup => symptom.cause == Cause::VolumeAttach,
+        Class::CreateRefused => symptom.cause == Cause::QuotaExceeded && fits(),
+        _ => false,
+    }
 }

@@ -50,6 +50,7 @@ fn a_pull_secret_that_was_not_found_is_named_where_the_registry_refuses() {
     };
     assert_eq!(shown(&refused("unexpected status: 401 Unauthorized"), 60)[0].1, missing);
     assert_eq!(shown(&refused("web:9: not found"), 60), []);
+    assert_eq!(single(&refused("something new"), at(60)).cause, Cause::RegistryAuth, "nothing else tells");
 }
 
 fn unscheduled(message: &str) -> PodFacts {
@@ -166,16 +167,15 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
     assert_eq!(source, "cause unknown");
     assert_eq!(
         text,
-        "looked at how the container's run ended; missing: its events, which were not read; its log, which was not read; \
-         next: kubectl -n shop logs web-6d-x -c web --previous"
+        "looked at how the container's run ended; missing: its events, which were not read (that takes the right to list \
+         and watch events); its log, which was not read (that takes the right to get pods/log); next: kubectl -n shop logs web-6d-x -c web --previous"
     );
     let heard = |events: Vec<EventFacts>| {
         shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1
     };
     assert!(heard(Vec::new()).contains("its events, of which none is left: they expire after an hour;"));
-    assert!(
-        heard(vec![event("BackOff", "Back-off restarting failed container", 9)]).contains("among the 1 that are left;")
-    );
+    let one = heard(vec![event("BackOff", "Back-off restarting failed container", 9)]);
+    assert!(one.starts_with("looked at how the container's run ended, 1 event; missing: an event that tells"), "{one}");
 }
 
 #[test]
