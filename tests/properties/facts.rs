@@ -96,6 +96,7 @@ pub fn revision(n: usize) -> RevisionFacts {
             digest: n as u64,
             material: n as u64,
             placing: 0,
+            claims: Box::default(),
             aspects: Box::default(),
             containers: Box::new([ContainerTemplate {
                 name: name("web"),

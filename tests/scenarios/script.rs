@@ -145,7 +145,8 @@ pub struct Step {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventLine {
-    /// What it is about: a revision for all its pods of the moment, `pod/UID`, `replicaset/REVISION` or `node/NAME`.
+    /// What it is about: a revision for all its pods of the moment, `pod/UID`, `replicaset/REVISION`, `claim/NAME`
+    /// or `node/NAME`.
     pub of: String,
     pub reason: String,
     pub message: String,

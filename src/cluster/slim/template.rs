@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{Error, MapAccess};
 use serde_json::Value;
 
+use super::volume::Volume;
 use super::{RESTARTED_AT, TEMPLATE_HASH};
 use crate::cluster::digest::{Digest, Elements, Entries, Leaf, Walk, Walked, WalkedList};
 use crate::engine::change::aspects;
@@ -19,6 +20,7 @@ pub struct Template {
     labels: Labels,
     /// Keys of labels that the rules about the pod's place select by.
     selected: Vec<Digest>,
+    pub volumes: Vec<Volume>,
     pub init_containers: Vec<ContainerSpec>,
     pub containers: Vec<ContainerSpec>,
 }
@@ -55,6 +57,7 @@ impl<'de> Walk<'de> for Template {
                 self.material.add(key, digest);
                 self.aspects.merge(kept.aspects);
                 self.selected = kept.selected;
+                self.volumes = kept.volumes;
                 self.init_containers = kept.init_containers;
                 self.containers = kept.containers;
                 Ok(digest)
@@ -160,6 +163,7 @@ impl<'de> Walk<'de> for Annotations {
 struct Spec {
     aspects: Aspects,
     selected: Vec<Digest>,
+    volumes: Vec<Volume>,
     init_containers: Vec<ContainerSpec>,
     containers: Vec<ContainerSpec>,
 }
@@ -179,6 +183,12 @@ impl<'de> Walk<'de> for Spec {
                 let WalkedList { kept, digest } = map.next_value::<WalkedList<ContainerSpec>>()?;
                 self.aspects.add(Aspect::InitContainers, key, digest);
                 self.init_containers = kept;
+                Ok(digest)
+            }
+            "volumes" => {
+                let WalkedList { kept, digest } = map.next_value::<WalkedList<Volume>>()?;
+                self.volumes = kept;
+                self.aspects.add(aspects::of_pod_field(key), key, digest);
                 Ok(digest)
             }
             "affinity" | "topologySpreadConstraints" => {

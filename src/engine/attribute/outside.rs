@@ -97,7 +97,8 @@ pub(super) fn others_cannot_pull_either(case: &Case) -> Option<Verdict> {
     let others = alike.filter(|pull| apart(pull.since) <= NEIGHBOUR_SECONDS).count();
     let workloads = if others == 1 { "workload fails" } else { "workloads fail" };
     (others > 0).then(|| {
-        let because = format!("{others} other {workloads} to pull from {registry} since the same time ({})", finding.cause);
+        let because =
+            format!("{others} other {workloads} to pull from {registry} since the same time ({})", finding.cause);
         verdict(Fault::Platform, Confidence::Likely, because)
     })
 }

@@ -69,11 +69,8 @@ pub(super) fn unproven(case: &Case) -> Option<Verdict> {
         n => format!("no log of the {n} ready pods of the healthy revision {} was read to compare with", control.hash),
     };
     let about = knowledge::about(case.finding.class, case.finding.cause);
-    let because = format!(
-        "{} What changed ({}) names no other place of it, and {compared}",
-        about.meaning,
-        words(&case.changed)
-    );
+    let because =
+        format!("{} What changed ({}) names no other place of it, and {compared}", about.meaning, words(&case.changed));
     let fault = match about.fault {
         Fault::Unknown | Fault::Revision => Fault::Dependency,
         known => known,

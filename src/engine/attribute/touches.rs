@@ -10,7 +10,12 @@ use crate::engine::words::{Aspect, Cause};
 const RUNTIME: &[(&[&str], &[Aspect])] = &[
     (&["chdir to cwd"], &[Aspect::Image, Aspect::Command, Aspect::Volumes]),
     (
-        &["unable to find user", "unable to find group", "no matching entries in passwd", "no matching entries in group"],
+        &[
+            "unable to find user",
+            "unable to find group",
+            "no matching entries in passwd",
+            "no matching entries in group",
+        ],
         &[Aspect::Image, Aspect::Security],
     ),
     (&["apparmor", "seccomp", "selinux", "capabilit"], &[Aspect::Security]),

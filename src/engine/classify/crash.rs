@@ -45,9 +45,7 @@ pub(super) fn detail<'a>(
     ended: &'a Termination,
 ) -> Detail<'a> {
     match said.class {
-        Class::OOMKilled => {
-            Detail::OutOfMemory { ended, limit: look.memory_limit(container) }
-        }
+        Class::OOMKilled => Detail::OutOfMemory { ended, limit: look.memory_limit(container) },
         _ => Detail::Ended(ended),
     }
 }

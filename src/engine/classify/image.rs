@@ -24,7 +24,8 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     let said = read(reason, failed.map_or(message, |told| &told.event.message));
     let without_secret = without_secret(look, said);
     // The text of the pull is lost, and what the kubelet could not find before it is not.
-    let said = if without_secret.is_some() && said.cause == Cause::Unknown { self::said(Cause::RegistryAuth) } else { said };
+    let said =
+        if without_secret.is_some() && said.cause == Cause::Unknown { self::said(Cause::RegistryAuth) } else { said };
     let told = failed.or(without_secret);
     let attempts = look.spell(container).map_or(1, |spell| spell.attempts);
     let detail = Detail::Waiting { reason, message };
@@ -81,7 +82,8 @@ fn read(reason: &str, message: &Message) -> Reading {
 /// What is told by its form, with a name or a number in its middle; and what says the least, for when nothing else does.
 fn by_form(message: &str) -> Option<Reading> {
     let outside_quotes: String = message.split('"').step_by(2).collect::<String>().to_ascii_lowercase();
-    let then = |first: &str, second: &str| outside_quotes.split_once(first).is_some_and(|(_, rest)| rest.contains(second));
+    let then =
+        |first: &str, second: &str| outside_quotes.split_once(first).is_some_and(|(_, rest)| rest.contains(second));
     if has_server_error(&outside_quotes) {
         return Some(said(Cause::RegistryError));
     }

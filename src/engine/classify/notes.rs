@@ -35,6 +35,7 @@ fn source(s: &Snapshot, told: Told<'_>) -> String {
             format!("{} events[{reason}]", s.workload.kind.to_ascii_lowercase())
         }
         Teller::Node(node) => format!("node/{node} events[{reason}]"),
+        Teller::Claim(claim) => format!("persistentvolumeclaim/{claim} events[{reason}]"),
     }
 }
 

@@ -46,7 +46,8 @@ fn has_limit(look: &Look<'_, '_>, container: &ContainerFacts) -> bool {
 /// or node-problem-detector, which also tells of kills at the limit of a container.
 pub(super) fn told<'a>(look: &Look<'_, 'a>, ending: &Termination) -> Option<Told<'a>> {
     let finished = ending.finished?;
-    let of_the_node = |event: &EventFacts| hint::at(event, finished) && !contains(&event.message, "cgroup out of memory");
+    let of_the_node =
+        |event: &EventFacts| hint::at(event, finished) && !contains(&event.message, "cgroup out of memory");
     look.event_of_node("SystemOOM", of_the_node).or_else(|| look.event_of_node("OOMKilling", of_the_node))
 }
 

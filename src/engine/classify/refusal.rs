@@ -198,11 +198,15 @@ mod tests {
     fn ratios_say_how_far_a_limit_may_be_from_its_request() {
         let shown = |text| ratios(text).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(
-            shown("pods \"x\" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000"),
+            shown(
+                "pods \"x\" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000"
+            ),
             ["cpu of a Container: the limit is 4 times the request, at most 2 times allowed"]
         );
         assert_eq!(
-            shown("[cpu max limit to request ratio per Pod is 1500m, but no request is specified, memory max limit to request ratio per Container is 2, but provided ratio is 2.500000.]"),
+            shown(
+                "[cpu max limit to request ratio per Pod is 1500m, but no request is specified, memory max limit to request ratio per Container is 2, but provided ratio is 2.500000.]"
+            ),
             [
                 "cpu of a Pod: no limit or request given, at most 1500m times it allowed",
                 "memory of a Container: the limit is 2500m times the request, at most 2 times allowed"

@@ -184,10 +184,7 @@ pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
                 &["node.kubernetes.io/unschedulable", "node(s) were unschedulable", "plugin(s) [nodeunschedulable"],
                 said(Cause::NodesCordoned),
             ),
-            (
-                &["untolerated taint", "that the pod didn't tolerate", "plugin(s) [tainttoleration"],
-                said(Cause::Taints),
-            ),
+            (&["untolerated taint", "that the pod didn't tolerate", "plugin(s) [tainttoleration"], said(Cause::Taints)),
             (
                 &[
                     "insufficient ",

@@ -92,38 +92,35 @@ pub(in crate::engine) const WRITER: &[Aspect] = &[
     Aspect::Containers,
 ];
 /// What names the services that a program calls, and how names are resolved.
-pub(in crate::engine) const ADDRESSES: &[Aspect] = &[
-    Aspect::Command,
-    Aspect::Environment,
-    Aspect::Volumes,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Other,
-];
-pub(in crate::engine) const SETTINGS: &[Aspect] = &[Aspect::Environment, Aspect::Volumes, Aspect::InitContainers, Aspect::Containers];
-pub(in crate::engine) const CAPACITY: &[Aspect] = &[Aspect::Resources, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
+pub(in crate::engine) const ADDRESSES: &[Aspect] =
+    &[Aspect::Command, Aspect::Environment, Aspect::Volumes, Aspect::InitContainers, Aspect::Containers, Aspect::Other];
+pub(in crate::engine) const SETTINGS: &[Aspect] =
+    &[Aspect::Environment, Aspect::Volumes, Aspect::InitContainers, Aspect::Containers];
+pub(in crate::engine) const CAPACITY: &[Aspect] =
+    &[Aspect::Resources, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
 pub(in crate::engine) const PLACE: &[Aspect] = &[Aspect::Scheduling];
 /// What places a pod beside others or away from them; of its labels those that the rules select by.
 pub(in crate::engine) const COMPANY: &[Aspect] = &[Aspect::Scheduling, Aspect::Metadata];
 pub(in crate::engine) const PORTS: &[Aspect] = &[Aspect::Ports, Aspect::Scheduling, Aspect::Containers, Aspect::Other];
-pub(in crate::engine) const STORAGE: &[Aspect] = &[Aspect::Volumes, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
+pub(in crate::engine) const STORAGE: &[Aspect] =
+    &[Aspect::Volumes, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
 /// Whom a container runs as: the template says so, or its image.
 pub(in crate::engine) const USER: &[Aspect] =
     &[Aspect::Image, Aspect::Security, Aspect::InitContainers, Aspect::Containers];
 /// What pod security levels look at.
-pub(in crate::engine) const SECURITY: &[Aspect] = &[
-    Aspect::Ports,
-    Aspect::Volumes,
-    Aspect::Security,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Other,
-];
+pub(in crate::engine) const SECURITY: &[Aspect] =
+    &[Aspect::Ports, Aspect::Volumes, Aspect::Security, Aspect::InitContainers, Aspect::Containers, Aspect::Other];
 /// The class of the runtime, and kernel parameters.
 pub(in crate::engine) const SANDBOX: &[Aspect] = &[Aspect::Scheduling, Aspect::Security];
 /// What a place that an old pod holds can be.
-pub(in crate::engine) const PLACES: &[Aspect] =
-    &[Aspect::Resources, Aspect::Ports, Aspect::Volumes, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
+pub(in crate::engine) const PLACES: &[Aspect] = &[
+    Aspect::Resources,
+    Aspect::Ports,
+    Aspect::Volumes,
+    Aspect::Scheduling,
+    Aspect::InitContainers,
+    Aspect::Containers,
+];
 /// What validation looks at after everybody has changed the pod; an image is none of it.
 pub(in crate::engine) const VALIDATED: &[Aspect] = &[
     Aspect::Command,

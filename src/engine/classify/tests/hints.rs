@@ -100,6 +100,23 @@ fn taints_are_told_with_what_they_stand_for() {
     assert!(text("0/3 nodes are available: 3 node(s) had untolerated taint(s).").contains("kubectl get nodes"));
 }
 
+#[test]
+fn why_a_claim_is_not_bound_is_told_by_its_own_events() {
+    let mut s = only(unscheduled("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."));
+    Arc::make_mut(&mut s.revisions[1]).template.claims = Box::new([name("cache")]);
+    let failed = event("ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found", 5);
+    let waits = event("ExternalProvisioning", "Waiting for a volume to be created", 8);
+    let s = hearing(s, "claim/shop/cache", [failed, waits.clone()]);
+    assert_eq!(single(&s, at(10)).cause, Cause::VolumeUnbound);
+    let (source, text) = shown(&s, 10).remove(0);
+    assert_eq!(source, "persistentvolumeclaim/cache events[ProvisioningFailed]");
+    assert_eq!(text, "storageclass.storage.k8s.io \"fast\" not found");
+    let s = hearing(s, "claim/shop/cache", [waits]);
+    assert_eq!(shown(&s, 10)[0].0, "persistentvolumeclaim/cache events[ExternalProvisioning]");
+    let s = hearing(s, "claim/bank/cache", [event("ProvisioningFailed", "of another namespace", 9)]);
+    assert_eq!(shown(&s, 10)[0].0, "persistentvolumeclaim/cache events[ExternalProvisioning]");
+}
+
 fn refused(events: impl IntoIterator<Item = EventFacts>) -> Snapshot {
     let mut s = snapshot([]);
     let revision = Arc::make_mut(&mut s.revisions[1]);

@@ -71,10 +71,16 @@ const RESOLVE: &str =
 #[case::disk("failed to copy: write /var/lib/x: no space left on device", Cause::NodeDiskFull)]
 #[case::signature("Source image rejected: A signature was required, but no signature exists", Cause::SignatureRejected)]
 #[case::server_error("unexpected status from HEAD request: 503 Service Unavailable", Cause::RegistryError)]
-#[case::server_error_of_any_number("unexpected status from HEAD request to http://127.0.0.1:5000/v2/: 520 <none>", Cause::RegistryError)]
+#[case::server_error_of_any_number(
+    "unexpected status from HEAD request to http://127.0.0.1:5000/v2/: 520 <none>",
+    Cause::RegistryError
+)]
 #[case::server_error_without_words("received unexpected HTTP status: 507 Insufficient Storage", Cause::RegistryError)]
 #[case::server_error_by_its_code("invalid status code from registry 502 (Bad Gateway)", Cause::RegistryError)]
-#[case::server_error_at_the_token("failed to authorize: failed to fetch oauth token: unexpected status from GET request to http://127.0.0.1:5000/token: 599", Cause::RegistryError)]
+#[case::server_error_at_the_token(
+    "failed to authorize: failed to fetch oauth token: unexpected status from GET request to http://127.0.0.1:5000/token: 599",
+    Cause::RegistryError
+)]
 #[case::manifest_that_is_none("manifest type application/json is invalid", Cause::RegistryError)]
 #[case::no_manifest("manifest for 127.0.0.1:5000/web:9 not found", Cause::ImageNotFound)]
 #[case::no_progress("image pulling cancelled: no progress for 1m0s", Cause::RegistryUnreachable)]
