@@ -95,15 +95,13 @@ pub fn revision(n: usize) -> RevisionFacts {
         template: TemplateFacts {
             digest: n as u64,
             material: n as u64,
-            placing: 0,
-            claims: Box::default(),
-            aspects: Box::default(),
             containers: Box::new([ContainerTemplate {
                 name: name("web"),
                 image: format!("127.0.0.1:5000/web:{n}").into(),
                 aspects: Box::new([(Aspect::Image, n as u64)]),
                 ..ContainerTemplate::default()
             }]),
+            ..TemplateFacts::default()
         },
     }
 }
