@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use self::group::{Family, Group, MadeUp};
-use super::facts::{Interner, event_facts, node_facts, pod_facts, revision_facts, workload_facts};
+use super::facts::{Interner, event_facts, node_facts, pod_facts, revision_facts, talked_about, workload_facts};
 use super::gather::{self, Seen};
 use super::hints;
 use super::intake::Intake;
@@ -82,11 +82,9 @@ type ByObject = BTreeMap<Name, Arc<[EventFacts]>>;
 /// What events say about a workload, its parts and its nodes.
 fn told(events: &ByObject, read: bool, family: &Family, nodes: &NodesFacts) -> EventsFacts {
     let mut about = EventsFacts::new(read);
-    let objects = std::iter::once(&family.workload.uid).chain(family.revisions.iter().map(|revision| &revision.uid));
-    let objects = objects.chain(family.pods.iter().map(|pod| &pod.uid)).chain(nodes.own.iter().map(|node| &node.name));
-    for object in objects {
-        if let Some(events) = events.get(object) {
-            about.put(object.clone(), events.clone());
+    for object in talked_about(&family.workload, &family.revisions, &family.pods, &nodes.own) {
+        if let Some(events) = events.get(&object) {
+            about.put(object, events.clone());
         }
     }
     about

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::digest::Digest;
-use super::facts::{Interner, UNINTERESTING, event_facts};
+use super::facts::{Interner, UNINTERESTING, event_facts, talked_about};
 use super::slim::SlimEvent;
 use super::store::{Family, Stores, WorkloadKey};
 use super::streams::{Scope, follow, namespaced};
@@ -81,11 +81,9 @@ impl Hints {
         if inner.about.is_empty() {
             return events;
         }
-        let objects = std::iter::once(&workload.uid).chain(revisions.iter().map(|revision| &revision.uid));
-        let objects = objects.chain(pods.iter().map(|pod| &pod.uid)).chain(nodes.own.iter().map(|node| &node.name));
-        for object in objects {
-            if let Some(about) = inner.about.get(object).filter(|about| about.is_current(now)) {
-                events.put(object.clone(), about.events.clone());
+        for object in talked_about(workload, revisions, pods, &nodes.own) {
+            if let Some(about) = inner.about.get(&object).filter(|about| about.is_current(now)) {
+                events.put(object, about.events.clone());
             }
         }
         events

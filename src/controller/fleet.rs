@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::cluster::store::WorkloadKey;
+use crate::engine::change;
 use crate::engine::decision::Decision;
-use crate::engine::facts::{FleetFacts, Name, Snapshot};
+use crate::engine::facts::{FleetFacts, Name, PullFacts, Snapshot};
 use crate::engine::moment::seconds_between;
 use crate::engine::storm::{self, Limits, Weather};
-use crate::engine::words::ActionKind;
+use crate::engine::words::{ActionKind, Class};
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -21,7 +22,7 @@ struct Inner {
 }
 
 /// How one workload does.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
     /// When it began to fail, if it does now.
     pub failing_since: Option<Timestamp>,
@@ -30,6 +31,8 @@ pub struct Report {
     /// When it last began to fail, also if it was brought back meanwhile. A roll-back that succeeds does not make a
     /// failure that many share less of a storm.
     pub last_failed: Option<Timestamp>,
+    /// The image that its newest revision fails to pull, if it does.
+    pub pull: Option<PullFacts>,
 }
 
 impl Report {
@@ -38,8 +41,15 @@ impl Report {
         let acted = s.memory.actions.iter().filter(|a| a.kind != ActionKind::Pause).map(|a| a.at).max();
         let opened = s.memory.open.iter().filter(|i| i.intent.is_some()).map(|i| i.opened).max();
         let Decision { failing_since, evident_since, .. } = *decision;
-        Self { failing_since, evident_since, last_failed: acted.max(opened) }
+        Self { failing_since, evident_since, last_failed: acted.max(opened), pull: pull(s, decision) }
     }
+}
+
+fn pull(s: &Snapshot, decision: &Decision) -> Option<PullFacts> {
+    let finding = decision.findings.iter().find(|f| f.newest && f.class == Class::ImagePullBackOff)?;
+    let newest = s.revisions.iter().find(|revision| revision.hash == finding.revision)?;
+    let registry = Name::from(change::registry_of(newest, finding.container.as_deref()?)?);
+    Some(PullFacts { registry, cause: finding.cause, since: finding.onset })
 }
 
 /// The fleet. All methods are short and never wait.
@@ -74,11 +84,13 @@ impl Fleet {
         self.with(|inner| {
             let others = inner.watched.iter().filter(|(k, _)| k.namespace == key.namespace && *k != key);
             let neighbours = others.filter_map(|(_, r)| r.failing_since).collect();
+            let pulls = inner.watched.iter().filter(|(k, _)| *k != key).filter_map(|(_, r)| r.pull.clone()).collect();
             let newly = inner.onsets().filter(|at| seconds_between(*at, now) <= window).count();
             FleetFacts {
                 watched: count(inner.watched.len()),
                 newly_failing: count(newly),
                 neighbours,
+                pulls,
                 storm: inner.brake(),
             }
         })

@@ -2,7 +2,12 @@
 //! against what can cause such a failure, and the nodes and neighbours against both.
 //!
 //! The checks are asked in order and the first that explains the failure decides. What they reject is part of the
-//! answer.
+//! answer. `outside` has those that go by what did it, and `touches` whether the change can have.
+
+mod admission;
+mod outside;
+mod shared;
+mod touches;
 
 use std::collections::BTreeSet;
 
@@ -13,7 +18,7 @@ use super::configuration;
 use super::decision::Verdict;
 use super::evidence::judged_pods;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
-use super::finding::{Finding, Rejected};
+use super::finding::{Evidence, Finding, Rejected};
 use super::knowledge;
 use super::listen;
 use super::memory::LedgerEntry;
@@ -54,17 +59,28 @@ pub fn attribute(
 ) -> Verdict {
     let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
     let case = Case { s, rollout, finding, findings, control, changed };
-    let explained = not_the_revisions_doing(&case)
+    let explained = outside::injected(&case)
+        .or_else(|| outside::limit_rewritten(&case))
+        .or_else(|| outside::the_nodes_own_words(&case))
+        .or_else(|| outside::others_cannot_pull_either(&case))
+        .or_else(|| not_the_revisions_doing(&case))
         .or_else(|| nodes_explain_it(&case))
         .or_else(|| configuration_explains_it(&case))
         .or_else(|| control_group_fails_too(&case))
         .or_else(|| control_group_failed_before(&case))
         .or_else(|| unproven_group_fails_too(&case))
         .or_else(|| control_group_reports_the_same(&case))
+        .or_else(|| same_template(&case))
+        .or_else(|| outside::nobody_says_why(&case))
         .or_else(|| nothing_changed(&case))
         .or_else(|| neighbours_fail_too(&case))
-        .or_else(|| began_elsewhen(&case));
+        .or_else(|| began_elsewhen(&case))
+        .or_else(|| admission::unproven(&case))
+        .or_else(|| shared::unproven(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
+    if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
+        verdict.because.push_str("; with maxUnavailable 0 no old pod may make room, which a person has to change");
+    }
     verdict.rejected = rejected(&case, verdict.fault);
     verdict
 }
@@ -79,7 +95,7 @@ fn not_the_revisions_doing(case: &Case) -> Option<Verdict> {
     if about.fault == Fault::Revision || about.fault == Fault::Unknown {
         return None;
     }
-    if about.rollback == Rollback::Depends && touches(case, about.aspects) && !had_its_place(case) {
+    if about.rollback == Rollback::Depends && touches::any(case, about.aspects) && !had_its_place(case) {
         return None;
     }
     let confidence = if about.rollback == Rollback::CannotHelp { Confidence::Certain } else { Confidence::Likely };
@@ -223,15 +239,20 @@ fn is_good_part(finding: &Finding) -> bool {
     finding.failing_pods.saturating_mul(CONTROL_SHARE) >= finding.total_pods
 }
 
-/// The template is materially that of the healthy revision, or differs only where it cannot cause this.
-fn nothing_changed(case: &Case) -> Option<Verdict> {
+/// The template is materially that of the healthy revision.
+fn same_template(case: &Case) -> Option<Verdict> {
     let control = case.control?;
-    if control.template.material == case.rollout.newest.template.material {
+    (control.template.material == case.rollout.newest.template.material).then(|| {
         let because = format!("the template does not differ from that of the healthy revision {}", control.hash);
-        return Some(verdict(Fault::Unknown, Confidence::Likely, because));
-    }
+        verdict(Fault::Unknown, Confidence::Likely, because)
+    })
+}
+
+/// The template differs only where it cannot cause this.
+fn nothing_changed(case: &Case) -> Option<Verdict> {
+    case.control?;
     let about = knowledge::about(case.finding.class, case.finding.cause);
-    if about.aspects.is_empty() || touches(case, about.aspects) {
+    if about.aspects.is_empty() || touches::any(case, about.aspects) {
         return None;
     }
     let fault = match (about.fault, case.finding.cause) {
@@ -278,7 +299,7 @@ fn revision_at_fault(case: &Case) -> Verdict {
     };
     match case.control {
         Some(control) if ready > 0 => {
-            let shared = is_about_the_registry(f.cause);
+            let shared = touches::is_about_the_registry(f.cause) || shared::is(case) || admission::is(case);
             let confidence = if shared { Confidence::Likely } else { Confidence::Certain };
             let because = format!(
                 "{seen}; {ready} pods of the healthy revision {} are ready at the same time; changed: {}",
@@ -338,45 +359,14 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
     out
 }
 
-/// The change touches something that can cause the failure. Without a healthy revision everything is a change.
-fn touches(case: &Case, aspects: &[Aspect]) -> bool {
-    let Some(control) = case.control else { return true };
-    let newest = case.rollout.newest;
-    let any_changed = |aspects: &[Aspect]| aspects.iter().any(|a| case.changed.contains(a));
-    let brings_in = |part| {
-        let container = case.finding.container.as_deref();
-        container.is_some_and(|name| change::brings_in(control, newest, name, part))
-    };
-    match case.finding.cause {
-        // A new tag alone says nothing about a registry that refuses,
-        Cause::RegistryAuth | Cause::ImageMissingOrPrivate => {
-            any_changed(&[Aspect::PullSecrets, Aspect::ServiceAccount]) || brings_in(change::repository)
-        }
-        // nor another name about one that cannot be reached.
-        cause if is_about_the_registry(cause) => brings_in(change::registry),
-        Cause::InsufficientResources | Cause::QuotaExceeded => {
-            let elsewhere = aspects.iter().any(|a| *a != Aspect::Resources && case.changed.contains(a));
-            let devices = || lacks_a_device(case.finding) && any_changed(&[Aspect::Resources]);
-            elsewhere || change::asks_for_more(control, newest) || devices()
-        }
-        _ => any_changed(aspects),
-    }
+/// The statuses, events and logs behind a finding hold one of these phrases, which are in lower case.
+fn says(finding: &Finding, phrases: &[&str]) -> bool {
+    finding.evidence.iter().any(|evidence| holds(evidence, phrases))
 }
 
-/// What the nodes have not enough of is neither processor nor memory, of which the facts tell how much is asked for, but
-/// something with a name of its own, such as `example.com/gpu`.
-fn lacks_a_device(finding: &Finding) -> bool {
-    let lacks = |text: &str| {
-        let names = text.split("Insufficient ").skip(1).filter_map(|rest| rest.split([',', ' ']).next());
-        names.into_iter().any(|name| name.contains('/'))
-    };
-    finding.evidence.iter().any(|evidence| lacks(&evidence.text))
-}
-
-/// The registry cannot be reached by this name. It is a platform's trouble, unless the change named another one; and
-/// even then all registries may be out of reach.
-fn is_about_the_registry(cause: Cause) -> bool {
-    matches!(cause, Cause::RegistryUnreachable | Cause::RegistryDns | Cause::RegistryTls)
+fn holds(evidence: &Evidence, phrases: &[&str]) -> bool {
+    let text = evidence.text.to_ascii_lowercase();
+    phrases.iter().any(|phrase| text.contains(phrase))
 }
 
 fn words(aspects: &[Aspect]) -> String {

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::change::references::{ReferenceFacts, Sight};
+use super::change::references::{ReferenceFacts, ReferenceKind, Sight};
 use super::decision::Verdict;
 use super::evidence::judged_pods;
 use super::facts::{ContainerFacts, ContainerState, PodFacts, RevisionFacts, Snapshot};
@@ -50,6 +50,7 @@ pub fn explains(case: &Case) -> Option<Verdict> {
     changes.into_iter().find_map(|(at, r)| {
         under_a_running_revision(case, at, r)
             .or_else(|| with_nothing_else(case, at, r))
+            .or_else(|| under_held_connections(case, at, r))
             .or_else(|| under_both(case, at, r))
     })
 }
@@ -124,6 +125,24 @@ fn with_nothing_else(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<V
         let because = format!(
             "{} changed at {at}{}, after the healthy revision {} had started, and the template differs in nothing that \
              matters",
+            r.reference,
+            whose(r),
+            control.hash
+        );
+        verdict(Confidence::Likely, because)
+    })
+}
+
+/// A Secret that both use changed while pods of the healthy revision held their connections: whoever connects anew is
+/// refused, and they would be too.
+fn under_held_connections(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
+    let control = case.control.filter(|_| r.baseline && r.reference.kind == ReferenceKind::Secret)?;
+    let refused = case.finding.cause == Cause::DatabaseAuth;
+    let own = case.changed.iter().any(|aspect| matches!(aspect, Aspect::Environment | Aspect::Volumes));
+    let since_control = proven(case.s, control).is_some_and(|healthy| at > healthy);
+    (refused && !own && since_control).then(|| {
+        let because = format!(
+            "{} changed at {at}{}, after the pods of the healthy revision {} had started; who connects anew is refused",
             r.reference,
             whose(r),
             control.hash

@@ -4,12 +4,15 @@
 //! exception is `History`, which `engine::observe` folds from successive sights of one pod, because a status shows
 //! the present and some failures only show over time.
 
+mod fleet;
+
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::Serialize;
 
+pub use self::fleet::{FleetFacts, PullFacts};
 use super::logs::Reading;
 use super::memory::Memory;
 use super::message::Message;
@@ -132,8 +135,12 @@ pub struct TemplateFacts {
     pub digest: u64,
     /// The same, also without `kubectl.kubernetes.io/restartedAt`: equal means that nothing material changed.
     pub material: u64,
+    /// Digest of those labels that the pod's own rules about its place select by; 0 where there are none.
+    pub placing: u64,
     /// Digest per aspect of the pod, sorted by aspect.
     pub aspects: Box<[(Aspect, u64)]>,
+    /// Names of the volume claims that it mounts.
+    pub claims: Box<[Name]>,
     pub containers: Box<[ContainerTemplate]>,
 }
 
@@ -219,6 +226,8 @@ pub struct ContainerFacts {
     pub started: bool,
     /// `restartCount`.
     pub restarts: u32,
+    /// Bytes that the pod gives it, which need not be what its template says; `None` when unset.
+    pub memory_limit: Option<NonZeroU64>,
     pub state: ContainerState,
     /// `lastState.terminated`.
     pub last: Option<Box<Termination>>,
@@ -325,10 +334,15 @@ pub struct NodeFacts {
 /// that their absence says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct EventsFacts {
-    /// By UID, of nodes by name; the newest come last.
+    /// By UID, of nodes by name and of volume claims by `claim_key`; the newest come last.
     about: BTreeMap<Name, Arc<[EventFacts]>>,
     /// Events were read; otherwise nobody knows whether there are any.
     pub read: bool,
+}
+
+/// What events about a volume claim go by: no template knows the UID of what it names.
+pub fn claim_key(namespace: &str, name: &str) -> String {
+    format!("claim/{namespace}/{name}")
 }
 
 impl EventsFacts {
@@ -340,7 +354,7 @@ impl EventsFacts {
         self.about.insert(object, events);
     }
 
-    /// What is said about the object with this UID, or the node of this name.
+    /// What is said about the object with this UID, the node of this name, or the claim with this key.
     pub fn about(&self, object: &str) -> &[EventFacts] {
         self.about.get(object).map(AsRef::as_ref).unwrap_or_default()
     }
@@ -374,17 +388,4 @@ pub struct LogFacts {
     pub reading: Reading,
     /// Its end for people: bounded, cleaned and redacted.
     pub excerpt: Box<str>,
-}
-
-/// How the other watched workloads do.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct FleetFacts {
-    /// Workloads that a policy selects.
-    pub watched: u32,
-    /// Of those, how many began to fail within the storm window.
-    pub newly_failing: u32,
-    /// When the other workloads of the namespace that fail now began to, in any order.
-    pub neighbours: Vec<Timestamp>,
-    /// The storm's parent incident while the brake is on.
-    pub storm: Option<Name>,
 }

@@ -43,6 +43,8 @@ pub enum Teller<'a> {
     Subject(Subject<'a>),
     /// A node, by name.
     Node(&'a str),
+    /// A volume claim, by name.
+    Claim(&'a str),
 }
 
 /// The object that shows the symptom.

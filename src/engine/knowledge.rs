@@ -1,6 +1,7 @@
 //! What is known of every failure before anything is compared: who is likely at fault, whether going back helps, which
 //! parts of a template can cause it, what it means and where a person looks next.
 
+pub(super) mod aspects;
 mod table;
 
 use super::facts::{ContainerState, Snapshot};
@@ -34,7 +35,7 @@ pub fn about(class: Class, cause: Cause) -> Knowledge {
         fault: Fault::Unknown,
         rollback: Rollback::Depends,
         sureness: Sureness::Timed,
-        aspects: table::PROGRAM,
+        aspects: aspects::PROGRAM,
         steps: table::LOOK,
         meaning: "Something fails and nothing says why.",
     })

@@ -37,6 +37,8 @@ pub struct Surroundings {
     pub labels: BTreeMap<String, String>,
     /// What the API server answered when asked whether it would take a pod of the baseline, if it would not.
     pub baseline_refused: Option<String>,
+    /// It was asked that, and answered.
+    pub baseline_tried: bool,
     /// What could not be looked at, and why.
     pub gaps: Vec<String>,
 }

@@ -92,13 +92,13 @@ pub fn revision(n: usize) -> RevisionFacts {
         template: TemplateFacts {
             digest: n as u64,
             material: n as u64,
-            aspects: Box::default(),
             containers: Box::new([ContainerTemplate {
                 name: name("web"),
                 image: format!("127.0.0.1:5000/web:{n}").into(),
                 aspects: Box::new([(Aspect::Image, n as u64)]),
                 ..ContainerTemplate::default()
             }]),
+            ..TemplateFacts::default()
         },
     }
 }
@@ -144,6 +144,7 @@ pub fn pod(n: usize, revision: usize, fails: bool) -> PodFacts {
             ready: !fails,
             started: !fails,
             restarts: u32::from(fails),
+            memory_limit: None,
             state,
             last: fails.then(|| ended(5)),
         }]),

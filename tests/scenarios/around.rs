@@ -53,6 +53,7 @@ pub struct Around {
     objects: BTreeMap<String, Sight>,
     jobs: Vec<Value>,
     refused: Option<String>,
+    accepted: bool,
 }
 
 impl Around {
@@ -77,6 +78,7 @@ impl Around {
                 "status": {"succeeded": 1, "startTime": stamp(ago(&job.began))},
             })
         }));
+        self.accepted |= step.baseline_accepted;
         if let Some(refused) = &step.baseline_refused {
             self.refused = Some(refused.clone());
         }
@@ -109,6 +111,7 @@ impl Around {
             migrators: old.as_ref().map(|old| migration::of_templates(old, &new)).unwrap_or_default(),
             jobs: self.jobs.iter().filter_map(|job| migration::of_job(job, "web", &new)).collect(),
             baseline_refused: self.refused.clone(),
+            baseline_tried: self.accepted || self.refused.is_some(),
             ..Surroundings::default()
         })
     }

@@ -22,6 +22,7 @@ pub fn of(line: &EventLine, pods: &[Pod], now: Timestamp) -> Vec<SlimEvent> {
     let about: Vec<(&str, String)> = match line.of.split_once('/') {
         Some(("pod", uid)) => vec![("Pod", uid.to_owned())],
         Some(("replicaset", revision)) => vec![("ReplicaSet", format!("uid-{revision}"))],
+        Some(("claim", name)) => vec![("PersistentVolumeClaim", name.to_owned())],
         Some(("node", name)) => vec![("Node", name.to_owned())],
         Some(_) => panic!("an event about nothing known: {}", line.of),
         None => {
@@ -35,7 +36,7 @@ pub fn of(line: &EventLine, pods: &[Pod], now: Timestamp) -> Vec<SlimEvent> {
     let event = |(kind, uid): (&str, String)| {
         json!({
             "metadata": {"name": format!("{uid}.{}.{}", line.reason, line.message)},
-            "involvedObject": {"kind": kind, "uid": uid, "name": uid, "fieldPath": path},
+            "involvedObject": {"kind": kind, "namespace": "shop", "uid": uid, "name": uid, "fieldPath": path},
             "reason": line.reason, "message": line.message, "count": line.count,
             "firstTimestamp": last, "lastTimestamp": last,
         })

@@ -6,8 +6,9 @@ use backstay::cluster::store::WorkloadKey;
 use backstay::controller::fleet::{self, Report};
 use backstay::engine::decide::decide;
 use backstay::engine::decision::Decision;
-use backstay::engine::facts::{FleetFacts, Name, Snapshot};
+use backstay::engine::facts::{FleetFacts, Name, PullFacts, Snapshot};
 use backstay::engine::storm::Limits;
+use backstay::engine::words::Cause;
 use jiff::Timestamp;
 
 use super::script::FleetLine;
@@ -34,22 +35,25 @@ impl Fleet {
     pub fn others(&mut self, line: &FleetLine, now: Timestamp) {
         self.overridden = line.overridden;
         self.fleet.set_overridden(line.overridden);
+        let registry = line.pulling_from.as_deref().map(Name::from);
+        let pulling = registry.map(|registry| PullFacts { registry, cause: Cause::RegistryUnreachable, since: now });
         let elsewhere = line.watched.max(20) - NEIGHBOURS - 1;
         for (namespace, all, failing) in [("shop", NEIGHBOURS, line.neighbours), ("elsewhere", elsewhere, line.failing)]
         {
             assert!(failing <= all, "{failing} of {all} fail");
             for n in 0..all {
-                self.other(WorkloadKey::new(namespace, &format!("other-{n}")), n < failing, now);
+                self.other(WorkloadKey::new(namespace, &format!("other-{n}")), n < failing, pulling.as_ref(), now);
             }
         }
     }
 
-    fn other(&mut self, key: WorkloadKey, fails: bool, now: Timestamp) {
+    fn other(&mut self, key: WorkloadKey, fails: bool, pulling: Option<&PullFacts>, now: Timestamp) {
         let since = fails.then(|| *self.failing.entry(key.clone()).or_insert(now));
         if !fails {
             self.failing.remove(&key);
         }
-        self.fleet.report(&key, Report { failing_since: since, evident_since: since, last_failed: None });
+        let pull = since.zip(pulling).map(|(since, pulling)| PullFacts { since, ..pulling.clone() });
+        self.fleet.report(&key, Report { failing_since: since, evident_since: since, last_failed: None, pull });
     }
 
     pub fn facts(&self, now: Timestamp) -> FleetFacts {

@@ -122,6 +122,8 @@ pub struct Step {
     pub jobs: Vec<JobLine>,
     /// Why the API server would not take a pod of the baseline.
     pub baseline_refused: Option<String>,
+    /// The API server was asked whether it would take a pod of the baseline, and would.
+    pub baseline_accepted: bool,
     /// Seconds since the watches proved to be alive.
     pub data_age: i64,
     /// What a person says in the newest open incident: `approve`, `deny`, or the key of a decision that is approved.
@@ -148,7 +150,8 @@ pub struct Step {
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EventLine {
-    /// What it is about: a revision for all its pods of the moment, `pod/UID`, `replicaset/REVISION` or `node/NAME`.
+    /// What it is about: a revision for all its pods of the moment, `pod/UID`, `replicaset/REVISION`, `claim/NAME`
+    /// or `node/NAME`.
     pub of: String,
     pub reason: String,
     pub message: String,
@@ -180,6 +183,8 @@ pub struct FleetLine {
     pub failing: usize,
     /// How many others of the namespace fail.
     pub neighbours: usize,
+    /// The others fail to pull from this registry, which they cannot reach.
+    pub pulling_from: Option<String>,
     /// A person's word on the storm lets workloads be judged one by one.
     pub overridden: bool,
 }

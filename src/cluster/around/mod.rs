@@ -85,7 +85,9 @@ pub async fn read(client: &Client, question: &Question) -> Surroundings {
     });
     let (references, unseen) = seen;
     gaps.extend(unseen);
-    let baseline_refused = keep(refused, &mut gaps).flatten();
+    let refused = keep(refused, &mut gaps);
+    let baseline_tried = refused.is_some() && old.is_some() && question.try_baseline;
+    let baseline_refused = refused.flatten();
     gaps.truncate(KEPT);
     Surroundings {
         read_at: Timestamp::now(),
@@ -99,6 +101,7 @@ pub async fn read(client: &Client, question: &Question) -> Surroundings {
         references,
         labels: labels(&new),
         baseline_refused,
+        baseline_tried,
         gaps,
     }
 }

@@ -1,8 +1,10 @@
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::{Interner, message};
 use crate::cluster::slim::SlimEvent;
-use crate::engine::facts::{EventFacts, Name};
+use crate::engine::facts::{EventFacts, Name, NodeFacts, PodFacts, RevisionFacts, WorkloadFacts, claim_key};
 
 /// What client-go puts before the message when it merges events (tools/record/events_cache.go).
 const MERGED: &str = "(combined from similar events): ";
@@ -18,9 +20,12 @@ pub fn event_facts(event: &SlimEvent, names: &mut Interner) -> Option<(Name, Eve
     if !matters(kind, reason, text) {
         return None;
     }
-    let object = if kind == "Node" { about.name.as_deref() } else { about.uid.as_deref() };
-    let object = object.filter(|object| !object.is_empty())?;
-    let object = if kind == "Node" { names.named(object) } else { names.name(object) };
+    let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
+    let object = match kind {
+        "Node" => names.named(&given(&about.name)?),
+        "PersistentVolumeClaim" => names.name(&claim_key(&given(&about.namespace)?, &given(&about.name)?)),
+        _ => names.name(&given(&about.uid)?),
+    };
     let created = event.metadata.creation_timestamp.as_ref().map(|created| created.0);
     let (first, last) = times(event).or(created.map(|created| (created, created)))?;
     let count = event.series.count.max(event.count).unwrap_or(1).max(1).unsigned_abs();
@@ -29,6 +34,25 @@ pub fn event_facts(event: &SlimEvent, names: &mut Interner) -> Option<(Name, Eve
         object,
         EventFacts { reason: names.word(reason), message: message(Some(text)), container, count, first, last },
     ))
+}
+
+/// What events may be about that concerns a workload: itself, its parts, their nodes and the claims that they mount.
+pub fn talked_about(
+    workload: &WorkloadFacts,
+    revisions: &[Arc<RevisionFacts>],
+    pods: &[Arc<PodFacts>],
+    nodes: &[Arc<NodeFacts>],
+) -> Vec<Name> {
+    let objects = std::iter::once(&workload.uid).chain(revisions.iter().map(|revision| &revision.uid));
+    let objects = objects.chain(pods.iter().map(|pod| &pod.uid)).chain(nodes.iter().map(|node| &node.name));
+    let mut all: Vec<Name> = objects.cloned().collect();
+    for claim in revisions.iter().flat_map(|revision| &revision.template.claims) {
+        let key = claim_key(&workload.namespace, claim);
+        if !all.iter().any(|known| **known == *key) {
+            all.push(Name::from(key));
+        }
+    }
+    all
 }
 
 /// The earliest and the latest of the times that are set: an Event has up to four, and which of them depends on the
@@ -62,6 +86,8 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
             | "FailedCreatePodSandBox"
             | "NetworkNotReady"
             | "FailedPrepareDynamicResources"
+            | "FailedSync"
+            | "SandboxChanged"
             | "Unhealthy"
             | "FailedPostStartHook"
             | "FailedToRetrieveImagePullSecret"
@@ -74,8 +100,18 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
             | "NodeNotReady" => true,
             _ => false,
         },
-        "Node" => matches!(reason, "SystemOOM" | "Rebooted" | "EvictionThresholdMet"),
+        // `OOMKilling` is of node-problem-detector.
+        "Node" => matches!(reason, "SystemOOM" | "OOMKilling" | "Rebooted" | "EvictionThresholdMet" | "NodeNotReady"),
         "Deployment" => reason == "ReplicaSetCreateError",
+        "PersistentVolumeClaim" => matches!(
+            reason,
+            "ProvisioningFailed"
+                | "FailedBinding"
+                | "ClaimLost"
+                | "ClaimMisbound"
+                | "ExternalProvisioning"
+                | "WaitForFirstConsumer"
+        ),
         _ => reason == "FailedCreate",
     }
 }
@@ -177,6 +213,11 @@ mod tests {
     #[case("Pod", "Failed", "Error: ErrImagePull", false)]
     #[case("Pod", "Failed", "Error: ImagePullBackOff", false)]
     #[case("Pod", "Scheduled", "", false)]
+    #[case("Pod", "FailedSync", "error determining status", true)]
+    #[case("Pod", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", true)]
+    #[case("Node", "OOMKilling", "Memory cgroup out of memory: Killed process 9 (web)", true)]
+    #[case("Node", "NodeNotReady", "Node n1 status is now: NodeNotReady", true)]
+    #[case("Node", "NodeReady", "", false)]
     #[case("ReplicaSet", "FailedCreate", "", true)]
     #[case("StatefulSet", "FailedCreate", "", true)]
     #[case("ReplicaSet", "SuccessfulCreate", "", false)]
@@ -208,6 +249,17 @@ mod tests {
         event["involvedObject"] = json!({"kind": "Node", "name": "n1", "uid": "other"});
         event["reason"] = json!("SystemOOM");
         assert_eq!(&*facts(event).unwrap().0, "n1");
+    }
+
+    #[test]
+    fn an_event_about_a_claim_goes_by_its_namespace_and_name() {
+        let mut event = unhealthy();
+        event["involvedObject"] =
+            json!({"kind": "PersistentVolumeClaim", "namespace": "shop", "name": "cache", "uid": "other"});
+        event["reason"] = json!("ProvisioningFailed");
+        assert_eq!(&*facts(event.clone()).unwrap().0, "claim/shop/cache");
+        event["reason"] = json!("Provisioning");
+        assert_eq!(facts(event), None);
     }
 
     #[test]

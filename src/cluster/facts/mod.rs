@@ -18,7 +18,7 @@ mod workload;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-pub use self::event::{UNINTERESTING, event_facts};
+pub use self::event::{UNINTERESTING, event_facts, talked_about};
 pub use self::names::Interner;
 pub use self::node::node_facts;
 pub use self::pod::pod_facts;

@@ -1,8 +1,11 @@
+use std::num::NonZeroU64;
+
 use jiff::Timestamp;
 
+use super::quantity::units;
 use super::revision::init_kind;
 use super::{Interner, condition_facts, count, find, identity, is_true, message};
-use crate::cluster::slim::{ContainerStatus, SlimPod, State, Terminated};
+use crate::cluster::slim::{Container, ContainerStatus, SlimPod, State, Terminated};
 use crate::engine::facts::{ContainerFacts, ContainerState, History, PodFacts, Termination};
 use crate::engine::words::ContainerKind;
 
@@ -54,13 +57,13 @@ fn containers(pod: &SlimPod, names: &mut Interner) -> Box<[ContainerFacts]> {
     init.chain(apps)
         .map(|(kind, container, statuses)| {
             let status = statuses.iter().find(|status| status.name == container.name);
-            container_facts(&container.name, kind, status, began, names)
+            container_facts(container, kind, status, began, names)
         })
         .collect()
 }
 
 fn container_facts(
-    name: &str,
+    container: &Container,
     kind: ContainerKind,
     status: Option<&ContainerStatus>,
     began: Timestamp,
@@ -68,11 +71,12 @@ fn container_facts(
 ) -> ContainerFacts {
     let last = status.and_then(|status| status.last_state.as_ref()).and_then(|state| state.terminated.as_ref());
     ContainerFacts {
-        name: names.named(name),
+        name: names.named(&container.name),
         kind,
         ready: status.is_some_and(|status| status.ready == Some(true)),
         started: status.is_some_and(|status| status.started == Some(true)),
         restarts: status.map_or(0, |status| count(status.restart_count).unsigned_abs()),
+        memory_limit: units(&container.resources.limits.memory).and_then(NonZeroU64::new),
         state: status
             .and_then(|status| status.state.as_ref())
             .map_or(ContainerState::Unknown, |state| container_state(state, began, names)),

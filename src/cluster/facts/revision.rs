@@ -35,7 +35,9 @@ pub fn template_facts(template: &Walked<Template>, names: &mut Interner) -> Temp
     TemplateFacts {
         digest: template.digest.0,
         material: kept.material().0,
+        placing: kept.placing().0,
         aspects: kept.aspects.clone().finish(),
+        claims: kept.volumes.iter().filter_map(|volume| volume.claim.as_deref()).map(|name| names.name(name)).collect(),
         containers: init.chain(apps).map(|(kind, spec)| container_template(kind, spec, names)).collect(),
     }
 }

@@ -43,6 +43,44 @@ fn facts_of_a_deployment_are_what_it_says() {
 }
 
 #[test]
+fn only_labels_that_the_rules_about_its_place_select_by_place_a_pod() {
+    let placing = |spec: &Value, labels: Value| {
+        let mut set: Value = serde_json::from_str(REPLICA_SET).unwrap();
+        let template = &mut set["spec"]["template"];
+        template["metadata"]["labels"] = labels;
+        spec.as_object().unwrap().iter().for_each(|(key, value)| template["spec"][key] = value.clone());
+        revision_facts(&serde_json::from_value(set).unwrap(), &mut Interner::default()).unwrap().template.placing
+    };
+    let labels = |version: &str, zone: &str| json!({"app": "web", "version": version, "zone": zone});
+    let term = |selector: Value| {
+        json!({"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}]}}})
+    };
+    let spread = |rule: Value| json!({"topologySpreadConstraints": [rule]});
+    for by_zone in [
+        term(json!({"matchLabels": {"zone": "a"}})),
+        term(json!({"matchExpressions": [{"key": "zone", "operator": "Exists"}]})),
+        spread(json!({"labelSelector": {"matchLabels": {"app": "web"}}, "matchLabelKeys": ["zone"]})),
+    ] {
+        assert_eq!(placing(&by_zone, labels("1", "a")), placing(&by_zone, labels("2", "a")), "{by_zone}");
+        assert_ne!(placing(&by_zone, labels("1", "a")), placing(&by_zone, labels("1", "b")), "{by_zone}");
+    }
+    assert_eq!(placing(&json!({"affinity": null}), labels("1", "a")), 0);
+}
+
+#[test]
+fn the_memory_that_a_pod_gives_a_container_is_read_and_nonsense_is_none() {
+    let given = |resources: Value| {
+        let pod: SlimPod = with(POD, "/spec/containers/0/resources", resources);
+        pod_facts(&pod, &mut Interner::default()).unwrap().containers.iter().find_map(|c| c.memory_limit).map(u64::from)
+    };
+    assert_eq!(given(json!({"limits": {"memory": "32Mi", "cpu": "1"}})), Some(32 << 20));
+    for nothing in [json!(null), json!({}), json!({"limits": null}), json!({"limits": {"memory": "lots"}})] {
+        assert_eq!(given(nothing.clone()), None, "{nothing}");
+    }
+}
+
+#[test]
 fn the_largest_progress_deadline_is_none() {
     let deployment: SlimDeployment = with(DEPLOYMENT, "/spec/progressDeadlineSeconds", json!(i32::MAX));
     assert_eq!(workload_facts(&deployment, &mut Interner::default()).unwrap().progress_deadline_seconds, None);

@@ -194,7 +194,7 @@ fn name_containers(pod: &mut SlimPod) {
     if !pod.spec.containers.is_empty() || !pod.spec.init_containers.is_empty() {
         return;
     }
-    let named = |name: &String| Container { name: name.clone(), restart_policy: None };
+    let named = |name: &String| Container { name: name.clone(), ..Container::default() };
     pod.spec.containers = pod.status.container_statuses.iter().map(|status| named(&status.name)).collect();
     pod.spec.init_containers = pod.status.init_container_statuses.iter().map(|status| named(&status.name)).collect();
 }

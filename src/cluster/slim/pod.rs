@@ -4,6 +4,7 @@ use kube::Resource;
 use serde::Deserialize;
 
 use super::{Condition, Moment, controller, lenient, meta};
+use crate::cluster::digest::Leaf;
 
 /// A Pod.
 #[derive(Clone, Debug, Default, Deserialize, Resource)]
@@ -42,6 +43,22 @@ pub struct Container {
     pub name: String,
     /// Only for init containers, where `Always` makes a sidecar.
     pub restart_policy: Option<String>,
+    #[serde(deserialize_with = "lenient::or_default")]
+    pub resources: Resources,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Resources {
+    #[serde(deserialize_with = "lenient::or_default")]
+    pub limits: Limits,
+}
+
+/// Amounts as written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Limits {
+    pub memory: Leaf,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -1,7 +1,10 @@
 //! Pod templates: the few values that classifiers compute with, and digests of all the rest.
 
-use serde::de::MapAccess;
+use serde::Deserialize;
+use serde::de::{Error, MapAccess};
+use serde_json::Value;
 
+use super::volume::Volume;
 use super::{RESTARTED_AT, TEMPLATE_HASH};
 use crate::cluster::digest::{Digest, Elements, Entries, Leaf, Walk, Walked, WalkedList};
 use crate::engine::change::aspects;
@@ -14,11 +17,24 @@ pub struct Template {
     material: Entries,
     /// Digest per aspect of the pod.
     pub aspects: Aspects,
+    labels: Labels,
+    /// Keys of labels that the rules about the pod's place select by.
+    selected: Vec<Digest>,
+    pub volumes: Vec<Volume>,
     pub init_containers: Vec<ContainerSpec>,
     pub containers: Vec<ContainerSpec>,
 }
 
 impl Template {
+    /// The digest of the labels that the pod's own rules about its place select by; `NOTHING` where there are none.
+    pub fn placing(&self) -> Digest {
+        let mut labels: Vec<_> = self.labels.0.iter().filter(|(key, _)| self.selected.contains(key)).collect();
+        labels.sort_unstable();
+        let mut digest = Elements::default();
+        labels.into_iter().for_each(|(key, value)| [key, value].into_iter().for_each(|part| digest.add(*part)));
+        digest.finish()
+    }
+
     /// The digest of all that is material: equal for a template and the same template restarted.
     pub fn material(&self) -> Digest {
         self.material.finish()
@@ -33,12 +49,15 @@ impl<'de> Walk<'de> for Template {
                 let material = kept.material.finish();
                 self.material.add(key, material);
                 self.aspects.add(Aspect::Metadata, key, material);
+                self.labels = kept.labels;
                 Ok(digest)
             }
             "spec" => {
                 let Walked { kept, digest } = map.next_value::<Walked<Spec>>()?;
                 self.material.add(key, digest);
                 self.aspects.merge(kept.aspects);
+                self.selected = kept.selected;
+                self.volumes = kept.volumes;
                 self.init_containers = kept.init_containers;
                 self.containers = kept.containers;
                 Ok(digest)
@@ -85,13 +104,15 @@ impl Aspects {
 #[derive(Default)]
 struct Metadata {
     material: Entries,
+    labels: Labels,
 }
 
 impl<'de> Walk<'de> for Metadata {
     fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
         let (all, material) = match key {
             "labels" => {
-                let digest = map.next_value::<Walked<Labels>>()?.digest;
+                let Walked { kept, digest } = map.next_value::<Walked<Labels>>()?;
+                self.labels = kept;
                 (digest, digest)
             }
             "annotations" => {
@@ -108,13 +129,18 @@ impl<'de> Walk<'de> for Metadata {
     }
 }
 
-#[derive(Default)]
-struct Labels;
+/// Digests of keys and values.
+#[derive(Clone, Debug, Default)]
+struct Labels(Vec<(Digest, Digest)>);
 
 impl<'de> Walk<'de> for Labels {
     fn entry<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<Digest, A::Error> {
         let digest = map.next_value()?;
-        Ok(if key == TEMPLATE_HASH { Digest::NOTHING } else { digest })
+        if key == TEMPLATE_HASH {
+            return Ok(Digest::NOTHING);
+        }
+        self.0.push((Digest::of_text(key), digest));
+        Ok(digest)
     }
 }
 
@@ -136,6 +162,8 @@ impl<'de> Walk<'de> for Annotations {
 #[derive(Default)]
 struct Spec {
     aspects: Aspects,
+    selected: Vec<Digest>,
+    volumes: Vec<Volume>,
     init_containers: Vec<ContainerSpec>,
     containers: Vec<ContainerSpec>,
 }
@@ -157,12 +185,47 @@ impl<'de> Walk<'de> for Spec {
                 self.init_containers = kept;
                 Ok(digest)
             }
+            "volumes" => {
+                let WalkedList { kept, digest } = map.next_value::<WalkedList<Volume>>()?;
+                self.volumes = kept;
+                self.aspects.add(aspects::of_pod_field(key), key, digest);
+                Ok(digest)
+            }
+            "affinity" | "topologySpreadConstraints" => {
+                let rules: Value = map.next_value()?;
+                select(&rules, &mut self.selected);
+                let digest = Digest::deserialize(&rules).map_err(A::Error::custom)?;
+                self.aspects.add(aspects::of_pod_field(key), key, digest);
+                Ok(digest)
+            }
             _ => {
                 let digest = map.next_value()?;
                 self.aspects.add(aspects::of_pod_field(key), key, digest);
                 Ok(digest)
             }
         }
+    }
+}
+
+/// The keys of labels that rules select by. Some are of nodes and namespaces, and no pod's label is called so.
+fn select(rules: &Value, keys: &mut Vec<Digest>) {
+    match rules {
+        Value::Array(items) => items.iter().for_each(|item| select(item, keys)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match (&**name, value) {
+                    ("matchLabels", Value::Object(labels)) => {
+                        keys.extend(labels.keys().map(|key| Digest::of_text(key)));
+                    }
+                    ("matchLabelKeys" | "mismatchLabelKeys", Value::Array(named)) => {
+                        keys.extend(named.iter().filter_map(Value::as_str).map(Digest::of_text));
+                    }
+                    ("key", Value::String(key)) => keys.push(Digest::of_text(key)),
+                    _ => select(value, keys),
+                }
+            }
+        }
+        _ => {}
     }
 }
 

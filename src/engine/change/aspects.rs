@@ -19,6 +19,7 @@ pub fn of_pod_field(key: &str) -> Aspect {
         | "runtimeClassName"
         | "schedulingGates"
         | "resourceClaims"
+        | "os"
         | "overhead" => Aspect::Scheduling,
         "securityContext" | "hostNetwork" | "hostPID" | "hostIPC" | "hostUsers" | "shareProcessNamespace" => {
             Aspect::Security

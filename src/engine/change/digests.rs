@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::engine::facts::{ContainerTemplate, RevisionFacts};
-use crate::engine::words::Aspect;
+use crate::engine::facts::{ContainerTemplate, Name, RevisionFacts};
+use crate::engine::words::{Aspect, ContainerKind};
 
 /// Which aspects differ between two revisions, each once, in the order of the words.
 pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> {
@@ -21,7 +21,15 @@ pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> 
     if old.template.containers.iter().any(|c| gone(&c)) {
         changed.insert(Aspect::Containers);
     }
+    // What differs in an init container that both have is told by what differs in it.
+    if init_containers(old).eq(init_containers(new)) {
+        changed.remove(&Aspect::InitContainers);
+    }
     changed.into_iter().collect()
+}
+
+fn init_containers(revision: &RevisionFacts) -> impl Iterator<Item = &Name> {
+    revision.template.containers.iter().filter(|c| c.kind != ContainerKind::App).map(|c| &c.name)
 }
 
 fn differing(old: &[(Aspect, u64)], new: &[(Aspect, u64)]) -> Vec<Aspect> {
@@ -43,6 +51,12 @@ pub fn asks_for_more(old: &RevisionFacts, new: &RevisionFacts) -> bool {
 pub fn brings_in(old: &RevisionFacts, new: &RevisionFacts, container: &str, part: fn(&str) -> &str) -> bool {
     let container = new.template.containers.iter().find(|c| &*c.name == container);
     container.is_some_and(|c| !old.template.containers.iter().any(|o| part(&o.image) == part(&c.image)))
+}
+
+/// The host that the image of this container comes from.
+pub fn registry_of<'a>(revision: &'a RevisionFacts, container: &str) -> Option<&'a str> {
+    let container = revision.template.containers.iter().find(|c| &*c.name == container)?;
+    Some(registry(&container.image))
 }
 
 /// An image reference without tag and digest.
@@ -68,6 +82,43 @@ mod tests {
     use rstest::rstest;
 
     use super::*;
+
+    fn revision(init: &[(&str, u64)], digest: u64) -> RevisionFacts {
+        let container = |(name, image): &(&str, u64)| ContainerTemplate {
+            name: Name::from(*name),
+            kind: ContainerKind::Init,
+            aspects: Box::new([(Aspect::Image, *image)]),
+            ..ContainerTemplate::default()
+        };
+        RevisionFacts {
+            uid: Name::from("u"),
+            name: Name::from("web-6d"),
+            hash: Name::from("6d"),
+            number: 1,
+            created: jiff::Timestamp::UNIX_EPOCH,
+            deleting: false,
+            desired: 1,
+            replicas: 1,
+            ready: 0,
+            available: 0,
+            replica_failure: None,
+            template: crate::engine::facts::TemplateFacts {
+                aspects: Box::new([(Aspect::InitContainers, digest)]),
+                containers: init.iter().map(container).collect(),
+                ..Default::default()
+            },
+        }
+    }
+
+    #[test]
+    fn an_init_container_with_a_new_image_is_a_new_image_and_another_one_is_another_one() {
+        let old = revision(&[("migrate", 1)], 1);
+        assert_eq!(changed_aspects(&old, &revision(&[("migrate", 2)], 2)), [Aspect::Image]);
+        let more = revision(&[("migrate", 1), ("wait", 1)], 2);
+        assert_eq!(changed_aspects(&old, &more), [Aspect::InitContainers, Aspect::Containers]);
+        let (one, other) = (revision(&[("a", 1), ("b", 1)], 1), revision(&[("b", 1), ("a", 1)], 2));
+        assert_eq!(changed_aspects(&one, &other), [Aspect::InitContainers], "their order matters");
+    }
 
     #[rstest]
     #[case("web", "web", "docker.io")]

@@ -6,7 +6,7 @@ use super::look::{Look, Scene, waiting};
 use super::text::{Reading, reading};
 use super::{ending, hint, oom, probe};
 use crate::engine::facts::{ContainerFacts, ContainerState, PodFacts, Termination};
-use crate::engine::finding::{Detail, Symptom};
+use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::observe;
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
@@ -24,10 +24,17 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     let told = match said.cause {
         Cause::LivenessKilled | Cause::StartupProbeKilled => probe::told(look, container, last),
         Cause::NodeOutOfMemory => oom::told(look, last),
-        Cause::NodeRestart => look.event_of_node("Rebooted", |event| hint::during(event, last)),
+        Cause::NodeRestart => restarted(look, last),
         _ => None,
     };
     Some(hint::with(Symptom { occurrences: counted(look, container, last), ..symptom }, told))
+}
+
+/// What tells that the node, and not the container, restarted.
+fn restarted<'a>(look: &Look<'_, 'a>, last: &Termination) -> Option<Told<'a>> {
+    let of_node = |reason| look.event_of_node(reason, |event| hint::during(event, last));
+    let sandbox = || look.event(|event| hint::is(event, "SandboxChanged") && hint::during(event, last));
+    of_node("Rebooted").or_else(|| of_node("NodeNotReady")).or_else(sandbox)
 }
 
 /// A run that ended for want of memory is shown with the limit.
@@ -38,9 +45,7 @@ pub(super) fn detail<'a>(
     ended: &'a Termination,
 ) -> Detail<'a> {
     match said.class {
-        Class::OOMKilled => {
-            Detail::OutOfMemory { ended, limit: look.template(container).and_then(|template| template.memory_limit) }
-        }
+        Class::OOMKilled => Detail::OutOfMemory { ended, limit: look.memory_limit(container) },
         _ => Detail::Ended(ended),
     }
 }

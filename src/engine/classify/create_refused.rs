@@ -108,14 +108,14 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 &["exceeded quota: ", "insufficient quota to consume", "status unknown for quota"],
                 said(Cause::QuotaExceeded),
             ),
-            (&["violates podsecurity"], said(Cause::PodSecurity)),
+            (&["violates podsecurity", "against any security context constraint"], said(Cause::PodSecurity)),
             (
                 &["usage per container is", "usage per pod is", "limit to request ratio per", "limit to request ratio"],
                 said(Cause::LimitRange),
             ),
             (&["error looking up service account", "serviceaccount \""], said(Cause::ServiceAccountMissing)),
             (&["no priorityclass with name"], said(Cause::PriorityClassMissing)),
-            (&["is invalid: "], said(Cause::PodInvalid)),
+            (&["is invalid: ", "runtimeclass \""], said(Cause::PodInvalid)),
         ],
     )
 });

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 
 use super::look::{Look, Scene};
-use crate::engine::facts::{ContainerFacts, EventFacts, RevisionFacts, Termination};
+use crate::engine::facts::{ContainerFacts, EventFacts, Name, RevisionFacts, Termination, claim_key};
 use crate::engine::finding::{Subject, Symptom, Teller, Told};
 
 /// The clocks of a node and of the API server differ, and times are cut to seconds.
@@ -32,6 +32,18 @@ impl<'a> Look<'_, 'a> {
         let mut events = self.scene.s.events.about(node).iter().rev();
         let event = events.find(|event| is(event, reason) && fits(event))?;
         Some(Told { by: Teller::Node(node), event })
+    }
+}
+
+impl<'a> Look<'_, 'a> {
+    /// The newest event about a volume claim of the pod's template that `fits`.
+    pub(super) fn event_of_claim(&self, fits: impl Fn(&EventFacts) -> bool) -> Option<Told<'a>> {
+        let s = self.scene.s;
+        let told = |claim: &'a Name| {
+            let events = s.events.about(&claim_key(&s.workload.namespace, claim));
+            Some(Told { by: Teller::Claim(claim), event: events.iter().rev().find(|event| fits(event))? })
+        };
+        self.revision?.template.claims.iter().filter_map(told).max_by_key(|told| told.event.last)
     }
 }
 

@@ -22,7 +22,11 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     // A back-off has overwritten the text, or nobody watched when it showed: its event may still be there.
     let failed = if telling(message) { None } else { look.event_of(container, is_of_pull) };
     let said = read(reason, failed.map_or(message, |told| &told.event.message));
-    let told = failed.or_else(|| without_secret(look, said));
+    let without_secret = without_secret(look, said);
+    // The text of the pull is lost, and what the kubelet could not find before it is not.
+    let said =
+        if without_secret.is_some() && said.cause == Cause::Unknown { self::said(Cause::RegistryAuth) } else { said };
+    let told = failed.or(without_secret);
     let attempts = look.spell(container).map_or(1, |spell| spell.attempts);
     let detail = Detail::Waiting { reason, message };
     let symptom = look.on_container(container, said, look.waiting_since(container), detail);
@@ -40,7 +44,7 @@ fn is_of_pull(event: &EventFacts) -> bool {
 
 /// The registry refuses, and the kubelet has said which pull secret it could not find.
 fn without_secret<'a>(look: &Look<'_, 'a>, said: Reading) -> Option<Told<'a>> {
-    let refused = matches!(said.cause, Cause::RegistryAuth | Cause::ImageMissingOrPrivate);
+    let refused = matches!(said.cause, Cause::RegistryAuth | Cause::ImageMissingOrPrivate | Cause::Unknown);
     look.event(|event| refused && hint::is(event, "FailedToRetrieveImagePullSecret"))
 }
 
@@ -64,9 +68,41 @@ fn read(reason: &str, message: &Message) -> Reading {
         "SignatureValidationFailed" => return said(Cause::SignatureRejected),
         _ => {}
     }
-    TEXTS.read(message).unwrap_or_else(|| match reason {
+    let read = message.says(&TEXTS, |texts, message| texts.read_part(message).or_else(|| by_form(message)));
+    // What cannot be inspected is on the node already: whatever the runtime says is not about a registry.
+    if reason == "ImageInspectError" {
+        return read.filter(|read| read.cause == Cause::NodeDiskFull).unwrap_or(said(Cause::Unknown));
+    }
+    read.unwrap_or_else(|| match reason {
         "RegistryUnavailable" => said(Cause::RegistryUnreachable),
         _ => said(Cause::Unknown),
+    })
+}
+
+/// What is told by its form, with a name or a number in its middle; and what says the least, for when nothing else does.
+fn by_form(message: &str) -> Option<Reading> {
+    let outside_quotes: String = message.split('"').step_by(2).collect::<String>().to_ascii_lowercase();
+    let then =
+        |first: &str, second: &str| outside_quotes.split_once(first).is_some_and(|(_, rest)| rest.contains(second));
+    if has_server_error(&outside_quotes) {
+        return Some(said(Cause::RegistryError));
+    }
+    if then("manifest for ", " not found") {
+        return Some(said(Cause::ImageNotFound));
+    }
+    if then("manifest", "invalid") || outside_quotes.contains("invalid manifest") {
+        return Some(said(Cause::RegistryError));
+    }
+    LEAST.read_part(&outside_quotes)
+}
+
+/// A status of HTTP from 500 on. Digests and ports hold such numbers too, so it must stand by itself, after it was said to
+/// be a status.
+fn has_server_error(text: &str) -> bool {
+    let Some((_, after)) = text.split_once("status") else { return false };
+    after.split([' ', ',', ';', '(', ')']).any(|word| {
+        let word = word.trim_matches([':', '.']);
+        word.len() == 3 && word.starts_with('5') && word.bytes().all(|byte| byte.is_ascii_digit())
     })
 }
 
@@ -80,8 +116,7 @@ fn said(cause: Cause) -> Reading {
 }
 
 /// The order decides. containerd ends the text of a missing platform with "not found" and that of a refusal which
-/// may mean a missing repository with "authorization failed"; and a token that could not be fetched says only at
-/// which step something failed, so whatever else the text names comes before it.
+/// may mean a missing repository with "authorization failed".
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     Table::new(
         Speaker::Registry,
@@ -110,6 +145,7 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                     "insufficient_scope",
                     "authorization token has expired",
                     "denied: ",
+                    "requested access to the resource is denied",
                     "no basic auth credentials",
                 ],
                 said(Cause::RegistryAuth),
@@ -123,7 +159,13 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 said(Cause::RegistryTls),
             ),
             (
-                &["dial tcp: lookup ", "no such host", "server misbehaving", "temporary failure in name resolution"],
+                &[
+                    "dial tcp: lookup ",
+                    ":53: ",
+                    "no such host",
+                    "server misbehaving",
+                    "temporary failure in name resolution",
+                ],
                 said(Cause::RegistryDns),
             ),
             (
@@ -139,6 +181,9 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                     "context deadline exceeded",
                     "context canceled",
                     "client.timeout exceeded",
+                    // containerd and Docker, of a pull that stands still.
+                    "image pulling cancelled",
+                    "cancel image pulling",
                 ],
                 said(Cause::RegistryUnreachable),
             ),
@@ -154,11 +199,14 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 ],
                 said(Cause::RegistryError),
             ),
-            (
-                &["failed to fetch anonymous token", "failed to fetch oauth token", "failed to authorize"],
-                said(Cause::RegistryAuth),
-            ),
         ],
     )
     .outside_quotes()
+});
+
+/// Of a token that could not be fetched it says only at which step something failed.
+static LEAST: LazyLock<Table> = LazyLock::new(|| {
+    let phrases: &[&str] =
+        &["failed to fetch anonymous token", "failed to fetch oauth token", "failed to authorize", "unauthorized"];
+    Table::new(Speaker::Registry, &[(phrases, said(Cause::RegistryAuth))])
 });

@@ -73,6 +73,18 @@ impl<'a> Look<'_, 'a> {
         self.revision?.template.containers.iter().find(|template| template.name == container.name)
     }
 
+    /// Something else than the template put the container into the pod.
+    pub(super) fn is_injected(&self, container: &ContainerFacts) -> bool {
+        let known = self.revision.is_some_and(|revision| !revision.template.containers.is_empty());
+        known && self.template(container).is_none()
+    }
+
+    /// Bytes of memory that the container may use: what its pod says, else its template.
+    pub(super) fn memory_limit(&self, container: &ContainerFacts) -> Option<u64> {
+        let given = container.memory_limit.map(u64::from);
+        given.or_else(|| self.template(container)?.memory_limit)
+    }
+
     /// When the pod began to exist for the kubelet, or else for the API server.
     pub(super) fn pod_start(&self) -> Timestamp {
         self.pod.started.unwrap_or(self.pod.created)

@@ -55,6 +55,7 @@ use look::{Look, Scene};
 
 pub use evidence::evidence;
 pub use notes::notes;
+pub(super) use scheduling::{Taints, told_taints as taints};
 #[cfg(test)]
 pub(super) use text::reading;
 pub(super) use text::{Reading, Table};
@@ -140,9 +141,10 @@ fn of_pod<'a>(look: &Look<'_, 'a>, symptoms: &mut Vec<Symptom<'a>>) {
     }
 }
 
-/// The failing container that is first in start order. What never counts against a revision does not hide what may.
+/// The failing container that is first in start order. What never counts against a revision does not hide what may, and an
+/// app container that was injected does not hide one of the template's, since neither waits for the other.
 fn first_failing_container<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
-    let mut excluded = None;
+    let (mut excluded, mut injected) = (None, None);
     for container in &look.pod.containers {
         let symptom = image::symptom(look, container)
             .or_else(|| config::symptom(look, container))
@@ -150,11 +152,14 @@ fn first_failing_container<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
             .or_else(|| crash::symptom(look, container));
         match symptom {
             Some(symptom) if symptom.sureness == Sureness::Excluded => excluded = excluded.or(Some(symptom)),
+            Some(symptom) if container.kind == ContainerKind::App && look.is_injected(container) => {
+                injected = injected.or(Some(symptom));
+            }
             Some(symptom) => return Some(symptom),
             None => {}
         }
     }
-    excluded
+    injected.or(excluded)
 }
 
 /// The container has failed before and runs again.

@@ -35,6 +35,7 @@ fn source(s: &Snapshot, told: Told<'_>) -> String {
             format!("{} events[{reason}]", s.workload.kind.to_ascii_lowercase())
         }
         Teller::Node(node) => format!("node/{node} events[{reason}]"),
+        Teller::Claim(claim) => format!("persistentvolumeclaim/{claim} events[{reason}]"),
     }
 }
 
@@ -68,7 +69,9 @@ fn of_refusal(message: &str) -> Option<(String, String)> {
         let shortages: Vec<String> = quota.shortages.iter().map(ToString::to_string).collect();
         return Some((format!("resourcequota/{}", quota.name), shortages.join("; ")));
     }
-    let bounds: Vec<String> = refusal::bounds(message).iter().map(ToString::to_string).collect();
+    let bounds = refusal::bounds(message).into_iter().map(|bound| bound.to_string());
+    let ratios = refusal::ratios(message).into_iter().map(|ratio| ratio.to_string());
+    let bounds: Vec<String> = bounds.chain(ratios).collect();
     (!bounds.is_empty()).then(|| ("limitrange".to_owned(), bounds.join("; ")))
 }
 

@@ -2,12 +2,13 @@
 
 use super::hint;
 use super::look::Look;
-use super::text::{Reading, reading};
-use crate::engine::facts::{ContainerFacts, ContainerState, Termination};
+use super::text::{Reading, contains, reading};
+use crate::engine::facts::{ContainerFacts, ContainerState, EventFacts, Termination};
 use crate::engine::finding::Told;
 use crate::engine::words::{Cause, Class, Sureness};
 
-/// The runtime says `OOMKilled`. It says so too when a child or an `exec` process was the victim and the container
+/// The runtime says `OOMKilled`, be it the container that was out of memory or its node, which then says so. It says so too
+/// when a child or an `exec` process was the victim and the container
 /// lives on, whatever the exit code it shows.
 pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, ending: &Termination) -> Option<Reading> {
     if &*ending.reason != "OOMKilled" {
@@ -16,7 +17,7 @@ pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, ending: &T
     let serves = container.ready && matches!(container.state, ContainerState::Running { .. });
     Some(if serves && ending.exit_code != 137 {
         reading(Class::OOMKilled, Cause::ChildProcess, Sureness::Excluded)
-    } else if !has_limit(look, container) && on_node_without_memory(look, ending) {
+    } else if told(look, ending).is_some() || (!has_limit(look, container) && on_node_without_memory(look)) {
         reading(Class::OOMKilled, Cause::NodeOutOfMemory, Sureness::Counted)
     } else {
         reading(Class::OOMKilled, Cause::ContainerLimit, Sureness::Counted)
@@ -38,19 +39,19 @@ pub(super) fn suspected(look: &Look<'_, '_>, container: &ContainerFacts, ending:
 }
 
 fn has_limit(look: &Look<'_, '_>, container: &ContainerFacts) -> bool {
-    look.template(container).is_some_and(|template| template.memory_limit.is_some())
+    look.memory_limit(container).is_some()
 }
 
-/// What the node says of a process that it killed for want of memory when this run ended (pkg/kubelet/oom).
+/// What the node says of a process that it killed for want of memory when this run ended: the kubelet (pkg/kubelet/oom),
+/// or node-problem-detector, which also tells of kills at the limit of a container.
 pub(super) fn told<'a>(look: &Look<'_, 'a>, ending: &Termination) -> Option<Told<'a>> {
     let finished = ending.finished?;
-    look.event_of_node("SystemOOM", |event| hint::at(event, finished))
+    let of_the_node =
+        |event: &EventFacts| hint::at(event, finished) && !contains(&event.message, "cgroup out of memory");
+    look.event_of_node("SystemOOM", of_the_node).or_else(|| look.event_of_node("OOMKilling", of_the_node))
 }
 
-fn on_node_without_memory(look: &Look<'_, '_>, ending: &Termination) -> bool {
-    if told(look, ending).is_some() {
-        return true;
-    }
+fn on_node_without_memory(look: &Look<'_, '_>) -> bool {
     let Some(name) = &look.pod.node else { return false };
     let node = look.scene.s.nodes.own.iter().find(|node| node.name == *name);
     node.is_some_and(|node| node.pressure.iter().any(|pressure| &**pressure == "MemoryPressure"))

@@ -4,7 +4,7 @@ use super::hint;
 use super::look::{Look, Scene};
 use super::scheduling;
 use super::text::{Reading, reading};
-use crate::engine::facts::{ConditionFacts, ContainerState, ContainerTemplate, PodFacts, RevisionFacts};
+use crate::engine::facts::{ConditionFacts, ContainerState, ContainerTemplate, EventFacts, PodFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::message::Message;
 use crate::engine::moment::seconds_between;
@@ -52,9 +52,16 @@ fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Sympto
         (Cause::InsufficientResources, None) => CAPACITY_GRACE_SECONDS,
         _ => GRACE_SECONDS,
     };
-    let told = told.or(grown).or_else(|| look.event(|event| hint::is(event, "NotTriggerScaleUp")));
+    let of_claim = claim(look).filter(|_| matches!(said.cause, Cause::VolumeUnbound | Cause::VolumeTopology));
+    let told = told.or(grown).or(of_claim).or_else(|| look.event(|event| hint::is(event, "NotTriggerScaleUp")));
     let detail = Detail::Condition { kind: "PodScheduled", condition };
     hint::with(Symptom { grace_seconds, ..look.on_pod(said, onset, detail) }, told)
+}
+
+/// Why a volume claim is not bound: what failed, rather than what it waits for.
+fn claim<'a>(look: &Look<'_, 'a>) -> Option<Told<'a>> {
+    let waits = |event: &EventFacts| matches!(&*event.reason, "ExternalProvisioning" | "WaitForFirstConsumer");
+    look.event_of_claim(|event| !waits(event)).or_else(|| look.event_of_claim(waits))
 }
 
 fn unheard<'a>(look: &Look<'_, 'a>) -> Symptom<'a> {

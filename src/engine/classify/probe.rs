@@ -8,7 +8,11 @@ use super::hint;
 use super::look::Look;
 use crate::engine::facts::{ContainerFacts, EventFacts, ProbeKind, Termination};
 use crate::engine::finding::Told;
+use crate::engine::moment::seconds_between;
 use crate::engine::words::Cause;
+
+/// How long a container that is asked to end may take as a rule (`terminationGracePeriodSeconds`).
+const GRACE_SECONDS: i64 = 30;
 
 /// Which of a container's probes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,13 +68,24 @@ impl Answer<'_> {
             }
             Some(ProbeKind::Exec) => Cause::ReadinessExec,
             _ if says(&["HTTP probe failed with statuscode: "]) => Cause::ReadinessHttp,
-            _ if says(&["connection refused"]) => Cause::ReadinessRefused,
+            _ if says(&["connection refused", "no such host"]) => Cause::ReadinessRefused,
+            // The kubelet does not get as far as the program.
+            _ if says(&["no route to host", "network is unreachable"]) => Cause::ProbeErrored,
             _ if timed_out => Cause::ReadinessTimeout,
             // gRPC's own words for a connection that did not come about in time.
             Some(ProbeKind::Grpc) if self.said.starts_with("timeout: ") => Cause::ReadinessTimeout,
             Some(ProbeKind::Grpc) => Cause::ReadinessGrpc,
             _ if says(&["(responded with \"", "grpc health protocol"]) => Cause::ReadinessGrpc,
-            _ if says(&["EOF", "connection reset by peer", "malformed HTTP", "HTTP response to HTTPS client"]) => {
+            _ if says(&[
+                "EOF",
+                "connection reset by peer",
+                "malformed HTTP",
+                "HTTP response to HTTPS client",
+                "tls: ",
+                "x509: ",
+                "stopped after 10 redirects",
+            ]) =>
+            {
                 Cause::ReadinessHttp
             }
             _ => Cause::Unknown,
@@ -104,7 +119,8 @@ pub(super) fn unready<'a>(
 /// The kubelet ended this run because a probe failed. An exit code does not tell: the program may catch the signal and
 /// leave with any code, also 0.
 pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, run: &Termination) -> Option<Cause> {
-    Some(match killing(look, container, run)?.0 {
+    let asked = killing(look, container, run).or_else(|| failing(look, container, run)).map(|(asked, _)| asked);
+    Some(match asked? {
         Asked::Startup => Cause::StartupProbeKilled,
         Asked::Readiness | Asked::Liveness => Cause::LivenessKilled,
     })
@@ -112,10 +128,32 @@ pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, run: &Term
 
 /// What the probe was answered for which the kubelet ended this run; else that it did.
 pub(super) fn told<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Termination) -> Option<Told<'a>> {
-    let (asked, killing) = killing(look, container, run)?;
+    let Some((asked, killing)) = killing(look, container, run) else {
+        return failing(look, container, run).map(|(_, told)| told);
+    };
     let answered = |event: &EventFacts| answer(&event.message).is_some_and(|answer| answer.asked == asked);
     let of_run = |event: &EventFacts| hint::is(event, "Unhealthy") && hint::during(event, run);
     look.event_of(container, |event| of_run(event) && answered(event)).or(Some(killing))
+}
+
+/// The event of the kill may be lost. A run that ended by a signal, soon after a probe had failed for which the kubelet
+/// kills, ended for that.
+fn failing<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Termination) -> Option<(Asked, Told<'a>)> {
+    let finished = run.finished.filter(|_| matches!(run.exit_code, 137 | 143))?;
+    let template = look.template(container)?;
+    let probe = |asked| match asked {
+        Asked::Readiness => None,
+        Asked::Liveness => template.liveness,
+        Asked::Startup => template.startup,
+    };
+    let failed = |event: &EventFacts| {
+        let asked = answer(&event.message).filter(|answer| !answer.errored)?.asked;
+        let period = i64::from(probe(asked)?.period_seconds);
+        let soon = seconds_between(event.last, finished) <= period.saturating_add(GRACE_SECONDS);
+        (soon && hint::is(event, "Unhealthy") && hint::during(event, run)).then_some(asked)
+    };
+    let told = look.event_of(container, |event| failed(event).is_some())?;
+    Some((failed(told.event)?, told))
 }
 
 fn killing<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Termination) -> Option<(Asked, Told<'a>)> {

@@ -93,6 +93,46 @@ impl fmt::Display for Bound<'_> {
     }
 }
 
+/// The most that a limit may be of its request, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ratio<'t> {
+    pub resource: &'t str,
+    /// `Container` or `Pod`.
+    pub of: &'t str,
+    pub most: Amount,
+    /// `None` where the pod sets no limit or no request.
+    pub given: Option<Amount>,
+}
+
+const RATIO: &str = " max limit to request ratio per ";
+
+/// Reads every ratio in a refusal.
+pub(super) fn ratios(message: &str) -> Vec<Ratio<'_>> {
+    message.match_indices(RATIO).filter_map(|(at, _)| ratio(message, at)).collect()
+}
+
+fn ratio(message: &str, at: usize) -> Option<Ratio<'_>> {
+    let (before, after) = message.split_at_checked(at)?;
+    let resource = before.rsplit([' ', '[']).next()?;
+    let (of, rest) = after.strip_prefix(RATIO)?.split_once(" is ")?;
+    let number = |text: &'_ str| Amount::read(text.split([',', ' ', ']']).next()?.trim_end_matches('.'));
+    let own = rest.split_once(RATIO).map_or(rest, |(own, _)| own);
+    let given = own.split_once("provided ratio is ").and_then(|(_, given)| number(given));
+    Some(Ratio { resource, of, most: number(rest)?, given })
+}
+
+impl fmt::Display for Ratio<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { resource, of, most, given } = self;
+        match given {
+            Some(given) => {
+                write!(f, "{resource} of a {of}: the limit is {given} times the request, at most {most} times allowed")
+            }
+            None => write!(f, "{resource} of a {of}: no limit or request given, at most {most} times it allowed"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -154,10 +194,31 @@ mod tests {
         assert_eq!(shown("cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000"), [""; 0]);
     }
 
+    #[test]
+    fn ratios_say_how_far_a_limit_may_be_from_its_request() {
+        let shown = |text| ratios(text).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(
+            shown(
+                "pods \"x\" is forbidden: cpu max limit to request ratio per Container is 2, but provided ratio is 4.000000"
+            ),
+            ["cpu of a Container: the limit is 4 times the request, at most 2 times allowed"]
+        );
+        assert_eq!(
+            shown(
+                "[cpu max limit to request ratio per Pod is 1500m, but no request is specified, memory max limit to request ratio per Container is 2, but provided ratio is 2.500000.]"
+            ),
+            [
+                "cpu of a Pod: no limit or request given, at most 1500m times it allowed",
+                "memory of a Container: the limit is 2500m times the request, at most 2 times allowed"
+            ]
+        );
+        assert_eq!(shown("max limit to request ratio per Container is 2"), [""; 0]);
+    }
+
     proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "\\PC{0,40}(exceeded quota: | usage per | is )?\\PC{0,40}(, requested: |, used: |=|, but )?\\PC{0,40}") {
-            let _ = (quota(&text), bounds(&text));
+            let _ = (quota(&text), bounds(&text), ratios(&text));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Pods that something outside took away or turned away. They say nothing about their revision, save those that used
-//! more than they themselves asked for.
+//! more than they themselves asked for, and those that ask for what no kubelet gives.
+
+use std::sync::Arc;
 
 use super::hint;
 use super::look::Look;
@@ -18,6 +20,9 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         let occurrences = u32::try_from(alike).unwrap_or(u32::MAX);
         return Some(hint::with(Symptom { occurrences, ..with_reason(look, said) }, evicted));
     }
+    if let Some(said) = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec) {
+        return Some(rejected(look, said));
+    }
     let taken = pod.reason.as_deref().and_then(|reason| by_reason(reason, pod));
     let taken = taken.or_else(|| evicted.map(|_| (Class::Evicted, Cause::NodePressure)));
     let taken = taken.or_else(|| pod.disruption.as_deref().and_then(by_disruption));
@@ -29,12 +34,53 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     Some(hint::with(symptom, unseen.or_else(|| told(look, cause))))
 }
 
+/// The pod failed for what its own spec says, and the ReplicaSet makes one like it after the other. Once the revision has
+/// all its pods, those that failed are left over.
+fn rejected<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
+    let short = look.revision.is_none_or(|revision| revision.ready < revision.desired);
+    if !short {
+        return with_reason(look, Reading { sureness: Sureness::Excluded, ..said });
+    }
+    let alike = |other: &&Arc<PodFacts>| {
+        other.finished && other.revision == look.pod.revision && other.reason == look.pod.reason
+    };
+    let occurrences = u32::try_from(look.scene.s.pods.iter().filter(alike).count()).unwrap_or(u32::MAX);
+    Symptom { occurrences, ..with_reason(look, said) }
+}
+
+/// What a kubelet does not take for what the pod asks for (pkg/kubelet/lifecycle, pkg/kubelet/cm), and pods that were
+/// active for longer than they may be (pkg/kubelet/active_deadline.go).
+fn by_own_spec(reason: &str) -> Option<Reading> {
+    let (class, cause) = match reason {
+        "DeadlineExceeded" => (Class::Evicted, Cause::OwnLimit),
+        "SysctlForbidden" | "AppArmor" | "SupplementalGroupsPolicyNotSupported" => {
+            (Class::PodSetup, Cause::SandboxFailed)
+        }
+        "NodeAffinity"
+        | "NodeName"
+        | "PodOSSelectorNodeLabelDoesNotMatch"
+        | "PodOSNotSupported"
+        | "InvalidNodeInfo" => (Class::Pending, Cause::NodeSelector),
+        "NodePorts" => (Class::Pending, Cause::HostPort),
+        "TopologyAffinityError" | "SMTAlignmentError" | "EmptyPodSharedPoolError" | "PodLevelResourcesNotSupported" => {
+            (Class::PodSetup, Cause::DeviceUnavailable)
+        }
+        _ => return None,
+    };
+    Some(reading(class, cause, Sureness::Repeated))
+}
+
 /// Who took the pod away, and for what.
 fn told<'a>(look: &Look<'_, 'a>, cause: Cause) -> Option<Told<'a>> {
     let taken = |event: &EventFacts| matches!(&*event.reason, "Evicted" | "Preempted" | "TaintManagerEviction");
     let short = || look.event_of_node("EvictionThresholdMet", |event| hint::since(event, look.pod_start()));
     let of_pod = look.event(taken);
-    if cause == Cause::NodePressure { short().or(of_pod) } else { of_pod }
+    let lost = || look.event_of_node("NodeNotReady", |event| look.scene.elapsed(event.last) <= LOST_SECONDS);
+    match cause {
+        Cause::NodePressure => short().or(of_pod),
+        Cause::NodeNotReady => of_pod.or_else(lost),
+        _ => of_pod,
+    }
 }
 
 fn with_reason<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
@@ -77,8 +123,7 @@ fn by_reason(reason: &str, pod: &PodFacts) -> Option<(Class, Cause)> {
         "NodeShutdown" | "Shutdown" => (Class::Evicted, Cause::NodeShutdown),
         "Terminated" if contains(&pod.message, "node shutdown") => (Class::Evicted, Cause::NodeShutdown),
         "OutOfpods" => (Class::Pending, Cause::TooManyPods),
-        "NodePorts" => (Class::Pending, Cause::HostPort),
-        "NodeAffinity" | "NodeName" => (Class::Pending, Cause::NodeSelector),
+        "VolumeAttachmentLimitExceeded" => (Class::PodSetup, Cause::VolumeAttach),
         "UnexpectedAdmissionError" => (Class::PodSetup, Cause::DeviceUnavailable),
         _ if reason.starts_with("OutOf") => (Class::Pending, Cause::InsufficientResources),
         _ if pod.finished => (Class::PodSetup, Cause::Unknown),

@@ -74,6 +74,25 @@ pub(super) fn taints(message: &str) -> impl Iterator<Item = Taint<'_>> {
     })
 }
 
+/// What a sentence says of taints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Taints {
+    /// Their names; all of them may stand for conditions of nodes.
+    Named { all_of_conditions: bool },
+    /// So many nodes have some.
+    Unnamed { nodes: u32 },
+}
+
+/// Whether the taints that keep a pod away stand for conditions; `None` where the sentence is about no taint.
+pub(in crate::engine) fn told_taints(message: &str) -> Option<Taints> {
+    let mut named = taints(message).peekable();
+    if named.peek().is_some() {
+        return Some(Taints::Named { all_of_conditions: named.all(|taint| taint.is_of_condition()) });
+    }
+    let unnamed = reasons(message).find(|reason| reason.text.contains("taint(s)"))?;
+    Some(Taints::Unnamed { nodes: unnamed.nodes })
+}
+
 fn how_far(cause: Cause) -> u8 {
     match cause {
         Cause::Unknown => 0,
@@ -143,6 +162,9 @@ pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
                     "enough free storage",
                     "max volume count",
                     "readwriteoncepod",
+                    "plugin(s) [volumezone",
+                    "plugin(s) [volumerestrictions",
+                    "plugin(s) [nodevolumelimits",
                 ],
                 said(Cause::VolumeTopology),
             ),
@@ -151,18 +173,31 @@ pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
                     "unbound immediate persistentvolumeclaims",
                     "persistentvolumeclaim \"",
                     "non-existent pv",
+                    "storageclass.storage.k8s.io \"",
+                    "storageclass \"",
+                    "plugin(s) [volumebinding",
                     "available persistent volumes to bind",
                 ],
                 said(Cause::VolumeUnbound),
             ),
-            (&["node.kubernetes.io/unschedulable", "node(s) were unschedulable"], said(Cause::NodesCordoned)),
-            (&["untolerated taint", "that the pod didn't tolerate"], said(Cause::Taints)),
             (
-                &["insufficient ", "no nodes available to schedule pods", "cannot allocate all claims"],
+                &["node.kubernetes.io/unschedulable", "node(s) were unschedulable", "plugin(s) [nodeunschedulable"],
+                said(Cause::NodesCordoned),
+            ),
+            (&["untolerated taint", "that the pod didn't tolerate", "plugin(s) [tainttoleration"], said(Cause::Taints)),
+            (
+                &[
+                    "insufficient ",
+                    "no nodes available to schedule pods",
+                    "/0 nodes are available",
+                    "cannot allocate all claims",
+                    "plugin(s) [noderesourcesfit",
+                    "plugin(s) [dynamicresources",
+                ],
                 said(Cause::InsufficientResources),
             ),
             (&["too many pods"], said(Cause::TooManyPods)),
-            (&["topology spread constraints"], said(Cause::TopologySpread)),
+            (&["topology spread constraints", "plugin(s) [podtopologyspread"], said(Cause::TopologySpread)),
             (
                 &[
                     "pod affinity terms conflict",
@@ -170,11 +205,13 @@ pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
                     "node selector",
                     "requested node name",
                     "required features",
+                    "plugin(s) [nodeaffinity",
+                    "plugin(s) [nodename",
                 ],
                 said(Cause::NodeSelector),
             ),
-            (&["anti-affinity", "pod affinity"], said(Cause::PodAffinity)),
-            (&["free ports"], said(Cause::HostPort)),
+            (&["anti-affinity", "pod affinity", "plugin(s) [interpodaffinity"], said(Cause::PodAffinity)),
+            (&["free ports", "plugin(s) [nodeports"], said(Cause::HostPort)),
             (&["scheduling gates"], said(Cause::SchedulingGated)),
         ],
     )

@@ -25,20 +25,21 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         return None;
     }
     let told = telling(look);
-    if look.pod.sandbox_ready.is_none() && !told.is_some_and(|(_, told)| is_recent(look, told.event)) {
+    let tells_now = |told: Told<'_>| is_recent(look, told.event) && !is_vague(told.event);
+    if look.pod.sandbox_ready.is_none() && !told.is_some_and(|(_, told)| tells_now(told)) {
         return None;
     }
-    let cause = told.map_or(Cause::Unknown, |(cause, _)| cause);
+    let said = told.map_or(said(Cause::Unknown), |(said, _)| said);
     let often = told.is_some_and(|(_, told)| told.event.count > 1);
-    let grace_seconds = match cause {
-        Cause::MissingConfigMap | Cause::MissingSecret if often => MISSING_GRACE_SECONDS,
+    let grace_seconds = match said.cause {
+        Cause::MissingConfigMap | Cause::MissingSecret | Cause::MissingKey if often => MISSING_GRACE_SECONDS,
         // No kernel has more patience with a limit.
         Cause::LimitTooLowToStart => MISSING_GRACE_SECONDS,
         _ => GRACE_SECONDS,
     };
     let onset = look.since_node(look.pod_start()).min(look.scene.now);
     let detail = Detail::Plain("the pod has a node, and its volumes, sandbox or network are not there");
-    let symptom = Symptom { grace_seconds, ..look.on_pod(said(cause), onset, detail) };
+    let symptom = Symptom { grace_seconds, ..look.on_pod(said, onset, detail) };
     Some(hint::with(symptom, told.map(|(_, told)| told)))
 }
 
@@ -55,24 +56,30 @@ fn is_recent(look: &Look<'_, '_>, event: &EventFacts) -> bool {
     look.scene.elapsed(event.last) <= RECENT_SECONDS
 }
 
+/// Kubelets say this of pods that run as well.
+fn is_vague(event: &EventFacts) -> bool {
+    matches!(&*event.reason, "FailedSync" | "SandboxChanged")
+}
+
 /// The newest event that names a cause; else the newest of those that only repeat that something is missing.
-fn telling<'a>(look: &Look<'_, 'a>) -> Option<(Cause, Told<'a>)> {
-    let named = look.event(|event| cause(event).is_some_and(|cause| cause != Cause::Unknown));
-    let told = named.or_else(|| look.event(|event| cause(event).is_some()))?;
-    Some((cause(told.event)?, told))
+fn telling<'a>(look: &Look<'_, 'a>) -> Option<(Reading, Told<'a>)> {
+    let named = look.event(|event| read(event).is_some_and(|said| said.cause != Cause::Unknown));
+    let told = named.or_else(|| look.event(|event| read(event).is_some()))?;
+    Some((read(told.event)?, told))
 }
 
 /// What an event says about the setting up of its pod, if anything.
-fn cause(event: &EventFacts) -> Option<Cause> {
+fn read(event: &EventFacts) -> Option<Reading> {
     let by_reason = match &*event.reason {
         "FailedMount" | "FailedMapVolume" | "FailedMountOnFilesystemMismatch" => Cause::VolumeMount,
         "FailedAttachVolume" => Cause::VolumeAttach,
         "FailedCreatePodSandBox" => Cause::SandboxFailed,
         "NetworkNotReady" => Cause::NetworkNotReady,
         "FailedPrepareDynamicResources" => Cause::DeviceUnavailable,
+        _ if is_vague(event) => Cause::Unknown,
         _ => return None,
     };
-    Some(TEXTS.read(&event.message).map_or(by_reason, |said| said.cause))
+    Some(TEXTS.read(&event.message).unwrap_or(said(by_reason)))
 }
 
 /// A limit so low that not even the sandbox comes up within it is a matter of memory and not of the node.
@@ -96,8 +103,13 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 ],
                 said(Cause::Unknown),
             ),
-            (&["configmap \"", "configmap references non-existent"], said(Cause::MissingConfigMap)),
-            (&["secret \"", "references non-existent secret key"], said(Cause::MissingSecret)),
+            // The object is there, and its class is that of a container which misses a key.
+            (
+                &["references non-existent config key", "references non-existent secret key"],
+                reading(Class::ContainerConfig, Cause::MissingKey, Sureness::Timed),
+            ),
+            (&["configmap \""], said(Cause::MissingConfigMap)),
+            (&["secret \""], said(Cause::MissingSecret)),
             (&["network is not ready", "cni plugin not initialized"], said(Cause::NetworkNotReady)),
             (&["container init was oom-killed"], said(Cause::LimitTooLowToStart)),
         ],

@@ -1,9 +1,10 @@
 //! Rollouts that do not move although no pod says why.
 
 use super::look::{Scene, beyond_pods};
+use super::pending;
 use super::text::contains;
 use crate::engine::change;
-use crate::engine::facts::{ConditionFacts, Name, RevisionFacts, WorkloadFacts};
+use crate::engine::facts::{ConditionFacts, Name, PodFacts, RevisionFacts, WorkloadFacts};
 use crate::engine::finding::{Detail, Subject, Symptom};
 use crate::engine::words::{Aspect, Cause, Class, Sureness};
 
@@ -38,25 +39,6 @@ fn deadline<'a>(workload: &'a WorkloadFacts, scene: &Scene<'a>) -> Option<Sympto
     })
 }
 
-/// What the pod waits for is a place that a pod like it may have: not the neighbourhood of pods that are not there, nor a
-/// node that has its volume.
-fn for_a_place(symptom: &Symptom<'_>) -> bool {
-    let told = symptom.told.map(|told| &told.event.message);
-    let condition = match symptom.detail {
-        Detail::Condition { condition, .. } => Some(&condition.message),
-        _ => None,
-    };
-    let says = |phrase| told.into_iter().chain(condition).any(|message| contains(message, phrase));
-    match (symptom.class, symptom.cause) {
-        (Class::Pending, Cause::PodAffinity) => says("anti-affinity"),
-        (Class::Pending, Cause::HostPort) => true,
-        (Class::Pending, Cause::VolumeTopology) => says("readwriteoncepod"),
-        // The volume is attached where the old pod runs.
-        (Class::PodSetup, Cause::VolumeAttach) => true,
-        _ => false,
-    }
-}
-
 /// Pods of the older revision have the ports that those of the newest ask for.
 fn has_the_ports(scene: &Scene<'_>, older: &Name, newest: &RevisionFacts) -> bool {
     let older = scene.s.revisions.iter().find(|revision| revision.uid == *older);
@@ -71,13 +53,15 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
         return None;
     }
     let waits = symptoms.iter().find(|symptom| {
-        let of_newest = matches!(symptom.subject, Subject::Pod(pod) if pod.revision == newest.uid);
-        of_newest && symptom.sureness == Sureness::Timed && for_a_place(symptom)
+        let of_newest = match symptom.subject {
+            Subject::Pod(pod) => pod.revision == newest.uid,
+            Subject::Revision(revision) => revision.uid == newest.uid,
+            Subject::Workload => false,
+        };
+        let mut old = scene.s.pods.iter().filter(|pod| pod.revision != newest.uid && pod.node.is_some());
+        let waits = |old: &PodFacts| waits_for_a_place(scene, symptom, newest, old);
+        of_newest && symptom.sureness != Sureness::Excluded && old.any(|old| waits(old))
     })?;
-    let holds_a_place = scene.s.pods.iter().any(|pod| {
-        let of_old = pod.revision != newest.uid && pod.node.is_some();
-        of_old && (waits.cause != Cause::HostPort || has_the_ports(scene, &pod.revision, newest))
-    });
     let detail =
         Detail::Plain("a new pod needs the place of an old one, and with maxUnavailable 0 no old pod may go first");
     let symptom = beyond_pods(
@@ -88,5 +72,38 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
         waits.onset,
         detail,
     );
-    holds_a_place.then_some(Symptom { grace_seconds: DEADLOCK_GRACE_SECONDS, ..symptom })
+    // Room may come by itself, be it a node or a quota.
+    Some(Symptom { grace_seconds: waits.grace_seconds.max(DEADLOCK_GRACE_SECONDS), ..symptom })
+}
+
+/// What the new pod lacks is what the old one would leave.
+fn waits_for_a_place(scene: &Scene<'_>, symptom: &Symptom<'_>, newest: &RevisionFacts, old: &PodFacts) -> bool {
+    let fits = || {
+        let of_old = scene.s.revisions.iter().find(|revision| revision.uid == old.revision);
+        of_old.map(|revision| pending::asks(revision)).is_some_and(|(cpu, memory)| {
+            let (new_cpu, new_memory) = pending::asks(newest);
+            new_cpu <= cpu && new_memory <= memory
+        })
+    };
+    let told = symptom.told.map(|told| &told.event.message);
+    let condition = match symptom.detail {
+        Detail::Condition { condition, .. } => Some(&condition.message),
+        _ => None,
+    };
+    let says = |phrase| told.into_iter().chain(condition).any(|message| contains(message, phrase));
+    match symptom.class {
+        Class::Pending => match symptom.cause {
+            // Not the neighbourhood of pods that are not there, nor a node that has the volume.
+            Cause::PodAffinity => says("anti-affinity"),
+            Cause::VolumeTopology => says("readwriteoncepod"),
+            Cause::HostPort => has_the_ports(scene, &old.revision, newest),
+            Cause::TopologySpread => true,
+            Cause::InsufficientResources | Cause::TooManyPods => fits(),
+            _ => false,
+        },
+        // The volume is attached where the old pod runs.
+        Class::PodSetup => symptom.cause == Cause::VolumeAttach,
+        Class::CreateRefused => symptom.cause == Cause::QuotaExceeded && fits(),
+        _ => false,
+    }
 }

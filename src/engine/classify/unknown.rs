@@ -15,7 +15,7 @@ pub(super) fn note(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, Strin
     if symptom.cause != Cause::Unknown {
         return None;
     }
-    let mut text = format!("looked at {}; missing: {}", looked_at(symptom), missing(s, symptom));
+    let mut text = format!("looked at {}; missing: {}", all_looked_at(s, symptom), missing(s, symptom));
     if let Some(step) = knowledge::next_steps(s, symptom.class, Some(symptom)).first() {
         text.push_str("; next: ");
         text.push_str(step);
@@ -34,15 +34,33 @@ fn looked_at(symptom: &Symptom<'_>) -> &'static str {
     }
 }
 
-/// What would tell. Events expire, and some are never sent, so that there are none means little.
-fn missing(s: &Snapshot, symptom: &Symptom<'_>) -> String {
+/// The status, the events that are left and the log, as far as there are any.
+fn all_looked_at(s: &Snapshot, symptom: &Symptom<'_>) -> String {
+    let mut all = looked_at(symptom).to_owned();
+    match events(s, symptom) {
+        0 => {}
+        1 => all.push_str(", 1 event"),
+        n => all.push_str(&format!(", {n} events")),
+    }
+    if lines_read(s, symptom).is_some_and(|lines| lines > 0) {
+        all.push_str(", its log");
+    }
+    all
+}
+
+fn events(s: &Snapshot, symptom: &Symptom<'_>) -> usize {
     let about = match symptom.subject {
         Subject::Pod(pod) => &pod.uid,
         Subject::Revision(revision) => &revision.uid,
         Subject::Workload => &s.workload.uid,
     };
-    let events = match (s.events.read, s.events.about(about).len()) {
-        (false, _) => "its events, which were not read".to_owned(),
+    s.events.about(about).len()
+}
+
+/// What would tell. Events expire, and some are never sent, so that there are none means little.
+fn missing(s: &Snapshot, symptom: &Symptom<'_>) -> String {
+    let events = match (s.events.read, events(s, symptom)) {
+        (false, _) => "its events, which were not read (that takes the right to list and watch events)".to_owned(),
         (true, 0) => "its events, of which none is left: they expire after an hour".to_owned(),
         (true, n) => format!("an event that tells, among the {n} that are left"),
     };
@@ -52,16 +70,19 @@ fn missing(s: &Snapshot, symptom: &Symptom<'_>) -> String {
 }
 
 /// Logs of a few pods speak for all of a revision, since these run the same program.
-fn missing_of_log(s: &Snapshot, symptom: &Symptom<'_>) -> String {
+fn lines_read(s: &Snapshot, symptom: &Symptom<'_>) -> Option<u32> {
     let pods = match (symptom.subject, symptom.container) {
         (Subject::Pod(pod), Some(container)) => Some((&*pod.revision, &*container.name)),
         _ => None,
     };
-    let read = pods.and_then(|(revision, container)| listen::lines_read(s, revision, container));
-    match (read, s.policy.logs) {
+    pods.and_then(|(revision, container)| listen::lines_read(s, revision, container))
+}
+
+fn missing_of_log(s: &Snapshot, symptom: &Symptom<'_>) -> String {
+    match (lines_read(s, symptom), s.policy.logs) {
         (Some(0), _) => "a line in its log, which is empty".to_owned(),
         (Some(n), _) => format!("a line of its log that tells, among the {n} that were read"),
         (None, LogAccess::Ignore) => "its log, which the policy keeps from being read".to_owned(),
-        (None, LogAccess::Read) => "its log, which was not read".to_owned(),
+        (None, LogAccess::Read) => "its log, which was not read (that takes the right to get pods/log)".to_owned(),
     }
 }

@@ -40,7 +40,9 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         ContainerState::Running { since } => Some((c, since)),
         _ => None,
     });
-    let Some((container, since)) = running.next() else { return gate(look) };
+    // What was injected does not hide the template's own.
+    let own = running.clone().find(|(container, _)| !look.is_injected(container));
+    let Some((container, since)) = own.or_else(|| running.next()) else { return gate(look) };
     let template = look.template(container);
     if starting(container, template) {
         return None;

@@ -1,118 +1,8 @@
 //! The table itself: one row per class and cause.
 
 use super::Knowledge;
-use crate::engine::words::{Aspect, Cause, Class, Fault, Rollback, Sureness};
-
-const IMAGE: &[Aspect] = &[Aspect::Image, Aspect::InitContainers, Aspect::Containers];
-const PULL: &[Aspect] =
-    &[Aspect::Image, Aspect::ServiceAccount, Aspect::PullSecrets, Aspect::InitContainers, Aspect::Containers];
-/// All that can make a program end: its code, its surroundings and who may stop it.
-pub(super) const PROGRAM: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Command,
-    Aspect::Environment,
-    Aspect::Resources,
-    Aspect::Probes,
-    Aspect::Ports,
-    Aspect::Volumes,
-    Aspect::Scheduling,
-    Aspect::Security,
-    Aspect::ServiceAccount,
-    Aspect::Lifecycle,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Metadata,
-    Aspect::Other,
-];
-const START: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Command,
-    Aspect::Resources,
-    Aspect::Volumes,
-    Aspect::Scheduling,
-    Aspect::Security,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Other,
-];
-const MEMORY: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Command,
-    Aspect::Environment,
-    Aspect::Resources,
-    Aspect::Volumes,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Metadata,
-];
-const CLIENT: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Command,
-    Aspect::Environment,
-    Aspect::Volumes,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Metadata,
-    Aspect::Other,
-];
-/// What calls the API server, and as whom.
-const CALLER: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Command,
-    Aspect::Environment,
-    Aspect::Volumes,
-    Aspect::ServiceAccount,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Metadata,
-    Aspect::Other,
-];
-/// What writes, and to where.
-const WRITER: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Command,
-    Aspect::Environment,
-    Aspect::Resources,
-    Aspect::Volumes,
-    Aspect::Scheduling,
-    Aspect::InitContainers,
-    Aspect::Containers,
-];
-/// What names the services that a program calls.
-const ADDRESSES: &[Aspect] = &[
-    Aspect::Command,
-    Aspect::Environment,
-    Aspect::Volumes,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Metadata,
-];
-const SETTINGS: &[Aspect] = &[Aspect::Environment, Aspect::Volumes, Aspect::InitContainers, Aspect::Containers];
-const CAPACITY: &[Aspect] = &[Aspect::Resources, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
-const PLACE: &[Aspect] = &[Aspect::Scheduling, Aspect::Metadata];
-const PORTS: &[Aspect] = &[Aspect::Ports, Aspect::Scheduling, Aspect::Containers, Aspect::Other];
-const STORAGE: &[Aspect] = &[Aspect::Volumes, Aspect::Scheduling, Aspect::InitContainers, Aspect::Containers];
-const SECURITY: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Volumes,
-    Aspect::Security,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Metadata,
-    Aspect::Other,
-];
-const SANDBOX: &[Aspect] = &[
-    Aspect::Image,
-    Aspect::Volumes,
-    Aspect::Scheduling,
-    Aspect::Security,
-    Aspect::InitContainers,
-    Aspect::Containers,
-    Aspect::Metadata,
-    Aspect::Other,
-];
-const IDENTITY: &[Aspect] = &[Aspect::ServiceAccount];
-const NOTHING: &[Aspect] = &[];
+use super::aspects::*;
+use crate::engine::words::{Cause, Class, Fault, Rollback, Sureness};
 
 const DESCRIBE: &str = "kubectl -n {namespace} describe pod {pod}";
 const ENDED: &str = "kubectl -n {namespace} logs {pod} -c {container}{previous}";
@@ -256,7 +146,7 @@ table! {
     OOMKilled LimitTooLowToStart: Revision Helps Repeated MEMORY OOM
         "The memory limit is too low for the container to start at all."
     OOMKilled NodeOutOfMemory: Platform CannotHelp Counted NOTHING NODE
-        "The node ran out of memory and the container has no limit of its own."
+        "The node ran out of memory, and the container was killed for it."
     OOMKilled ChildProcess: Revision CannotHelp Excluded NOTHING OOM
         "A process in the container was killed for want of memory; the container goes on."
     OOMKilled Suspected: Unknown Depends Counted MEMORY OOM
@@ -268,9 +158,9 @@ table! {
         "The nodes have taints that the pod does not tolerate."
     Pending NodeSelector: Revision Depends Timed PLACE PLACING
         "No node has the labels that the pod asks for."
-    Pending PodAffinity: Revision Depends Timed PLACE PLACING
+    Pending PodAffinity: Revision Depends Timed COMPANY PLACING
         "The pod's affinity to other pods leaves no node."
-    Pending TopologySpread: Revision Depends Timed PLACE PLACING
+    Pending TopologySpread: Revision Depends Timed COMPANY PLACING
         "The pod's spread constraints leave no node."
     Pending HostPort: Revision Depends Timed PORTS PLACING
         "The host port that the pod asks for is taken on every node."
@@ -295,7 +185,7 @@ table! {
         "A Secret that the container needs does not exist."
     ContainerConfig MissingKey: Revision Depends Repeated SETTINGS OBJECTS
         "A ConfigMap or Secret lacks a key that the container needs."
-    ContainerConfig RunAsNonRoot: Revision Depends Repeated SECURITY LOOK
+    ContainerConfig RunAsNonRoot: Revision Depends Repeated USER LOOK
         "The container must not run as root, and its image would."
     ContainerConfig SubPath: Revision Depends Repeated STORAGE VOLUMES
         "A subPath of a volume cannot be prepared."
@@ -370,7 +260,7 @@ table! {
         "The pod's service account does not exist."
     CreateRefused PriorityClassMissing: Revision Depends Repeated PLACE PRIORITIES
         "The pod's priority class does not exist."
-    CreateRefused PodInvalid: Revision Helps Definitive PROGRAM POLICY
+    CreateRefused PodInvalid: Revision Depends Definitive VALIDATED POLICY
         "The API server does not accept the pod."
     CreateRefused NamespaceTerminating: Namespace Harmful Repeated NOTHING NAMESPACE
         "The namespace is being deleted."
@@ -379,8 +269,8 @@ table! {
 
     Evicted NodePressure: Platform CannotHelp Excluded NOTHING NODE
         "The node ran short and put the pod out."
-    Evicted OwnLimit: Revision Depends Repeated MEMORY LOOK
-        "The pod used more local storage than its own limit."
+    Evicted OwnLimit: Revision Depends Repeated LIMITS LOOK
+        "The pod went beyond a limit of its own, of local storage or of time."
     Evicted Preempted: Platform CannotHelp Excluded NOTHING NODE
         "The pod gave way to a more important one."
     Evicted NodeShutdown: Platform CannotHelp Excluded NOTHING NODE
@@ -389,7 +279,7 @@ table! {
         "The pod's node is not ready or gone."
     RolloutStalled DeadlineExceeded: Unknown Depends Definitive PROGRAM ROLLOUT
         "The rollout made no progress within its deadline."
-    RolloutStalled StrategyDeadlock: Revision Depends Timed PROGRAM ROLLOUT
+    RolloutStalled StrategyDeadlock: Revision Depends Timed PLACES ROLLOUT
         "New pods wait for places of old pods, which wait for new pods."
     HealthCheck HttpCheckFailing: Revision Depends Timed PROGRAM ROLLOUT
         "An HTTP check of the policy fails."

@@ -116,6 +116,29 @@ fn the_usual_suspect_is_among_the_aspects(#[case] class: Class, #[case] cause: C
     assert!(about(class, cause).aspects.contains(&aspect));
 }
 
+/// Charts change a label or an annotation with every release.
+#[rstest]
+#[case(Class::Pending, Cause::Taints)]
+#[case(Class::Pending, Cause::NodeSelector)]
+#[case(Class::PodSetup, Cause::SandboxFailed)]
+#[case(Class::CreateRefused, Cause::PodSecurity)]
+#[case(Class::CrashLoopBackOff, Cause::DatabaseUnavailable)]
+#[case(Class::CrashLoopBackOff, Cause::DependencyUnreachable)]
+#[case(Class::CrashLoopBackOff, Cause::DnsFailure)]
+fn labels_and_annotations_bring_about_no(#[case] class: Class, #[case] cause: Cause) {
+    assert!(!about(class, cause).aspects.contains(&Aspect::Metadata));
+}
+
+#[rstest]
+#[case(Class::PodSetup, Cause::SandboxFailed)]
+#[case(Class::CreateRefused, Cause::PodSecurity)]
+#[case(Class::CreateRefused, Cause::PodInvalid)]
+#[case(Class::CrashLoopBackOff, Cause::DatabaseUnavailable)]
+#[case(Class::RolloutStalled, Cause::StrategyDeadlock)]
+fn a_new_image_brings_about_no(#[case] class: Class, #[case] cause: Cause) {
+    assert!(!about(class, cause).aspects.contains(&Aspect::Image));
+}
+
 #[test]
 fn a_pair_that_never_occurs_is_known_to_be_unknown() {
     let about = about(Class::OOMKilled, Cause::ImageNotFound);

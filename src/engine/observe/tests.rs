@@ -17,7 +17,16 @@ fn name(text: &str) -> Name {
 fn container(restarts: u32, state: ContainerState, last: bool) -> ContainerFacts {
     let kind = ContainerKind::App;
     let started = matches!(state, ContainerState::Running { .. });
-    ContainerFacts { name: name("web"), kind, ready: false, started, restarts, state, last: last.then(|| ended(1)) }
+    ContainerFacts {
+        name: name("web"),
+        kind,
+        ready: false,
+        started,
+        restarts,
+        memory_limit: None,
+        state,
+        last: last.then(|| ended(1)),
+    }
 }
 
 fn ended(exit_code: i32) -> Box<Termination> {

@@ -76,6 +76,7 @@ pub fn check(input: &[u8]) -> Checked {
         references: references.collect(),
         labels: Default::default(),
         baseline_refused: None,
+        baseline_tried: false,
         gaps: Vec::new(),
     }));
     let decision = decide(s, now);

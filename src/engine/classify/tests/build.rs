@@ -197,6 +197,7 @@ fn container(state: ContainerState) -> ContainerFacts {
         ready: false,
         started: runs,
         restarts: 0,
+        memory_limit: None,
         state,
         last: None,
     }

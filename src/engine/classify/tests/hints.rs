@@ -50,6 +50,7 @@ fn a_pull_secret_that_was_not_found_is_named_where_the_registry_refuses() {
     };
     assert_eq!(shown(&refused("unexpected status: 401 Unauthorized"), 60)[0].1, missing);
     assert_eq!(shown(&refused("web:9: not found"), 60), []);
+    assert_eq!(single(&refused("something new"), at(60)).cause, Cause::RegistryAuth, "nothing else tells");
 }
 
 fn unscheduled(message: &str) -> PodFacts {
@@ -97,6 +98,23 @@ fn taints_are_told_with_what_they_stand_for() {
         "taint dedicated=gpu on 1 node; taint node.kubernetes.io/disk-pressure, which stands for a condition of the node, on 2 nodes"
     );
     assert!(text("0/3 nodes are available: 3 node(s) had untolerated taint(s).").contains("kubectl get nodes"));
+}
+
+#[test]
+fn why_a_claim_is_not_bound_is_told_by_its_own_events() {
+    let mut s = only(unscheduled("0/3 nodes are available: pod has unbound immediate PersistentVolumeClaims."));
+    Arc::make_mut(&mut s.revisions[1]).template.claims = Box::new([name("cache")]);
+    let failed = event("ProvisioningFailed", "storageclass.storage.k8s.io \"fast\" not found", 5);
+    let waits = event("ExternalProvisioning", "Waiting for a volume to be created", 8);
+    let s = hearing(s, "claim/shop/cache", [failed, waits.clone()]);
+    assert_eq!(single(&s, at(10)).cause, Cause::VolumeUnbound);
+    let (source, text) = shown(&s, 10).remove(0);
+    assert_eq!(source, "persistentvolumeclaim/cache events[ProvisioningFailed]");
+    assert_eq!(text, "storageclass.storage.k8s.io \"fast\" not found");
+    let s = hearing(s, "claim/shop/cache", [waits]);
+    assert_eq!(shown(&s, 10)[0].0, "persistentvolumeclaim/cache events[ExternalProvisioning]");
+    let s = hearing(s, "claim/bank/cache", [event("ProvisioningFailed", "of another namespace", 9)]);
+    assert_eq!(shown(&s, 10)[0].0, "persistentvolumeclaim/cache events[ExternalProvisioning]");
 }
 
 fn refused(events: impl IntoIterator<Item = EventFacts>) -> Snapshot {
@@ -166,16 +184,15 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
     assert_eq!(source, "cause unknown");
     assert_eq!(
         text,
-        "looked at how the container's run ended; missing: its events, which were not read; its log, which was not read; \
-         next: kubectl -n shop logs web-6d-x -c web --previous"
+        "looked at how the container's run ended; missing: its events, which were not read (that takes the right to list \
+         and watch events); its log, which was not read (that takes the right to get pods/log); next: kubectl -n shop logs web-6d-x -c web --previous"
     );
     let heard = |events: Vec<EventFacts>| {
         shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1
     };
     assert!(heard(Vec::new()).contains("its events, of which none is left: they expire after an hour;"));
-    assert!(
-        heard(vec![event("BackOff", "Back-off restarting failed container", 9)]).contains("among the 1 that are left;")
-    );
+    let one = heard(vec![event("BackOff", "Back-off restarting failed container", 9)]);
+    assert!(one.starts_with("looked at how the container's run ended, 1 event; missing: an event that tells"), "{one}");
 }
 
 #[test]

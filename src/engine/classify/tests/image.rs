@@ -71,6 +71,24 @@ const RESOLVE: &str =
 #[case::disk("failed to copy: write /var/lib/x: no space left on device", Cause::NodeDiskFull)]
 #[case::signature("Source image rejected: A signature was required, but no signature exists", Cause::SignatureRejected)]
 #[case::server_error("unexpected status from HEAD request: 503 Service Unavailable", Cause::RegistryError)]
+#[case::server_error_of_any_number(
+    "unexpected status from HEAD request to http://127.0.0.1:5000/v2/: 520 <none>",
+    Cause::RegistryError
+)]
+#[case::server_error_without_words("received unexpected HTTP status: 507 Insufficient Storage", Cause::RegistryError)]
+#[case::server_error_by_its_code("invalid status code from registry 502 (Bad Gateway)", Cause::RegistryError)]
+#[case::server_error_at_the_token(
+    "failed to authorize: failed to fetch oauth token: unexpected status from GET request to http://127.0.0.1:5000/token: 599",
+    Cause::RegistryError
+)]
+#[case::manifest_that_is_none("manifest type application/json is invalid", Cause::RegistryError)]
+#[case::no_manifest("manifest for 127.0.0.1:5000/web:9 not found", Cause::ImageNotFound)]
+#[case::no_progress("image pulling cancelled: no progress for 1m0s", Cause::RegistryUnreachable)]
+#[case::no_progress_before("cancel image pulling: no progress", Cause::RegistryUnreachable)]
+#[case::unauthorized_and_no_more("unauthorized", Cause::RegistryAuth)]
+#[case::denied("requested access to the resource is denied", Cause::RegistryAuth)]
+#[case::dns_of_musl("lookup reg.invalid on 10.0.0.10:53: Try again", Cause::RegistryDns)]
+#[case::another_status("unexpected status from HEAD request to http://127.0.0.1:5000/v2/: 418 teapot", Cause::Unknown)]
 #[case::digest_with_status_numbers("sha256:404403429500aa cannot be used", Cause::Unknown)]
 #[case::rpc_code_alone_is_unreliable("rpc error: code = NotFound desc = something else", Cause::Unknown)]
 #[case::nothing("", Cause::Unknown)]
@@ -106,6 +124,13 @@ fn words_in_an_image_name_are_no_cause(#[case] text: &str, #[case] cause: Cause)
 #[case("ErrImagePull", "401 Unauthorized", Cause::RegistryAuth, Sureness::Repeated)]
 #[case("ErrImagePull", "no match for platform in manifest: not found", Cause::PlatformMismatch, Sureness::Repeated)]
 #[case("ImageInspectError", "Failed to inspect image", Cause::Unknown, Sureness::Repeated)]
+#[case(
+    "ImageInspectError",
+    "Failed to inspect image \"web\": rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+    Cause::Unknown,
+    Sureness::Repeated
+)]
+#[case("ImageInspectError", "mkdir /var/lib/x: no space left on device", Cause::NodeDiskFull, Sureness::Repeated)]
 #[case(
     "RegistryUnavailable",
     "image pull failed for web because the registry is unavailable",

@@ -42,6 +42,35 @@ fn without_a_limit_a_node_under_pressure_is_the_cause() {
     assert_eq!(single(&limited(s), at(20)).cause, Cause::ContainerLimit);
 }
 
+#[rstest]
+#[case::kubelet("SystemOOM", "System OOM encountered, victim process: web, pid: 4711", Cause::NodeOutOfMemory)]
+#[case::detector("OOMKilling", "Out of memory: Killed process 4711 (web) total-vm:1kB", Cause::NodeOutOfMemory)]
+#[case::at_a_limit("OOMKilling", "Memory cgroup out of memory: Killed process 4711 (web)", Cause::ContainerLimit)]
+fn a_node_that_says_that_it_was_out_of_memory_is_the_cause_whatever_the_limit(
+    #[case] reason: &str,
+    #[case] message: &str,
+    #[case] cause: Cause,
+) {
+    let s = || limited(only(pod([looping(2, ended(137, "OOMKilled"))])));
+    let heard = hearing(s(), "n1", [event(reason, message, 8)]);
+    assert_eq!(single(&heard, at(20)).cause, cause);
+    assert_eq!(single(&heard, at(20)).told.is_some(), cause == Cause::NodeOutOfMemory, "and it is shown");
+    assert_eq!(single(&hearing(s(), "n1", [event(reason, message, -300)]), at(20)).cause, Cause::ContainerLimit);
+    assert_eq!(single(&hearing(s(), "n2", [event(reason, message, 8)]), at(20)).cause, Cause::ContainerLimit);
+}
+
+#[test]
+fn the_limit_that_is_shown_is_that_of_the_pod() {
+    let given = |limit| {
+        let mut container = looping(2, ended(137, "OOMKilled"));
+        container.memory_limit = std::num::NonZeroU64::new(limit);
+        limited(only(pod([container])))
+    };
+    let shown = |s: &Snapshot| crate::engine::classify::evidence(&single(s, at(20))).text;
+    assert!(shown(&given(32 << 20)).contains("limit 32Mi"), "{}", shown(&given(32 << 20)));
+    assert!(shown(&given(0)).contains("limit 64Mi"), "the template's, where the pod says none");
+}
+
 #[test]
 fn a_kill_that_nobody_owns_up_to_is_a_suspicion_where_there_is_a_limit() {
     let s = only(pod([looping(2, ended(137, "Error"))]));

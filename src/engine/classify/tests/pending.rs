@@ -22,6 +22,15 @@ fn unscheduled(message: &str) -> PodFacts {
 )]
 #[case("0/3 nodes are available: 3 Insufficient example.com/gpu.", Cause::InsufficientResources)]
 #[case("no nodes available to schedule pods", Cause::InsufficientResources)]
+#[case("0/0 nodes are available.", Cause::InsufficientResources)]
+#[case("0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeAffinity].", Cause::NodeSelector)]
+#[case("0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [InterPodAffinity].", Cause::PodAffinity)]
+#[case("0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [TaintToleration].", Cause::Taints)]
+#[case("0/3 nodes are available: 3 node(s) didn't satisfy plugin(s) [NodeVolumeLimits].", Cause::VolumeTopology)]
+#[case(
+    "0/3 nodes are available: storageclass.storage.k8s.io \"fast\" not found. preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
+    Cause::VolumeUnbound
+)]
 #[case("0/3 nodes are available: 3 Too many pods.", Cause::TooManyPods)]
 #[case::since_1_36("0/3 nodes are available: 3 node(s) had untolerated taint(s).", Cause::Taints)]
 #[case::older("0/3 nodes are available: 3 node(s) had untolerated taint {team: a, 4 b}.", Cause::Taints)]

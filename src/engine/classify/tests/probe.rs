@@ -64,7 +64,18 @@ fn anything_else_is_no_answer(#[case] message: &str) {
 )]
 #[case(Some(ProbeKind::Tcp), "dial tcp 10.0.0.9:5432: i/o timeout", Cause::ReadinessTimeout)]
 #[case(Some(ProbeKind::Tcp), "dial tcp 10.0.0.9:5432: connect: connection refused", Cause::ReadinessRefused)]
-#[case::no_route(None, "dial tcp 10.0.0.9:5432: connect: no route to host", Cause::Unknown)]
+#[case::no_route(None, "dial tcp 10.0.0.9:5432: connect: no route to host", Cause::ProbeErrored)]
+#[case(
+    Some(ProbeKind::Http),
+    "Get \"http://web.invalid:8080/\": dial tcp: lookup web.invalid on 10.0.0.10:53: no such host",
+    Cause::ReadinessRefused
+)]
+#[case(
+    Some(ProbeKind::Http),
+    "Get \"https://10.0.0.9:8443/\": tls: first record does not look like a TLS handshake",
+    Cause::ReadinessHttp
+)]
+#[case(Some(ProbeKind::Http), "Get \"http://10.0.0.9:8080/\": stopped after 10 redirects", Cause::ReadinessHttp)]
 #[case::a_program_may_print_anything(
     Some(ProbeKind::Exec),
     "HTTP probe failed with statuscode: 500",
@@ -192,6 +203,24 @@ fn who_was_killed_for_a_probe_did_not_crash(#[case] code: i32, #[case] message: 
     let s = killed(code, [event("Killing", message, 7)]);
     let symptom = single(&s, at(20));
     assert_eq!((symptom.class, symptom.cause, symptom.occurrences), (Class::CrashLoopBackOff, cause, 2));
+}
+
+#[test]
+fn a_kill_whose_event_was_lost_is_told_by_the_probe_that_had_failed() {
+    let failed = |second| event("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", second);
+    let liveness = Some(probe(ProbeKind::Http));
+    let cause = |code, heard, liveness| {
+        let web = ContainerTemplate { liveness, ..template("web") };
+        single(&with_template(killed(code, [heard]), vec![web]), at(60)).cause
+    };
+    // The run lasted from second 5 to second 8.
+    assert_eq!(cause(137, failed(7), liveness), Cause::LivenessKilled);
+    assert_eq!(cause(143, failed(7), liveness), Cause::LivenessKilled);
+    assert_eq!(cause(1, failed(7), liveness), Cause::ApplicationError, "it left by itself");
+    assert_eq!(cause(137, failed(7), None), Cause::Unknown, "there is no such probe");
+    assert_eq!(cause(137, failed(40), liveness), Cause::Unknown, "that was a later run");
+    let errored = event("Unhealthy", "Liveness probe errored and resulted in unknown state: rpc error", 7);
+    assert_eq!(cause(137, errored, liveness), Cause::Unknown, "the kubelet kills for no such answer");
 }
 
 #[test]

@@ -63,6 +63,16 @@ fn refused(message: &str) -> Snapshot {
     Sureness::Repeated
 )]
 #[case(
+    "pods \"web-6d-x\" is forbidden: unable to validate against any security context constraint: [provider \"x\": Forbidden: not usable]",
+    Cause::PodSecurity,
+    Sureness::Definitive
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: pod rejected: RuntimeClass \"gvisor\" not found",
+    Cause::PodInvalid,
+    Sureness::Definitive
+)]
+#[case(
     "pods \"web-6d-x\" is forbidden: no PriorityClass with name gold was found",
     Cause::PriorityClassMissing,
     Sureness::Repeated

@@ -39,7 +39,8 @@ fn finished(reason: &str, message: &str) -> PodFacts {
     Class::PodSetup,
     Cause::DeviceUnavailable
 )]
-#[case("SysctlForbidden", "Pod was rejected: forbidden sysctl", Class::PodSetup, Cause::Unknown)]
+#[case("VolumeAttachmentLimitExceeded", "Pod was rejected", Class::PodSetup, Cause::VolumeAttach)]
+#[case("PodFeatureUnsupported", "Pod was rejected", Class::PodSetup, Cause::Unknown)]
 fn pods_that_were_taken_or_turned_away_are_never_evidence(
     #[case] reason: &str,
     #[case] message: &str,
@@ -47,6 +48,32 @@ fn pods_that_were_taken_or_turned_away_are_never_evidence(
     #[case] cause: Cause,
 ) {
     assert_eq!(seen(&only(finished(reason, message)), at(50)), [(class, cause, Sureness::Excluded)]);
+}
+
+#[rstest]
+#[case("SysctlForbidden", Class::PodSetup, Cause::SandboxFailed)]
+#[case("AppArmor", Class::PodSetup, Cause::SandboxFailed)]
+#[case("SupplementalGroupsPolicyNotSupported", Class::PodSetup, Cause::SandboxFailed)]
+#[case("TopologyAffinityError", Class::PodSetup, Cause::DeviceUnavailable)]
+#[case("SMTAlignmentError", Class::PodSetup, Cause::DeviceUnavailable)]
+#[case("NodeAffinity", Class::Pending, Cause::NodeSelector)]
+#[case("PodOSNotSupported", Class::Pending, Cause::NodeSelector)]
+#[case("NodePorts", Class::Pending, Cause::HostPort)]
+#[case("DeadlineExceeded", Class::Evicted, Cause::OwnLimit)]
+fn pods_that_failed_for_their_own_spec_are_evidence_once_there_are_two(
+    #[case] reason: &str,
+    #[case] class: Class,
+    #[case] cause: Cause,
+) {
+    let one = finished(reason, "Pod was rejected");
+    assert_eq!(seen(&only(one.clone()), at(50)), [(class, cause, Sureness::Repeated)]);
+    assert_eq!(single(&only(one.clone()), at(50)).occurrences, 1);
+    let mut s = snapshot([one.clone(), one.clone(), finished("NodeShutdown", "")]);
+    let symptoms = classify(&s, at(50));
+    assert_eq!(symptoms.iter().map(|symptom| symptom.occurrences).collect::<Vec<_>>(), [2, 2, 1]);
+    // The revision has all its pods by now; those that were refused are left over.
+    Arc::make_mut(&mut s.revisions[1]).ready = 1;
+    assert!(seen(&s, at(50)).iter().all(|(.., sureness)| *sureness == Sureness::Excluded));
 }
 
 #[rstest]

@@ -18,17 +18,7 @@ fn creating(sandbox_ready: Option<bool>, events: impl IntoIterator<Item = EventF
 #[case("FailedMount", NO_CONFIG, Cause::MissingConfigMap)]
 #[case(
     "FailedMount",
-    "MountVolume.SetUp failed for volume \"settings\" : configmap references non-existent config key: app.yaml",
-    Cause::MissingConfigMap
-)]
-#[case(
-    "FailedMount",
     "MountVolume.SetUp failed for volume \"tls\" : secret \"web-tls\" not found",
-    Cause::MissingSecret
-)]
-#[case(
-    "FailedMount",
-    "MountVolume.SetUp failed for volume \"tls\" : references non-existent secret key: tls.crt",
     Cause::MissingSecret
 )]
 #[case::named_like_one(
@@ -78,6 +68,26 @@ fn creating(sandbox_ready: Option<bool>, events: impl IntoIterator<Item = EventF
 fn only_an_event_says_why_a_pod_cannot_be_set_up(#[case] reason: &str, #[case] message: &str, #[case] cause: Cause) {
     let s = creating(Some(false), [event(reason, message, 20)]);
     assert_eq!(seen(&s, at(60)), [(Class::PodSetup, cause, Sureness::Timed)]);
+}
+
+#[rstest]
+#[case("MountVolume.SetUp failed for volume \"settings\" : configmap references non-existent config key: app.yaml")]
+#[case("MountVolume.SetUp failed for volume \"settings\" : references non-existent config key: app.yaml")]
+#[case("MountVolume.SetUp failed for volume \"tls\" : references non-existent secret key: tls.crt")]
+fn a_key_that_a_volume_misses_is_no_missing_object(#[case] message: &str) {
+    let s = creating(Some(false), [EventFacts { count: 2, ..event("FailedMount", message, 20) }]);
+    let symptom = single(&s, at(60));
+    assert_eq!((symptom.class, symptom.cause), (Class::ContainerConfig, Cause::MissingKey));
+    assert_eq!((symptom.sureness, symptom.grace_seconds), (Sureness::Timed, 30));
+}
+
+#[rstest]
+#[case("FailedSync", "error determining status: rpc error: code = Unknown desc = x")]
+#[case("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")]
+fn what_kubelets_say_of_any_pod_names_no_cause_and_makes_no_failure(#[case] reason: &str, #[case] message: &str) {
+    let s = creating(Some(false), [event(reason, message, 20)]);
+    assert_eq!(seen(&s, at(60)), [(Class::PodSetup, Cause::Unknown, Sureness::Timed)]);
+    assert_eq!(classify(&creating(None, [event(reason, message, 20)]), at(60)), [], "it may be pulling its image");
 }
 
 #[test]

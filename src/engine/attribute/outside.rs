@@ -1,0 +1,138 @@
+//! What did it, where that can be told from the failure itself: something that rewrites pods, the node, or nobody knows.
+
+use super::{Case, NEIGHBOUR_SECONDS, judged_pods, says, seconds_between, shows, touches, verdict};
+use crate::engine::change;
+use crate::engine::change::references::Sight;
+use crate::engine::decision::Verdict;
+use crate::engine::facts::{ContainerFacts, PodFacts};
+use crate::engine::knowledge;
+use crate::engine::surroundings;
+use crate::engine::words::{Cause, Class, Confidence, Fault};
+
+/// The container is not in the template: a mesh or a webhook put it into the pods.
+pub(super) fn injected(case: &Case) -> Option<Verdict> {
+    let containers = &case.rollout.newest.template.containers;
+    let name = case.finding.container.as_ref()?;
+    let own = containers.is_empty() || containers.iter().any(|container| container.name == *name);
+    (!own).then(|| {
+        let because = format!(
+            "container {name} is not in the template of revision {}: something else puts it into the pods, such as a mesh \
+             or a webhook",
+            case.rollout.newest.hash
+        );
+        verdict(Fault::Platform, Confidence::Likely, because)
+    })
+}
+
+/// The pods have less memory than their template says, and pods of the healthy revision that run have more.
+pub(super) fn limit_rewritten(case: &Case) -> Option<Verdict> {
+    let finding = case.finding;
+    let name = finding.container.as_ref().filter(|_| finding.cause == Cause::ContainerLimit)?;
+    let newest = case.rollout.newest;
+    let template = newest.template.containers.iter().find(|container| container.name == *name)?.memory_limit;
+    let given = |pod: &PodFacts| {
+        let of_name = |container: &&ContainerFacts| container.name == *name;
+        pod.containers.iter().find(of_name).and_then(|container| container.memory_limit).map(u64::from)
+    };
+    let failing = judged_pods(case.s, &newest.uid).filter(|pod| shows(finding, pod)).filter_map(given).max()?;
+    let control = case.control.into_iter().flat_map(|control| judged_pods(case.s, &control.uid));
+    let mut beside = control.filter(|pod| pod.ready).map(given).peekable();
+    // A limit that the template lacks may be the namespace's default, with which the healthy revision lives.
+    let less = template.map_or(beside.peek().is_some(), |template| failing < template);
+    let lives_with_it = beside.any(|limit| limit.is_some_and(|limit| limit <= failing));
+    (less && !lives_with_it).then(|| {
+        let said = template.map_or_else(|| "none".to_owned(), mebibytes);
+        let because = format!(
+            "the limit of container {name} is {} in the pods and {said} in the template: something rewrites it, such as a \
+             webhook or an autoscaler of resources",
+            mebibytes(failing)
+        );
+        verdict(Fault::Platform, Confidence::Likely, because)
+    })
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
+}
+
+/// What a kubelet says of itself or of its runtime.
+pub(super) fn the_nodes_own_words(case: &Case) -> Option<Verdict> {
+    let because = match (case.finding.class, case.finding.cause) {
+        (Class::ImagePullBackOff, Cause::Unknown) if says(case.finding, &["imageinspecterror"]) => {
+            "the runtime of the node cannot look at an image that it has"
+        }
+        (Class::ContainerStart, Cause::RuntimeError) if says(case.finding, &["precreatehook", "prestarthook"]) => {
+            "a manager of the kubelet fails before the container is made"
+        }
+        (Class::ContainerStart, Cause::RuntimeError)
+            if says(case.finding, &["context deadline exceeded", "failed to reserve container name"]) =>
+        {
+            "the runtime of the node does not answer in time"
+        }
+        _ => return None,
+    };
+    Some(verdict(Fault::Platform, Confidence::Likely, because.to_owned()))
+}
+
+/// Other workloads fail to pull from the same registry in the same way since about the same time. An image that is not
+/// there is the revision's own all the same.
+pub(super) fn others_cannot_pull_either(case: &Case) -> Option<Verdict> {
+    let finding = case.finding;
+    let of_a_registry = matches!(
+        finding.cause,
+        Cause::RegistryAuth
+            | Cause::ImageMissingOrPrivate
+            | Cause::RegistryUnreachable
+            | Cause::RegistryDns
+            | Cause::RegistryTls
+            | Cause::RegistryError
+            | Cause::Unknown
+    );
+    if finding.class != Class::ImagePullBackOff || !of_a_registry {
+        return None;
+    }
+    let registry = change::registry_of(case.rollout.newest, finding.container.as_deref()?)?;
+    let apart = |since| seconds_between(since, finding.onset).saturating_abs();
+    let alike = case.s.fleet.pulls.iter().filter(|pull| *pull.registry == *registry && pull.cause == finding.cause);
+    let others = alike.filter(|pull| apart(pull.since) <= NEIGHBOUR_SECONDS).count();
+    let workloads = if others == 1 { "workload fails" } else { "workloads fail" };
+    (others > 0).then(|| {
+        let because =
+            format!("{others} other {workloads} to pull from {registry} since the same time ({})", finding.cause);
+        verdict(Fault::Platform, Confidence::Likely, because)
+    })
+}
+
+/// The new pod waits for what an old one holds, whoever took the rest.
+pub(super) fn strategy_blocks_itself(case: &Case) -> bool {
+    let waits = matches!(case.finding.class, Class::Pending | Class::PodSetup | Class::CreateRefused);
+    waits && case.findings.iter().any(|other| other.sufficient && other.cause == Cause::StrategyDeadlock)
+}
+
+/// The program never ran and nothing says why, so that nothing can be compared but that it is so.
+pub(super) fn nobody_says_why(case: &Case) -> Option<Verdict> {
+    let finding = case.finding;
+    let unknown = match finding.class {
+        Class::ImagePullBackOff | Class::Pending | Class::ContainerConfig | Class::PodSetup | Class::CreateRefused => {
+            finding.cause == Cause::Unknown
+        }
+        Class::ContainerStart => finding.cause == Cause::RuntimeError && !touches::runtime_names_the_template(case),
+        _ => false,
+    };
+    if !unknown || lacks_what_it_brought_in(case) {
+        return None;
+    }
+    let about = knowledge::about(finding.class, finding.cause);
+    let next = finding.next_steps.first().map(|step| format!("; look at: {step}")).unwrap_or_default();
+    let because = format!("{} Nothing tells whose fault that is{next}", about.meaning);
+    Some(verdict(Fault::Unknown, Confidence::Possible, because))
+}
+
+/// An object that only the newest revision names was looked for and is not there.
+fn lacks_what_it_brought_in(case: &Case) -> bool {
+    let needs_objects = matches!(case.finding.class, Class::PodSetup | Class::ContainerConfig);
+    let around = surroundings::of_newest(case.s, case.rollout.newest).filter(|_| needs_objects);
+    around.is_some_and(|around| {
+        around.references.iter().any(|r| r.newest && !r.baseline && !r.optional && r.sight == Sight::Missing)
+    })
+}

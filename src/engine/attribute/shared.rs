@@ -1,0 +1,129 @@
+//! Failures of what a program shares with others: a service that it calls, the cluster's DNS, a disk. A new image alone
+//! brings these about at times, and they come by themselves at others; pods of the healthy revision know.
+
+use super::{Case, control_is_ready, holds, knowledge, touches, verdict, words};
+use crate::engine::decision::Verdict;
+use crate::engine::finding::Finding;
+use crate::engine::knowledge::aspects;
+use crate::engine::listen;
+use crate::engine::words::{Aspect, Cause, Confidence, Fault};
+
+/// A resolver that does not answer for now, as opposed to one that knows no such name.
+const NO_ANSWER: &[&str] = &[
+    "eai_again",
+    "temporary failure in name resolution",
+    "try again",
+    "server misbehaving",
+    "servfail",
+    "[errno -3]",
+    "i/o timeout",
+    "timed out",
+    ":53: read: connection refused",
+    ":53: connect: connection refused",
+    "no servers could be reached",
+];
+/// A certificate whose time is over, or has not come.
+const OUT_OF_TIME: &[&str] = &[
+    "certificate has expired",
+    "certificate expired",
+    "certificate_expired",
+    "cert_has_expired",
+    "certificateexpired",
+    "certificatenotyetvalid",
+    "certificate: expired",
+    "not yet valid",
+    "notafter: ",
+];
+/// Somebody else migrates, or died of it.
+const LOCKED: &[&str] = &[
+    "waiting for changelog lock",
+    "could not acquire change log lock",
+    "can't acquire lock",
+    "try lock failed",
+    "migration table is already locked",
+    "another migration process is currently running",
+];
+
+/// Others may suffer from the same, and nothing that leads to it changed.
+pub(super) fn is(case: &Case) -> bool {
+    case.control.is_some() && is_shared(case) && !leads_elsewhere(case)
+}
+
+/// The revision is not found at fault before pods of the healthy one, which run at the same time, were heard and do
+/// not report the same; and never where the words say that it is none of its business.
+pub(super) fn unproven(case: &Case) -> Option<Verdict> {
+    if !is(case) {
+        return None;
+    }
+    if let Some((fault, what)) = by_its_own_words(case) {
+        return Some(verdict(fault, Confidence::Likely, what.to_owned()));
+    }
+    let control = case.control?;
+    let heard = listen::control(case.s, control, &case.rollout.newest.uid, case.finding);
+    let ready = control_is_ready(case);
+    if ready > 0 && heard.is_some_and(|heard| heard.same == 0) {
+        return None;
+    }
+    let compared = match ready {
+        0 => format!("no pod of the healthy revision {} runs to compare with", control.hash),
+        n => format!("no log of the {n} ready pods of the healthy revision {} was read to compare with", control.hash),
+    };
+    let about = knowledge::about(case.finding.class, case.finding.cause);
+    let because =
+        format!("{} What changed ({}) names no other place of it, and {compared}", about.meaning, words(&case.changed));
+    let fault = match about.fault {
+        Fault::Unknown | Fault::Revision => Fault::Dependency,
+        known => known,
+    };
+    Some(verdict(fault, Confidence::Possible, because))
+}
+
+fn is_shared(case: &Case) -> bool {
+    match case.finding.cause {
+        Cause::StorageFull
+        | Cause::PoolExhausted
+        | Cause::TooManyConnections
+        | Cause::DatabaseDeadlock
+        | Cause::DatabaseLockTimeout
+        | Cause::DatabaseAuth
+        | Cause::DatabaseUnavailable
+        | Cause::DependencyUnreachable
+        | Cause::DnsFailure
+        | Cause::TlsFailure
+        | Cause::UpstreamTimeout => true,
+        Cause::MigrationFailed => program_says(case.finding, LOCKED),
+        _ => false,
+    }
+}
+
+/// The change names another place, other credentials, or more room.
+fn leads_elsewhere(case: &Case) -> bool {
+    let room = case.finding.cause == Cause::StorageFull;
+    touches::changed(case, aspects::ADDRESSES)
+        || (room && touches::changed(case, &[Aspect::Resources, Aspect::Scheduling]))
+}
+
+/// What a kubelet tells of a probe is not the program's own.
+fn program_says(finding: &Finding, phrases: &[&str]) -> bool {
+    let mut own = finding.evidence.iter().filter(|evidence| !evidence.source.contains(" events["));
+    own.any(|evidence| holds(evidence, phrases))
+}
+
+/// Who is at fault where the message leaves no doubt.
+fn by_its_own_words(case: &Case) -> Option<(Fault, &'static str)> {
+    let finding = case.finding;
+    Some(match finding.cause {
+        Cause::DnsFailure if program_says(finding, NO_ANSWER) => {
+            (Fault::Platform, "the resolver does not answer for now, which no change of the revision brings about")
+        }
+        Cause::TlsFailure if program_says(finding, OUT_OF_TIME) => {
+            (Fault::Dependency, "a certificate is out of its time, for every revision alike")
+        }
+        Cause::TooManyConnections => {
+            (Fault::Dependency, "the database has no connection left, and nothing that changed asks for more of them")
+        }
+        Cause::MigrationFailed => (Fault::Dependency, "another migration holds the lock, or died with it"),
+        Cause::DatabaseUnavailable => (Fault::Dependency, "the database says itself that it does not serve"),
+        _ => return None,
+    })
+}

@@ -1,0 +1,106 @@
+//! Whether what changed can have brought a failure about. A part of a template holds many things; where the failure's own
+//! words say which of them it is about, only a change of that one counts.
+
+use super::{Case, says};
+use crate::engine::change;
+use crate::engine::classify;
+use crate::engine::words::{Aspect, Cause};
+
+/// The words of a runtime, and which part of a template they are about.
+const RUNTIME: &[(&[&str], &[Aspect])] = &[
+    (&["chdir to cwd"], &[Aspect::Image, Aspect::Command, Aspect::Volumes]),
+    (
+        &[
+            "unable to find user",
+            "unable to find group",
+            "no matching entries in passwd",
+            "no matching entries in group",
+        ],
+        &[Aspect::Image, Aspect::Security],
+    ),
+    (&["apparmor", "seccomp", "selinux", "capabilit"], &[Aspect::Security]),
+    (&["no runtime for"], &[Aspect::Scheduling]),
+];
+/// The words of a sandbox that cannot be made for what its pod asks for.
+const SANDBOX: &[(&[&str], &[Aspect])] = &[
+    (&["no runtime for", "runtimeclass"], &[Aspect::Scheduling]),
+    (&["seccomp", "sysctl", "apparmor", "selinux", "user namespace", "supplementalgroups"], &[Aspect::Security]),
+];
+/// The network of a node fails, whatever else the change touches.
+const NETWORK: [&str; 4] = ["setup network for sandbox", "set up network for sandbox", "plugin type=", "cni"];
+
+/// The change touches something that can cause the failure. Without a healthy revision everything is a change.
+pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
+    let Some(control) = case.control else { return true };
+    let newest = case.rollout.newest;
+    let brings_in = |part| {
+        let container = case.finding.container.as_deref();
+        container.is_some_and(|name| change::brings_in(control, newest, name, part))
+    };
+    match case.finding.cause {
+        // A new tag alone says nothing about a registry that refuses,
+        Cause::RegistryAuth | Cause::ImageMissingOrPrivate => {
+            changed(case, &[Aspect::PullSecrets, Aspect::ServiceAccount]) || brings_in(change::repository)
+        }
+        // nor another name about one that cannot be reached.
+        cause if is_about_the_registry(cause) => brings_in(change::registry),
+        Cause::InsufficientResources | Cause::QuotaExceeded => {
+            let elsewhere = aspects.iter().any(|a| *a != Aspect::Resources && case.changed.contains(a));
+            let devices = || lacks_a_device(case) && changed(case, &[Aspect::Resources]);
+            elsewhere || change::asks_for_more(control, newest) || devices()
+        }
+        Cause::Taints => changed(case, aspects) && !stand_for_conditions(case),
+        // Of all labels only those that the rules select by place a pod.
+        Cause::PodAffinity | Cause::TopologySpread => {
+            changed(case, &[Aspect::Scheduling]) || control.template.placing != newest.template.placing
+        }
+        Cause::SandboxFailed => !says(case.finding, &NETWORK) && named(case, SANDBOX).unwrap_or(false),
+        Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
+        Cause::OwnLimit if says(case.finding, &["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),
+        Cause::PodInvalid if says(case.finding, &["runtimeclass"]) => changed(case, &[Aspect::Scheduling]),
+        _ => changed(case, aspects),
+    }
+}
+
+pub(super) fn changed(case: &Case, aspects: &[Aspect]) -> bool {
+    aspects.iter().any(|aspect| case.changed.contains(aspect))
+}
+
+/// What the nodes have not enough of is neither processor nor memory, of which the facts tell how much is asked for, but
+/// something with a name of its own, such as `example.com/gpu`.
+fn lacks_a_device(case: &Case) -> bool {
+    let lacks = |text: &str| {
+        let names = text.split("Insufficient ").skip(1).filter_map(|rest| rest.split([',', ' ']).next());
+        names.into_iter().any(|name| name.contains('/'))
+    };
+    case.finding.evidence.iter().any(|evidence| lacks(&evidence.text))
+}
+
+/// The registry cannot be reached by this name. It is a platform's trouble, unless the change named another one; and
+/// even then all registries may be out of reach.
+pub(super) fn is_about_the_registry(cause: Cause) -> bool {
+    matches!(cause, Cause::RegistryUnreachable | Cause::RegistryDns | Cause::RegistryTls)
+}
+
+/// Whether the change touches what the words are about; `None` where they name nothing of a template.
+fn named(case: &Case, words: &[(&[&str], &[Aspect])]) -> Option<bool> {
+    let about = words.iter().find(|(phrases, _)| says(case.finding, phrases));
+    about.map(|(_, aspects)| changed(case, aspects))
+}
+
+/// What the runtime says is about a part of a template, whether or not that part changed.
+pub(super) fn runtime_names_the_template(case: &Case) -> bool {
+    named(case, RUNTIME).is_some()
+}
+
+/// The taints are such as no pod is meant to tolerate. Where the scheduler does not name them, nodes that are not ready or
+/// cordoned are taken to have those.
+fn stand_for_conditions(case: &Case) -> bool {
+    let nodes = &case.s.nodes;
+    let out_of_use = nodes.not_ready.saturating_add(nodes.unschedulable);
+    let mut told = case.finding.evidence.iter().filter_map(|evidence| classify::taints(&evidence.text));
+    told.next().is_some_and(|taints| match taints {
+        classify::Taints::Named { all_of_conditions } => all_of_conditions,
+        classify::Taints::Unnamed { nodes } => out_of_use > 0 && out_of_use >= nodes,
+    })
+}
