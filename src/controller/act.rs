@@ -151,7 +151,8 @@ fn leads(ctx: &Context, kind: ActionKind) -> bool {
 async fn blocked(ctx: &Context, work: &Work<'_>, kind: ActionKind, incident: Option<&Incident>, error: &Error) {
     let denied = matches!(error.category(), ErrorCategory::Forbidden | ErrorCategory::Invalid);
     ctx.metrics.acted(kind, if denied { ActionResult::Denied } else { ActionResult::Failed });
-    let Some(incident) = incident else { return };
+    // The calls may have taken their time, and the record is that of whoever leads.
+    let Some(incident) = incident.filter(|_| ctx.standing.is_leader()) else { return };
     let status = record::blocked(incident, kind, &chain(error), work.now);
     if record::differs(incident.status.as_ref(), &status)
         && let Err(error) =

@@ -129,7 +129,8 @@ fn nodes_explain_it(case: &Case) -> Option<Verdict> {
         return Some(verdict(Fault::Platform, Confidence::Likely, because));
     }
     let sick = case.s.nodes.own.iter().filter(|n| bad_nodes.contains(&n.name));
-    let sick: Vec<&str> = sick.filter(|n| !n.ready || !n.pressure.is_empty()).map(|n| &*n.name).collect();
+    let mut sick: Vec<&str> = sick.filter(|n| !n.ready || !n.pressure.is_empty()).map(|n| &*n.name).collect();
+    sick.sort_unstable();
     if !bad_nodes.is_empty() && sick.len() == bad_nodes.len() {
         let because = format!("every node with failing pods is not ready or under pressure: {}", sick.join(", "));
         return Some(verdict(Fault::Platform, Confidence::Likely, because));

@@ -22,36 +22,35 @@ use crate::support::{App, Case, Story, case, wait};
 const LOOSENED: [&str; 3] = ["incidentpolicies.backstay.dev", "workloadhealths.backstay.dev", "incidents.backstay.dev"];
 const CLUSTER_POLICIES: &str = "clusterincidentpolicies.backstay.dev";
 
-/// A definition that is not what the chart made it, for as long as this lives.
-struct Changed {
-    /// What kubectl does to bring it back.
-    verb: &'static str,
+/// A definition without a schema for its `spec`, for as long as this lives.
+struct Loosened {
     original: String,
 }
 
-impl Drop for Changed {
+impl Drop for Loosened {
     fn drop(&mut self) {
         let mut kubectl = Command::new("kubectl");
-        let kubectl = kubectl.args([self.verb, "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let kubectl = kubectl.args(["replace", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null());
         let Ok(mut kubectl) = kubectl.spawn() else { return };
         if let Some(mut input) = kubectl.stdin.take() {
             let _ = input.write_all(self.original.as_bytes());
         }
         let done = kubectl.wait().is_ok_and(|status| status.success());
-        assert!(done || std::thread::panicking(), "the definition is brought back with kubectl {}", self.verb);
+        assert!(done || std::thread::panicking(), "the definition is brought back");
     }
 }
 
-/// A definition as it can be written again.
-async fn original(api: &Api<Definition>, name: &str) -> (Definition, String) {
-    let definition = api.get(name).await.unwrap_or_else(|e| panic!("reading {name}: {e}"));
-    let mut again = definition.clone();
-    again.metadata.resource_version = None;
-    again.metadata.uid = None;
-    again.metadata.managed_fields = None;
-    again.status = None;
-    let again = serde_json::to_string(&again).expect("a definition is JSON");
-    (definition, again)
+/// A definition that was deleted, for as long as this lives. The chart brings it back: what somebody else creates would
+/// not be the release's alone, and stay when it goes.
+struct Missing;
+
+impl Drop for Missing {
+    fn drop(&mut self) {
+        let mut command = Command::new("helm");
+        let command = command.args(["upgrade", "backstay", &helm::chart(), "-n", NAMESPACE, "--reuse-values"]);
+        let done = command.envs(helm::homes()).stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+        assert!(done || std::thread::panicking(), "the definition is brought back");
+    }
 }
 
 async fn is_served(api: &Api<Definition>, name: &str) {
@@ -64,17 +63,21 @@ async fn is_served(api: &Api<Definition>, name: &str) {
 }
 
 /// Takes the schema away from the `spec` of a kind, as somebody who edits a definition could, or an older one has it.
-async fn loosen(api: &Api<Definition>, name: &str) -> Changed {
-    let (definition, original) = original(api, name).await;
+async fn loosen(api: &Api<Definition>, name: &str) -> Loosened {
+    let definition = api.get(name).await.unwrap_or_else(|e| panic!("reading {name}: {e}"));
+    let mut again = definition.clone();
+    again.metadata.resource_version = None;
+    again.metadata.managed_fields = None;
+    let original = serde_json::to_string(&again).expect("a definition is JSON");
     let mut definition = serde_json::to_value(&definition).expect("a definition is JSON");
     let schema = definition.pointer_mut("/spec/versions/0/schema/openAPIV3Schema").expect("a schema");
     schema["properties"]["spec"] = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
     // Rules that name fields of the `spec` have nothing to stand on then.
     schema.as_object_mut().expect("an object").remove("x-kubernetes-validations");
-    let changed = Changed { verb: "replace", original };
+    let loosened = Loosened { original };
     let loose = serde_json::from_value(definition).expect("a definition");
     api.replace(name, &Default::default(), &loose).await.unwrap_or_else(|e| panic!("loosening {name}: {e}"));
-    changed
+    loosened
 }
 
 /// Creates an object that the loosened definition takes, as soon as the API server goes by it.
@@ -174,8 +177,8 @@ async fn t31_a_kind_that_is_gone_harms_no_others_and_is_taken_up_when_it_is_back
     case::run("no-kind", async |t| {
         let definitions: Api<Definition> = Api::all(t.client.clone());
         let baseline = t.healthy(json!({}), &App::new()).await;
-        let (definition, original) = original(&definitions, CLUSTER_POLICIES).await;
-        let missing = Changed { verb: "create", original };
+        let definition = definitions.get(CLUSTER_POLICIES).await.expect("the definition of cluster policies");
+        let missing = Missing;
         definitions.delete(CLUSTER_POLICIES, &DeleteParams::default()).await.expect("deleting a definition");
         let uid = definition.uid().expect("a uid");
         let gone = kube::runtime::conditions::is_deleted(&uid);

@@ -20,6 +20,8 @@ pub enum Strike {
     Refuse(u16),
     /// It is refused with this code, and `Retry-After` asks for so many seconds.
     Busy(u16, u64),
+    /// The same as `Refuse`, so many seconds later.
+    RefuseLate(u16, u64),
     /// It is neither carried out nor answered.
     Silence,
     /// It is carried out, and nobody is told.
@@ -231,7 +233,7 @@ async fn serve(server: Arc<Mutex<Server>>, request: Request<Body>, send: Answer)
         let mut server = server.lock().unwrap_or_else(PoisonError::into_inner);
         let strike = server.struck(&method, &path);
         let (code, answer) = match strike {
-            Some(Strike::Refuse(code) | Strike::Busy(code, _)) => failure(code),
+            Some(Strike::Refuse(code) | Strike::Busy(code, _) | Strike::RefuseLate(code, _)) => failure(code),
             Some(Strike::Silence | Strike::Break) => (0, Value::Null),
             Some(Strike::Meanwhile(something)) => {
                 something(&mut server);
@@ -244,7 +246,9 @@ async fn serve(server: Arc<Mutex<Server>>, request: Request<Body>, send: Answer)
             Some(Strike::Silence | Strike::LoseAnswer) => (None, 0),
             Some(Strike::Break) => return send.send_error(std::io::Error::other("connection reset")),
             Some(Strike::Busy(_, after)) => (Some(response(code, &answer, Some(after))), 0),
-            Some(Strike::Late(seconds)) => (Some(response(code, &answer, None)), seconds),
+            Some(Strike::Late(seconds) | Strike::RefuseLate(_, seconds)) => {
+                (Some(response(code, &answer, None)), seconds)
+            }
             Some(Strike::Refuse(_) | Strike::Meanwhile(_)) | None => (Some(response(code, &answer, None)), 0),
         }
     };

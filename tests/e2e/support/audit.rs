@@ -57,7 +57,7 @@ impl Audit {
     }
 
     /// Waits for the first write to a namespace that fits.
-    pub async fn first(&self, namespace: &str, fits: impl Fn(&Write) -> bool) -> Write {
+    pub async fn first(&self, namespace: &str, mut fits: impl FnMut(&Write) -> bool) -> Write {
         let path = self.0.as_ref().expect("there is an audit log");
         let mark = format!("\"namespace\":\"{namespace}\"");
         let begin = Instant::now();
@@ -67,8 +67,8 @@ impl Audit {
             let whole = rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
             let lines: Vec<u8> = rest.drain(..whole).collect();
             let lines = String::from_utf8_lossy(&lines);
-            let writes = lines.lines().filter(|line| line.contains(&mark)).filter_map(parse);
-            if let Some(found) = writes.into_iter().find(&fits) {
+            let mut writes = lines.lines().filter(|line| line.contains(&mark)).filter_map(parse);
+            if let Some(found) = writes.find(&mut fits) {
                 return found;
             }
             assert!(begin.elapsed() < PATIENCE, "the audit log does not show what is waited for in {namespace}");
