@@ -104,7 +104,8 @@ fn not_the_revisions_doing(case: &Case) -> Option<Verdict> {
 
 /// All pods of the revision had found a node before, so what it asks for was there and has been taken since.
 fn had_its_place(case: &Case) -> bool {
-    let complete = case.rollout.completed.is_some_and(|completed| completed < case.finding.onset);
+    // Both are cut to seconds, and while a pod has no place no rollout is complete.
+    let complete = case.rollout.completed.is_some_and(|completed| completed <= case.finding.onset);
     complete && case.finding.class == Class::Pending
 }
 
