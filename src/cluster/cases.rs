@@ -83,7 +83,10 @@ type ByObject = BTreeMap<Name, Arc<[EventFacts]>>;
 fn told(events: &ByObject, read: bool, family: &Family, nodes: &NodesFacts) -> EventsFacts {
     let mut about = EventsFacts::new(read);
     let objects = std::iter::once(&family.workload.uid).chain(family.revisions.iter().map(|revision| &revision.uid));
-    let objects = objects.chain(family.pods.iter().map(|pod| &pod.uid)).chain(nodes.own.iter().map(|node| &node.name));
+    // Nodes go by their names, which pods tell also where no node was given.
+    let unseen = family.pods.iter().filter(|_| nodes.own.is_empty()).filter_map(|pod| pod.node.as_ref());
+    let nodes = nodes.own.iter().map(|node| &node.name).chain(unseen);
+    let objects = objects.chain(family.pods.iter().map(|pod| &pod.uid)).chain(nodes);
     for object in objects {
         if let Some(events) = events.get(object) {
             about.put(object.clone(), events.clone());

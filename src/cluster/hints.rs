@@ -82,7 +82,10 @@ impl Hints {
             return events;
         }
         let objects = std::iter::once(&workload.uid).chain(revisions.iter().map(|revision| &revision.uid));
-        let objects = objects.chain(pods.iter().map(|pod| &pod.uid)).chain(nodes.own.iter().map(|node| &node.name));
+        // Nodes go by their names, which pods tell also where nodes themselves may not be seen.
+        let unseen = pods.iter().filter(|_| nodes.own.is_empty()).filter_map(|pod| pod.node.as_ref());
+        let nodes = nodes.own.iter().map(|node| &node.name).chain(unseen);
+        let objects = objects.chain(pods.iter().map(|pod| &pod.uid)).chain(nodes);
         for object in objects {
             if let Some(about) = inner.about.get(object).filter(|about| about.is_current(now)) {
                 events.put(object.clone(), about.events.clone());

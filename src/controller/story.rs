@@ -53,7 +53,7 @@ async fn update(
         (_, progress) => progress,
     };
     let mut status = record::update(incident, work.decision, progress, &done, work.now);
-    if let Some(told) = scene::tell(ctx, work, incident).await {
+    if let Some(told) = scene::tell(ctx, work, incident, progress).await {
         told.add_to(&mut status);
     }
     record::hear(&mut status, incident, work.decision, &ctx.listener.all(work.key));
@@ -100,7 +100,7 @@ async fn tell(
         (Some(acted), _) => tell_action(ctx, about, incident, acted).await,
         (_, Progress::Held) if news => {
             if let Some(refusal) = &work.decision.refusal {
-                ctx.events.held(about, refusal.reason.into(), &refusal.because).await;
+                ctx.events.held(about, refusal.reason.into(), &held(incident, &refusal.because)).await;
             }
         }
         (_, Progress::Ineffective) if news => {
@@ -113,6 +113,17 @@ async fn tell(
             ctx.events.retaken(about, failing, writer.as_deref().unwrap_or("another writer")).await;
         }
         _ => {}
+    }
+}
+
+/// Why it is held, with what fails and whose fault that is.
+fn held(incident: &Incident, because: &str) -> String {
+    let status = incident.status.as_ref();
+    let fault = status.and_then(|status| status.verdict.as_ref()).map(|verdict| verdict.fault);
+    match (status.and_then(|status| status.class.as_deref()), fault) {
+        (Some(class), Some(fault)) => format!("{because}; {class}, fault {fault}"),
+        (Some(class), None) => format!("{because}; {class}"),
+        (None, _) => because.to_owned(),
     }
 }
 

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use kube::core::ObjectMeta;
 
-use super::{bounded, findings, intent, logs};
+use super::{bounded, findings, intent, logs, sights};
 use crate::api::incident::{Incident, IncidentSpec, Opened, WorkloadRef};
 use crate::api::keys;
+use crate::engine::blast_radius;
 use crate::engine::decision::{Decision, Progress};
 use crate::engine::facts::{Snapshot, WorkloadFacts};
 use crate::engine::memory::RevisionRef;
@@ -37,6 +38,10 @@ pub fn open(s: &Snapshot, decision: &Decision, record: &Record, now: Timestamp) 
             verdict: decision.verdict.clone(),
             findings: findings(decision),
             logs: logs::opening(s, decision),
+            replicas: Some(blast_radius::replicas(s, &decision.findings)),
+            changes: sights::changes(s, record.failing),
+            nodes: sights::nodes(s, record.failing, &decision.findings),
+            events: sights::events(s, record.failing, &decision.findings),
             intent: intent(decision).cloned(),
             impact: s.policy.impact.clone(),
         },
