@@ -147,7 +147,11 @@ async fn close(
 ) -> Result<(), Error> {
     let Some(incident) = ctx.own.incidents.get(&work.s.workload.namespace, name) else { return Ok(()) };
     let unrecorded = act::unrecorded(work, &incident);
-    let status = record::close(&incident, (outcome, because), &unrecorded, work.now);
+    let mut status = record::close(&incident, (outcome, because), &unrecorded, work.now);
+    // An incident that never got to tell its story tells it now.
+    if let Some(told) = scene::tell(ctx, work, &incident, decision::Progress::Recovering).await {
+        told.add_to(&mut status);
+    }
     let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);

@@ -118,8 +118,11 @@ fn in_full(page: &mut Page, found: &Diagnosed, now: Timestamp) {
     if let Some(word) = status_word(found, first) {
         page.para(2, &format!("kubectl get pods shows {}", one_line(&word)));
     }
-    if let Some(first) = found.story.as_ref().and_then(|story| story.first_signal.as_ref()) {
-        page.para(2, &first_sign(first, now));
+    let known = first.evidence.first().map(|evidence| evidence.source.as_str());
+    let sign = found.story.as_ref().and_then(|story| story.first_signal.as_ref());
+    // What the evidence says below need not be said twice.
+    if let Some(sign) = sign.filter(|sign| Some(sign.source.as_str()) != known) {
+        page.para(2, &first_sign(sign, now));
     }
     page.heading("EVIDENCE");
     for evidence in &first.evidence {

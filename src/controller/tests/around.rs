@@ -190,7 +190,7 @@ async fn the_severity_is_that_of_the_blast_radius_where_nobody_wrote_a_rule() {
 async fn an_incident_that_is_held_becomes_more_urgent_when_it_becomes_an_outage() {
     let rig = Rig::changed(|server| {
         server.edit(&format!("{OWN}/incidentpolicies/web"), |policy| {
-            drop(policy["spec"]["rules"].take());
+            policy["spec"].as_object_mut().unwrap().remove("rules");
             policy["spec"]["guards"] = json!({"approval": "Always"});
         });
     })
