@@ -110,8 +110,11 @@ mod tests {
             fit(&mut opened);
             (opened.events.len(), opened.changes.len(), opened.nodes.len(), opened.logs.len())
         };
+        let rest = serde_json::to_vec(&opened(0)).unwrap().len();
+        let over = |by: usize| opened((MAX_OPENED - rest + by) / 2);
         assert_eq!(kept(opened(3072)), (1, 1, 1, 2));
-        assert_eq!(kept(opened(16_000)), (0, 1, 1, 2), "the events alone do");
-        assert_eq!(kept(opened(20_000)), (0, 0, 0, 2));
+        assert_eq!(kept(over(0)), (1, 1, 1, 2));
+        assert_eq!(kept(over(100)), (0, 1, 1, 2), "the events alone do");
+        assert_eq!(kept(over(8000)), (0, 0, 0, 2));
     }
 }
