@@ -6,7 +6,8 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::blast_radius::BlastRadius;
+use crate::engine::blast_radius::{BlastRadius, Replicas};
+use crate::engine::change::Change;
 use crate::engine::change::told::WhatChanged;
 use crate::engine::decision::{Outcome, Progress, Refusal, Verdict};
 use crate::engine::finding::Finding;
@@ -28,7 +29,7 @@ use crate::engine::words::Severity;
     status = "IncidentStatus",
     derive = "PartialEq",
     printcolumn(name = "Workload", type_ = "string", json_path = ".spec.workload.name"),
-    printcolumn(name = "Severity", type_ = "string", json_path = ".spec.opened.severity"),
+    printcolumn(name = "Severity", type_ = "string", json_path = ".status.severity"),
     printcolumn(name = "Failure", type_ = "string", json_path = ".status.class"),
     printcolumn(name = "Fault", type_ = "string", json_path = ".status.verdict.fault"),
     printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress"),
@@ -85,6 +86,7 @@ pub struct Opened {
     /// The policy that governed the workload, as `KIND/NAME`.
     #[schemars(length(max = 300))]
     pub policy: String,
+    /// How urgent the rule that governs the failure calls it.
     pub severity: Severity,
     pub failing: RevisionRef,
     /// Counts the incidents on this template.
@@ -104,12 +106,62 @@ pub struct Opened {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4))]
     pub logs: Vec<LogExcerpt>,
+    /// The replicas, as they were before anything was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Replicas>,
+    /// How the failing template differs from the one that it is compared with, as far as that was known by then.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub changes: Vec<Change>,
+    /// The nodes of failing pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub nodes: Vec<NodeSight>,
+    /// The newest events about failing pods, their revision and their nodes; the newest comes first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub events: Vec<EventSight>,
     /// What was about to be done; absent when something was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<Intent>,
     /// What the workload means to the business, as the policy said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impact: Option<Impact>,
+}
+
+/// What the conditions of a node said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NodeSight {
+    #[schemars(length(max = 253))]
+    pub name: String,
+    pub ready: bool,
+    /// Since when it is ready, or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// No new pods go there.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unschedulable: bool,
+    /// Conditions that are bad news and were true, such as `MemoryPressure`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), inner(length(max = 63)))]
+    pub pressure: Vec<String>,
+}
+
+/// What an event said. What looks like a secret is taken out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EventSight {
+    /// The object and the reason, such as `pod/web-6d-x events[Unhealthy]`.
+    #[schemars(length(max = 256))]
+    pub source: String,
+    #[schemars(length(max = 256))]
+    pub text: String,
+    /// When it happened last.
+    pub at: Timestamp,
+    /// How often it happened.
+    #[schemars(range(min = 1))]
+    pub count: u32,
 }
 
 /// The end of a container's log. What looks like a secret is taken out.
@@ -161,6 +213,10 @@ pub struct IncidentStatus {
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
+    /// How urgent it is: by the blast radius, once that is known, and never less than the rule of a policy says. Until
+    /// then, what the rule says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub severity: Option<Severity>,
     /// Class and cause of the leading finding, as `CLASS/CAUSE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128))]
@@ -171,7 +227,7 @@ pub struct IncidentStatus {
     /// What changed since the workload last did well; what can cause the failure comes first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub what_changed: Option<WhatChanged>,
-    /// Who suffered when the incident was written.
+    /// Who suffered when the incident was written, or later when it got worse while nothing was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blast_radius: Option<BlastRadius>,
     /// The latest decision in a sentence.

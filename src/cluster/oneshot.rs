@@ -23,6 +23,7 @@ use super::store::{Source, Stored, Stores, WorkloadKey};
 use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth, keys};
 use crate::engine::facts::{EventsFacts, FleetFacts, Snapshot};
 use crate::engine::policy::Policy;
+use crate::engine::surroundings::Surroundings;
 
 /// Objects per page of a list.
 const PAGE: u32 = 500;
@@ -43,6 +44,8 @@ pub struct Error {
 pub struct Sight {
     pub stores: Stores,
     pub own: Arc<Own>,
+    /// What lies around one of the workloads, if that was read.
+    around: Option<(WorkloadKey, Arc<Surroundings>)>,
     /// What could not be read, and what is assumed instead, for people.
     pub gaps: Vec<String>,
     pub at: Timestamp,
@@ -50,7 +53,13 @@ pub struct Sight {
 
 impl Sight {
     pub fn empty(at: Timestamp) -> Self {
-        Self { stores: Stores::default(), own: Own::new(), gaps: Vec::new(), at }
+        Self { stores: Stores::default(), own: Own::new(), around: None, gaps: Vec::new(), at }
+    }
+
+    /// Adds what was read around a workload; what could not be is among the gaps.
+    pub fn look_around(&mut self, key: WorkloadKey, around: Surroundings) {
+        self.gaps.extend(around.gaps.iter().map(|gap| format!("not looked at: {gap}")));
+        self.around = Some((key, Arc::new(around)));
     }
 
     /// Takes in watched objects of one kind, all of them at once.
@@ -76,7 +85,7 @@ impl Sight {
             policy,
             memory,
             fleet,
-            surroundings: None,
+            surroundings: self.around.as_ref().filter(|(of, _)| of == key).map(|(_, around)| around.clone()),
             logs,
             data_age_seconds: 0,
         })

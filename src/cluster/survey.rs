@@ -19,6 +19,9 @@ use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
+/// Where events about what has no namespace are, such as nodes.
+const NODE_EVENTS: &str = "default";
+
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Survey {
@@ -54,8 +57,10 @@ impl Survey {
         survey.also::<Node>(client, None, "so all are taken to be well").await;
         let events = survey.list::<Event>(client, namespace).await;
         survey.intake.events_read = events.is_ok();
-        if let Err(error) = events {
-            survey.gap::<Event>("so some causes stay unknown", &error);
+        match (events, namespace) {
+            (Err(error), _) => survey.gap::<Event>("so some causes stay unknown", &error),
+            (Ok(()), Some(namespace)) if namespace != NODE_EVENTS => survey.node_events(client).await,
+            (Ok(()), _) => {}
         }
         survey.own::<IncidentPolicy>(client, namespace).await;
         survey.own::<ClusterIncidentPolicy>(client, None).await;
@@ -65,6 +70,15 @@ impl Survey {
             survey.also::<Namespace>(client, None, "so no ClusterIncidentPolicy selects any").await;
         }
         Ok(survey)
+    }
+
+    /// What events say of nodes, such as that one ran out of memory.
+    async fn node_events(&mut self, client: &Client) {
+        let params = ListParams::default().fields("involvedObject.kind=Node");
+        if let Err(error) = self.list_with::<Event>(client, Some(NODE_EVENTS), params).await {
+            let why = said(&error);
+            self.gaps.push(format!("events of nodes cannot be read, so what befell a node may be missed: {why}"));
+        }
     }
 
     /// A kind that may be missing.
@@ -84,11 +98,7 @@ impl Survey {
     }
 
     fn gap<K: Resource<DynamicType = ()>>(&mut self, and: &str, error: &kube::Error) {
-        let why = match error {
-            kube::Error::Api(status) => status.message.clone(),
-            other => other.to_string(),
-        };
-        self.gaps.push(format!("{} cannot be read, {and}: {why}", K::plural(&())));
+        self.gaps.push(format!("{} cannot be read, {and}: {}", K::plural(&()), said(error)));
     }
 
     async fn list<K: Resource<DynamicType = ()>>(
@@ -96,8 +106,17 @@ impl Survey {
         client: &Client,
         namespace: Option<&str>,
     ) -> Result<(), kube::Error> {
+        self.list_with::<K>(client, namespace, ListParams::default()).await
+    }
+
+    async fn list_with<K: Resource<DynamicType = ()>>(
+        &mut self,
+        client: &Client,
+        namespace: Option<&str>,
+        params: ListParams,
+    ) -> Result<(), kube::Error> {
         let path = Request::new(K::url_path(&(), namespace));
-        let mut params = ListParams::default().limit(PAGE);
+        let mut params = params.limit(PAGE);
         loop {
             let request = path.list(&params).map_err(kube::Error::BuildRequest)?;
             let page: Page = client.request(request).await?;
@@ -112,5 +131,46 @@ impl Survey {
                 None => return Ok(()),
             }
         }
+    }
+}
+
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{Request as HttpRequest, Response};
+    use kube::client::Body;
+    use serde_json::json;
+    use tower_test::mock;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn events_of_nodes_are_read_where_they_are() {
+        let (service, mut handle) = mock::pair::<HttpRequest<Body>, Response<Body>>();
+        let server = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            while let Some((request, send)) = handle.next_request().await {
+                asked.push(request.uri().to_string());
+                let about = json!({"kind": "Node", "name": "n1", "uid": "n1"});
+                let event = json!({"metadata": {"name": "n1.1", "namespace": "default", "creationTimestamp": "2026-03-01T10:00:00Z"},
+                    "involvedObject": about, "reason": "SystemOOM", "message": "System OOM encountered"});
+                let of_nodes = request.uri().path() == "/api/v1/namespaces/default/events";
+                let items = if of_nodes { vec![event] } else { Vec::new() };
+                let body = serde_json::to_vec(&json!({"metadata": {}, "items": items})).unwrap();
+                send.send_response(Response::new(Body::from(body)));
+            }
+            asked
+        });
+        let survey = Survey::of(&Client::new(service, "shop"), Some("shop")).await.unwrap();
+        assert_eq!(survey.intake.events.len(), 1, "{:?}", survey.gaps);
+        let asked = server.await.unwrap();
+        let of_nodes: Vec<_> = asked.iter().filter(|uri| uri.contains("/namespaces/default/")).collect();
+        assert!(of_nodes.len() == 1 && of_nodes[0].contains("involvedObject.kind%3DNode"), "{of_nodes:?}");
     }
 }

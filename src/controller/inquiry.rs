@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::cluster::around::{self, Question};
+use crate::cluster::around::{self, Question, Source};
 use crate::cluster::store::WorkloadKey;
 use crate::config::AroundArgs;
 use crate::engine::baseline;
@@ -19,6 +19,7 @@ use crate::engine::decision::{Action, Decision};
 use crate::engine::evidence::judged_pods;
 use crate::engine::facts::{Name, Snapshot};
 use crate::engine::finding::Finding;
+use crate::engine::memory::RevisionRef;
 use crate::engine::policy::Mode;
 use crate::engine::surroundings::{self, Surroundings};
 use crate::engine::words::{State, Sureness};
@@ -95,6 +96,31 @@ impl Inquiries {
         answered.ok()?.ok().and_then(|known| known.clone())
     }
 
+    /// What is around two revisions, read now: for a record that tells of revisions which nobody decides about any more.
+    pub async fn read(&self, key: &WorkloadKey, newest: RevisionRef, baseline: Option<RevisionRef>) -> Answer {
+        let question = self.question(key, newest, baseline);
+        let read = around::read(Source::Cluster(&self.client), &question);
+        tokio::time::timeout(PATIENCE, read).await.ok().map(Arc::new)
+    }
+
+    /// Other namespaces may be looked at.
+    pub fn looks_everywhere(&self) -> bool {
+        self.everywhere
+    }
+
+    fn question(&self, key: &WorkloadKey, newest: RevisionRef, baseline: Option<RevisionRef>) -> Question {
+        Question {
+            namespace: key.namespace.clone(),
+            workload: key.name.clone(),
+            newest,
+            baseline,
+            objects: self.reach.surroundings,
+            secrets: self.reach.secret_namespaces.iter().any(|namespace| **namespace == *key.namespace),
+            outside: self.everywhere,
+            try_baseline: false,
+        }
+    }
+
     /// Asks, unless an answer is on its way or still fresh.
     fn ask(&self, key: &WorkloadKey, s: &Snapshot, decision: &Decision, (fresh, now): (Duration, Timestamp)) {
         let Some((newest, baseline)) = surroundings::compared(s, decision, now) else { return };
@@ -114,21 +140,15 @@ impl Inquiries {
             return;
         }
         let question = Question {
-            namespace: key.namespace.clone(),
-            workload: key.name.clone(),
-            newest,
-            baseline,
-            objects: self.reach.surroundings,
-            secrets: self.reach.secret_namespaces.iter().any(|namespace| **namespace == *key.namespace),
-            outside: self.everywhere,
             // Who only looks on asks for nothing that is logged as a write.
             try_baseline: self.reach.try_baseline && s.policy.mode == Mode::Enforce && !s.workload.opted_out,
+            ..self.question(key, newest, baseline)
         };
         let (client, wake, slots, key) = (self.client.clone(), self.wake.clone(), self.slots.clone(), key.clone());
         tokio::spawn(async move {
             // The semaphore is never closed.
             let _slot = slots.acquire().await;
-            let around = around::read(&client, &question).await;
+            let around = around::read(Source::Cluster(&client), &question).await;
             told.send_replace(Some(Arc::new(around)));
             let _ = wake.send(key);
         });

@@ -3,6 +3,7 @@
 mod conditions;
 mod logs;
 mod opening;
+mod sights;
 
 use jiff::Timestamp;
 
@@ -19,7 +20,7 @@ use crate::engine::words::ActionKind;
 /// Findings kept in an incident.
 const MAX_FINDINGS: usize = 8;
 /// Timeline entries kept; later ones are dropped, since nothing in a timeline is ever changed.
-const MAX_TIMELINE: usize = 64;
+pub const MAX_TIMELINE: usize = 64;
 /// Of those, kept free for how it ends.
 const ROOM_FOR_THE_END: usize = 8;
 /// How often the same is told; what comes and goes would fill the timeline.
@@ -136,7 +137,7 @@ pub fn differs(before: Option<&IncidentStatus>, after: &IncidentStatus) -> bool 
             (findings, conditions, s.verdict.as_ref().map(|v| (v.fault, v.confidence))),
             (s.refusal.as_ref().map(|r| r.reason), s.baseline.clone(), s.intent.clone()),
             (s.actions.len(), s.timeline.len(), s.template_returned_at.is_some()),
-            (s.logs.len(), s.affected.clone(), s.blast_radius.is_some()),
+            (s.logs.len(), s.affected.clone(), s.severity, s.blast_radius.as_ref().map(|blast| blast.effect)),
         )
     };
     shape(before) != shape(after)
@@ -160,6 +161,7 @@ pub fn goes_on(incident: &Incident, decision: &Decision) -> bool {
 /// What was known when the incident was opened goes into the status first, so that it tells the whole story.
 fn first(status: &mut IncidentStatus, incident: &Incident) {
     let opened = &incident.spec.opened;
+    status.severity = Some(opened.severity);
     status.findings.clone_from(&opened.findings);
     status.verdict.clone_from(&opened.verdict);
     status.first_signal = first_signal::earliest(first_signal::of_findings(&opened.findings), opened.at);

@@ -88,7 +88,7 @@ async fn update(
         (_, progress) => progress,
     };
     let mut status = record::update(incident, work.decision, progress, &done, work.now);
-    if let Some(told) = scene::tell(ctx, work, incident).await {
+    if let Some(told) = scene::tell(ctx, work, incident, progress).await {
         told.add_to(&mut status);
     }
     record::hear(&mut status, incident, work.decision, &ctx.listener.all(work.key));
@@ -139,7 +139,7 @@ async fn tell(
         (Some(acted), _) => tell_action(ctx, about, incident, acted).await,
         (_, Progress::Held) if news => {
             if let Some(refusal) = &work.decision.refusal {
-                ctx.events.held(about, refusal.reason.into(), &refusal.because).await;
+                ctx.events.held(about, refusal.reason.into(), &held(incident, &refusal.because)).await;
             }
         }
         (_, Progress::Ineffective) if news => {
@@ -152,6 +152,17 @@ async fn tell(
             ctx.events.retaken(about, failing, writer.as_deref().unwrap_or("another writer")).await;
         }
         _ => {}
+    }
+}
+
+/// Why it is held, with what fails and whose fault that is.
+fn held(incident: &Incident, because: &str) -> String {
+    let status = incident.status.as_ref();
+    let fault = status.and_then(|status| status.verdict.as_ref()).map(|verdict| verdict.fault);
+    match (status.and_then(|status| status.class.as_deref()), fault) {
+        (Some(class), Some(fault)) => format!("{because}; {class}, fault {fault}"),
+        (Some(class), None) => format!("{because}; {class}"),
+        (None, _) => because.to_owned(),
     }
 }
 
@@ -175,7 +186,11 @@ async fn close(
 ) -> Result<(), Error> {
     let Some(incident) = ctx.own.incidents.get(&work.s.workload.namespace, name) else { return Ok(()) };
     let unrecorded = unrecorded(work, &incident);
-    let status = record::close(&incident, (outcome, because), &unrecorded, work.now);
+    let mut status = record::close(&incident, (outcome, because), &unrecorded, work.now);
+    // An incident that never got to tell its story tells it now.
+    if let Some(told) = scene::tell(ctx, work, &incident, decision::Progress::Recovering).await {
+        told.add_to(&mut status);
+    }
     let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);

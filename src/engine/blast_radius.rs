@@ -17,9 +17,24 @@ use super::words::Severity;
 const KEPT: usize = 8;
 /// Hosts kept.
 const KEPT_HOSTS: usize = 16;
+const KEPT_BUDGETS: usize = 4;
 
-/// What the failure means to those who use the workload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Display, EnumIter, IntoStaticStr)]
+/// What the failure means to those who use the workload, the worst first.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    Display,
+    EnumIter,
+    IntoStaticStr,
+)]
 pub enum Effect {
     /// Nothing of the workload serves any more.
     Outage,
@@ -49,11 +64,18 @@ pub struct BlastRadius {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 320)))]
     pub hosts: Vec<String>,
+    /// The autoscaler of the workload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaler: Option<Autoscaler>,
+    /// Disruption budgets that select the workload's pods.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4))]
+    pub budgets: Vec<Budget>,
     /// Workloads that fail too and share something with this one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub also_failing: Vec<Kin>,
-    /// Workloads whose variables or arguments name a Service that is dead.
+    /// Workloads whose variables or arguments name a Service that has no ready endpoint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub dependents: Vec<Dependent>,
@@ -84,12 +106,45 @@ pub struct ServiceImpact {
     /// Name of the Service.
     #[schemars(length(max = 63))]
     pub name: String,
-    /// How many of its endpoints are ready.
+    /// How many endpoints are ready; absent where they could not be counted, which says nothing about them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
-    pub ready: u32,
+    pub ready: Option<u32>,
     /// How many there should be: endpoints that are there, ready or not, or the replicas asked for.
     #[schemars(range(min = 0))]
     pub expected: u32,
+}
+
+/// A HorizontalPodAutoscaler and how far it is from its bound.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Autoscaler {
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// How many replicas it wants.
+    #[schemars(range(min = 0))]
+    pub desired: i32,
+    /// How many it may ask for.
+    #[schemars(range(min = 0))]
+    pub max: i32,
+    /// It cannot ask for more, so more load finds no more pods.
+    pub at_max: bool,
+}
+
+/// A PodDisruptionBudget. It holds back evictions, such as those of a node that is drained, and never a rollout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Budget {
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// How many pods may be evicted now.
+    #[schemars(range(min = 0))]
+    pub disruptions_allowed: i32,
+    #[schemars(range(min = 0))]
+    pub healthy: i32,
+    /// How many healthy pods it asks for.
+    #[schemars(range(min = 0))]
+    pub needed: i32,
 }
 
 /// A workload that fails too.
@@ -108,8 +163,9 @@ pub struct Kin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Dependent {
-    /// The workload that calls it.
-    #[schemars(length(max = 253))]
+    /// `NAME` of a Deployment of the same namespace; else with its kind or its namespace, such as `CronJob report` or
+    /// `Deployment bank/pay`.
+    #[schemars(length(max = 340))]
     pub workload: String,
     /// The dead Service that it calls.
     #[schemars(length(max = 63))]
@@ -122,13 +178,23 @@ pub struct Dependent {
 /// What was read live for it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scene {
-    /// Services that select the workload's pods, with ready and unready endpoints.
-    pub services: Vec<(String, u32, u32)>,
+    /// Services that select the workload's pods.
+    pub services: Vec<Endpoints>,
     /// Hosts, the kind and name of what leads from them, and the Services it leads to.
     pub entries: Vec<Entry>,
+    pub autoscaler: Option<Autoscaler>,
+    pub budgets: Vec<Budget>,
     pub also_failing: Vec<Kin>,
     pub dependents: Vec<Dependent>,
     pub gaps: Vec<String>,
+}
+
+/// A Service and what is behind it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    pub service: String,
+    /// Ready and unready endpoints; `None` where they could not be counted.
+    pub counted: Option<(u32, u32)>,
 }
 
 /// An Ingress or HTTPRoute.
@@ -141,16 +207,28 @@ pub struct Entry {
 }
 
 /// The Services of a scene that have no ready endpoint.
-pub fn dead(services: &[(String, u32, u32)]) -> impl Iterator<Item = &str> {
-    services.iter().filter(|(_, ready, _)| *ready == 0).map(|(name, _, _)| name.as_str())
+pub fn dead(services: &[Endpoints]) -> impl Iterator<Item = &str> {
+    services.iter().filter(|of| matches!(of.counted, Some((0, _)))).map(|of| of.service.as_str())
 }
 
-/// Adds up what the snapshot and the scene show.
-pub fn assess(s: &Snapshot, findings: &[Finding], scene: Scene) -> BlastRadius {
-    let replicas = replicas(s, findings);
+/// The replicas alone show a worse effect than the one that is known.
+pub fn is_worse(s: &Snapshot, findings: &[Finding], known: &BlastRadius) -> bool {
+    effect(&replicas(s, findings), &[]) < known.effect
+}
+
+/// Adds up what the replicas and the scene show.
+pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
     let asked = u32::try_from(replicas.desired).unwrap_or_default();
     let services: Vec<ServiceImpact> = (scene.services.into_iter().take(KEPT))
-        .map(|(name, ready, unready)| ServiceImpact { name, ready, expected: ready.saturating_add(unready).max(asked) })
+        .map(|of| {
+            let (ready, unready) = of.counted.unwrap_or_default();
+            let ready_or_not = ready.saturating_add(unready);
+            ServiceImpact {
+                name: of.service,
+                ready: of.counted.map(|(ready, _)| ready),
+                expected: ready_or_not.max(asked),
+            }
+        })
         .collect();
     let known = |name: &String| services.iter().any(|service| &service.name == name);
     let led = scene.entries.into_iter().filter(|entry| entry.services.iter().any(known));
@@ -159,15 +237,32 @@ pub fn assess(s: &Snapshot, findings: &[Finding], scene: Scene) -> BlastRadius {
     hosts.dedup();
     hosts.truncate(KEPT_HOSTS);
     let effect = effect(&replicas, &services);
-    let (severity, because) = severity(effect, &replicas, &services, hosts.len(), s.policy.impact.as_ref());
-    let (mut also_failing, mut dependents, mut not_looked_at) = (scene.also_failing, scene.dependents, scene.gaps);
-    also_failing.truncate(KEPT);
-    dependents.truncate(KEPT);
-    not_looked_at.truncate(KEPT);
-    BlastRadius { effect, severity, because, replicas, services, hosts, also_failing, dependents, not_looked_at }
+    let (severity, mut because) = severity(effect, &replicas, &services, hosts.len(), s.policy.impact.as_ref());
+    if let Some(full) = scene.autoscaler.as_ref().filter(|of| of.at_max && effect != Effect::Unharmed) {
+        because = format!("{because}; HorizontalPodAutoscaler {} is at its maximum of {}", full.name, full.max);
+    }
+    BlastRadius {
+        effect,
+        severity,
+        because,
+        replicas,
+        services,
+        hosts,
+        autoscaler: scene.autoscaler,
+        budgets: first(scene.budgets, KEPT_BUDGETS),
+        also_failing: first(scene.also_failing, KEPT),
+        dependents: first(scene.dependents, KEPT),
+        not_looked_at: first(scene.gaps, KEPT),
+    }
 }
 
-fn replicas(s: &Snapshot, findings: &[Finding]) -> Replicas {
+fn first<T>(mut all: Vec<T>, kept: usize) -> Vec<T> {
+    all.truncate(kept);
+    all
+}
+
+/// Replicas as they are now.
+pub fn replicas(s: &Snapshot, findings: &[Finding]) -> Replicas {
     let ready = s.revisions.iter().flat_map(|r| judged_pods(s, &r.uid)).filter(|p| p.ready).count();
     Replicas {
         desired: s.workload.replicas,
@@ -177,11 +272,11 @@ fn replicas(s: &Snapshot, findings: &[Finding]) -> Replicas {
 }
 
 fn effect(replicas: &Replicas, services: &[ServiceImpact]) -> Effect {
-    let dead = services.iter().any(|service| service.ready == 0 && service.expected > 0);
+    let dead = services.iter().any(|service| service.ready == Some(0) && service.expected > 0);
     if dead || (replicas.ready == 0 && replicas.desired > 0) {
         Effect::Outage
     } else if replicas.ready < replicas.desired
-        || services.iter().any(|service| service.ready < service.expected.min(asked(replicas)))
+        || services.iter().any(|of| of.ready.is_some_and(|ready| ready < of.expected.min(asked(replicas))))
     {
         Effect::Degraded
     } else {
@@ -209,7 +304,7 @@ fn severity(
     hosts: usize,
     impact: Option<&Impact>,
 ) -> (Severity, String) {
-    let dead: Vec<&str> = services.iter().filter(|s| s.ready == 0).map(|s| s.name.as_str()).collect();
+    let dead: Vec<&str> = services.iter().filter(|s| s.ready == Some(0)).map(|s| s.name.as_str()).collect();
     let serving = format!("{} of {} replicas are ready", replicas.ready, replicas.desired);
     let mut because = match effect {
         Effect::Outage if !dead.is_empty() => format!("Service {} has no ready endpoint", some(&dead)),
@@ -240,7 +335,7 @@ mod tests {
     use super::*;
 
     fn service(name: &str, ready: u32, expected: u32) -> ServiceImpact {
-        ServiceImpact { name: name.to_owned(), ready, expected }
+        ServiceImpact { name: name.to_owned(), ready: Some(ready), expected }
     }
 
     fn of(ready: i32, services: &[ServiceImpact], tier: Option<u8>) -> (Effect, Severity, String) {
@@ -276,6 +371,15 @@ mod tests {
         let services: Vec<_> =
             services.iter().map(|(name, ready, expected)| service(name, *ready, *expected)).collect();
         assert_eq!(of(ready, &services, tier), (effect, severity, because.to_owned()));
+    }
+
+    #[test]
+    fn a_service_that_could_not_be_counted_is_no_outage() {
+        let unseen = ServiceImpact { name: "web".to_owned(), ready: None, expected: 4 };
+        let (effect, severity, because) = of(4, &[unseen], None);
+        assert_eq!((effect, severity), (Effect::Unharmed, Severity::Info), "{because}");
+        let none = Endpoints { service: "web".to_owned(), counted: None };
+        assert_eq!(dead(&[none]).count(), 0, "nobody calls a dead Service");
     }
 
     #[test]

@@ -316,6 +316,8 @@ pub struct NodesFacts {
     /// Largest allocatable values over all nodes: thousandths of a core, and bytes.
     pub largest_cpu: u64,
     pub largest_memory: u64,
+    /// Taints that keep pods away, as `KEY=VALUE:EFFECT`, and how many nodes bear each; the most frequent come first.
+    pub taints: Vec<(Name, u32)>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -328,6 +330,8 @@ pub struct NodeFacts {
     pub pressure: Vec<Name>,
     pub allocatable_cpu: u64,
     pub allocatable_memory: u64,
+    /// Taints that keep pods away, as `KEY=VALUE:EFFECT`.
+    pub taints: Box<[Name]>,
 }
 
 /// Events by the object that they are about. They are hints: they expire, some are never sent and others are merged, so

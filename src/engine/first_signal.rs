@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, IntoStaticStr};
 
-use super::facts::{ConditionFacts, Snapshot};
+use super::facts::{ConditionFacts, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::moment::{after, seconds_between};
-use super::rollout;
+use super::text::redact;
+use super::words::Class;
 
 /// Where a sign was seen.
 #[derive(
@@ -45,7 +46,7 @@ pub struct FirstSignal {
     /// What it said.
     #[schemars(length(max = 512))]
     pub text: String,
-    /// From the sign until there was sufficient evidence, in seconds.
+    /// From the sign until there was sufficient evidence, in seconds; in a diagnosis until that was made.
     #[schemars(range(min = 0))]
     pub detected_after_seconds: i64,
 }
@@ -75,22 +76,114 @@ pub fn of_findings(findings: &[Finding]) -> impl Iterator<Item = Signal> {
     })
 }
 
-/// What conditions of the Deployment and of its newest revision say, if they turned bad during this rollout.
-pub fn of_conditions(s: &Snapshot, now: Timestamp) -> Vec<Signal> {
-    let Some(rollout) = rollout::current(s, now) else { return Vec::new() };
+/// All signs of the failure of a revision that is rolled out since `since`, the more telling kinds first.
+pub fn of_all<'a>(
+    s: &'a Snapshot,
+    (failing, since): (&'a RevisionFacts, Timestamp),
+    findings: &'a [Finding],
+) -> impl Iterator<Item = Signal> + 'a {
+    // Timestamps of objects are cut to seconds.
+    let from = after(since, -1);
+    let heard = of_events(s, failing, findings).into_iter().chain(of_logs(s, failing, findings));
+    let heard = heard.filter(move |signal| signal.at >= from);
+    of_findings(findings).chain(of_conditions(s, failing, from)).chain(heard)
+}
+
+/// What events said of the pods that fail, of their revision and of their nodes, where it is about a failure such as
+/// theirs.
+fn of_events(s: &Snapshot, failing: &RevisionFacts, findings: &[Finding]) -> Vec<Signal> {
+    let said = |object: &str, source: &str, class: Class| {
+        let fitting = s.events.about(object).iter().filter(|event| is_sign_of(class, &event.reason));
+        let signal = |event: &super::facts::EventFacts| Signal {
+            kind: SignalKind::Event,
+            at: event.first,
+            source: format!("{source} events[{}]", event.reason),
+            text: redact(&event.message).into_owned(),
+        };
+        fitting.map(signal).collect::<Vec<_>>()
+    };
+    let mut signals = Vec::new();
+    for finding in findings.iter().filter(|f| f.newest) {
+        signals.extend(said(&failing.uid, &format!("replicaset/{}", failing.name), finding.class));
+        for pod in pods(s, failing, finding) {
+            signals.extend(said(&pod.uid, &format!("pod/{}", pod.name), finding.class));
+            // What a node went through before the pod came is not the pod's.
+            let node = pod.node.as_deref().map(|node| said(node, &format!("node/{node}"), finding.class));
+            signals.extend(node.into_iter().flatten().filter(|signal| signal.at >= pod.created));
+        }
+    }
+    signals
+}
+
+/// What the logs of failing pods name as a cause, where the lines were stamped.
+fn of_logs(s: &Snapshot, failing: &RevisionFacts, findings: &[Finding]) -> Vec<Signal> {
+    let is_failing = |uid: &str| {
+        findings.iter().filter(|f| f.newest).any(|finding| pods(s, failing, finding).any(|pod| &*pod.uid == uid))
+    };
+    let mut signals = Vec::new();
+    for log in s.logs.iter().filter(|log| is_failing(&log.uid)) {
+        let telling = log.reading.seen.iter().filter(|seen| seen.tells(log.ended));
+        signals.extend(telling.filter_map(|seen| {
+            Some(Signal {
+                kind: SignalKind::Log,
+                at: seen.first.at?,
+                source: format!("pod/{} log[{}]", log.pod, log.container),
+                text: seen.text.to_string(),
+            })
+        }));
+    }
+    signals
+}
+
+/// The pods of the revision that a finding names.
+fn pods<'a>(s: &'a Snapshot, failing: &'a RevisionFacts, finding: &'a Finding) -> impl Iterator<Item = &'a PodFacts> {
+    let named = |pod: &&PodFacts| pod.revision == failing.uid && finding.pods.contains(&pod.name);
+    s.pods.iter().map(AsRef::as_ref).filter(named)
+}
+
+/// An event of this reason may be the beginning of a failure of this class. A pod that waited a moment for a node before
+/// it crashed did not begin to crash then.
+fn is_sign_of(class: Class, reason: &str) -> bool {
+    match class {
+        Class::ImagePullBackOff => matches!(reason, "Failed" | "BackOff" | "FailedToRetrieveImagePullSecret"),
+        Class::CrashLoopBackOff | Class::RolloutStalled | Class::ContainerStart => {
+            matches!(reason, "Unhealthy" | "Killing" | "FailedPostStartHook")
+        }
+        Class::OOMKilled => matches!(reason, "Unhealthy" | "Killing" | "SystemOOM" | "OOMKilling"),
+        Class::Unready | Class::HealthCheck | Class::InitStuck => matches!(reason, "Unhealthy" | "Killing"),
+        Class::Pending => reason == "FailedScheduling",
+        Class::ContainerConfig | Class::PodSetup => matches!(
+            reason,
+            "FailedMount"
+                | "FailedAttachVolume"
+                | "FailedMapVolume"
+                | "FailedMountOnFilesystemMismatch"
+                | "FailedCreatePodSandBox"
+                | "NetworkNotReady"
+                | "FailedPrepareDynamicResources"
+        ),
+        Class::CreateRefused => matches!(reason, "FailedCreate" | "ReplicaSetCreateError"),
+        Class::Evicted | Class::NodeLost => matches!(
+            reason,
+            "Evicted" | "Preempted" | "TaintManagerEviction" | "NodeNotReady" | "EvictionThresholdMet" | "Rebooted"
+        ),
+    }
+}
+
+/// What conditions of the Deployment and of the revision say, if they turned bad since then.
+fn of_conditions(s: &Snapshot, failing: &RevisionFacts, from: Timestamp) -> Vec<Signal> {
     let workload = format!("deployment/{}", s.workload.name);
-    let revision = format!("replicaset/{}", rollout.newest.name);
+    let revision = format!("replicaset/{}", failing.name);
     let bad = |c: &Option<ConditionFacts>, when: bool| c.clone().filter(|c| c.status == when);
     // `Recreate` takes the old pods away first, whatever becomes of the new ones.
     let unavailable = bad(&s.workload.available, false).filter(|_| !s.workload.recreate);
     let conditions = [
         (&workload, "Available", unavailable),
         (&workload, "ReplicaFailure", bad(&s.workload.replica_failure, true)),
-        (&revision, "ReplicaFailure", bad(&rollout.newest.replica_failure, true)),
+        (&revision, "ReplicaFailure", bad(&failing.replica_failure, true)),
     ];
     let turned = conditions.into_iter().filter_map(|(source, kind, condition)| Some((source, kind, condition?)));
-    // Timestamps of objects are cut to seconds.
-    let turned = turned.filter(|(_, _, condition)| condition.since >= after(rollout.since, -1));
+    let turned = turned.filter(|(_, _, condition)| condition.since >= from);
     turned
         .map(|(source, kind, condition)| Signal {
             kind: SignalKind::Status,

@@ -1,8 +1,12 @@
 //! What two workloads have in common, and whether one calls the other.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
+
+use super::facts::{PodFacts, RevisionFacts, Snapshot, WorkloadFacts};
+use super::finding::Finding;
 
 /// What a workload uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,8 +35,49 @@ pub fn shares(ours: &Belongings, theirs: &Belongings) -> Vec<String> {
     all
 }
 
+/// What a failing revision uses, as far as it is known.
+pub fn ours(s: &Snapshot, failing: &RevisionFacts, findings: &[Finding]) -> Belongings {
+    let fails = |pod: &PodFacts| findings.iter().any(|f| f.pods.contains(&pod.name));
+    let nodes = s.pods.iter().filter(|pod| fails(pod)).filter_map(|pod| pod.node.as_ref());
+    let objects = s.surroundings.iter().flat_map(|around| &around.references).filter(|r| r.newest);
+    Belongings {
+        images: images(failing),
+        nodes: nodes.map(ToString::to_string).collect(),
+        objects: objects.map(|r| r.reference.to_string()).collect(),
+    }
+}
+
+/// What the newest revision of a workload uses; none where it is not known which that is.
+pub fn belongings(
+    workload: &WorkloadFacts,
+    revisions: &[Arc<RevisionFacts>],
+    pods: &[Arc<PodFacts>],
+) -> Option<Belongings> {
+    let newest = revisions.iter().find(|r| r.template.digest == workload.template_digest)?;
+    let broken = pods.iter().filter(|p| p.revision == newest.uid && !p.ready);
+    Some(Belongings {
+        images: images(newest),
+        nodes: broken.filter_map(|p| p.node.as_ref()).map(ToString::to_string).collect(),
+        objects: BTreeSet::new(),
+    })
+}
+
+/// The images of a revision.
+fn images(revision: &RevisionFacts) -> BTreeSet<String> {
+    revision.template.containers.iter().map(|c| c.image.to_string()).collect()
+}
+
+/// The Service of a namespace, and who may call it.
+#[derive(Clone, Copy, Debug)]
+pub struct Callee<'a> {
+    pub service: &'a str,
+    pub namespace: &'a str,
+    /// Namespace of the caller; only within one is the bare name enough.
+    pub from: &'a str,
+}
+
 /// Where a template names the Service: a variable, never its value, or an argument.
-pub fn calls(template: &Value, service: &str, namespace: &str) -> Option<String> {
+pub fn calls(template: &Value, callee: Callee<'_>) -> Option<String> {
     let spec = template.get("spec")?;
     let containers = ["containers", "initContainers"].into_iter().flat_map(|list| items(spec.get(list)));
     for container in containers {
@@ -40,12 +85,12 @@ pub fn calls(template: &Value, service: &str, namespace: &str) -> Option<String>
         for variable in items(container.get("env")) {
             let key = text(variable, "name");
             let is_address = HOST_WORDS.iter().any(|word| key.to_ascii_uppercase().contains(word));
-            if names(text(variable, "value"), service, namespace, is_address) {
+            if names(text(variable, "value"), callee, is_address) {
                 return Some(cut(&format!("env {key} of container {name}")));
             }
         }
         for argument in ["command", "args"].into_iter().flat_map(|list| items(container.get(list))) {
-            if names(argument.as_str().unwrap_or_default(), service, namespace, false) {
+            if names(argument.as_str().unwrap_or_default(), callee, false) {
                 return Some(cut(&format!("arguments of container {name}")));
             }
         }
@@ -55,7 +100,8 @@ pub fn calls(template: &Value, service: &str, namespace: &str) -> Option<String>
 
 /// The text names the Service as a host. A bare name is one only where an address is expected: after `://` or `@`, before
 /// a port, or in a variable that is called so.
-fn names(text: &str, service: &str, namespace: &str, is_address: bool) -> bool {
+fn names(text: &str, callee: Callee<'_>, is_address: bool) -> bool {
+    let Callee { service, namespace, from: caller } = callee;
     let local = format!("{service}.{namespace}");
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     let mut from = 0;
@@ -71,7 +117,7 @@ fn names(text: &str, service: &str, namespace: &str, is_address: bool) -> bool {
             host == local || host.strip_prefix(&local).is_some_and(|rest| rest == ".svc" || rest.starts_with(".svc."));
         let port = after.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
         let address = is_address || port || before.ends_with("://") || before.ends_with('@');
-        if begins && (full || (host == service && address)) {
+        if begins && (full || (host == service && address && caller == namespace)) {
             return true;
         }
         from = at + service.len().max(1);
@@ -98,6 +144,10 @@ mod tests {
 
     use super::*;
 
+    fn callee(from: &str) -> Callee<'_> {
+        Callee { service: "pay", namespace: "shop", from }
+    }
+
     #[rstest]
     #[case("API_URL", "http://pay:8080/v1", true)]
     #[case("API_URL", "http://pay.shop.svc.cluster.local/v1", true)]
@@ -114,7 +164,7 @@ mod tests {
     #[case::another_host("API_URL", "http://pay.example.com", false)]
     fn a_service_is_named_as_a_host(#[case] name: &str, #[case] value: &str, #[case] expected: bool) {
         let template = json!({"spec": {"containers": [{"name": "web", "env": [{"name": name, "value": value}]}]}});
-        let through = calls(&template, "pay", "shop");
+        let through = calls(&template, callee("shop"));
         assert_eq!(through.is_some(), expected, "{through:?}");
         assert!(!through.unwrap_or_default().contains(value) || value == "pay");
     }
@@ -122,8 +172,16 @@ mod tests {
     #[test]
     fn arguments_name_services_too() {
         let template = json!({"spec": {"initContainers": [{"name": "wait", "args": ["--for", "tcp://pay:80"]}]}});
-        assert_eq!(calls(&template, "pay", "shop").as_deref(), Some("arguments of container wait"));
-        assert_eq!(calls(&json!({"spec": {"containers": 1}}), "pay", "shop"), None);
+        assert_eq!(calls(&template, callee("shop")).as_deref(), Some("arguments of container wait"));
+        assert_eq!(calls(&json!({"spec": {"containers": 1}}), callee("shop")), None);
+    }
+
+    #[test]
+    fn from_another_namespace_only_the_full_name_leads_there() {
+        let template =
+            |url: &str| json!({"spec": {"containers": [{"name": "web", "env": [{"name": "URL", "value": url}]}]}});
+        assert!(calls(&template("http://pay.shop.svc:80"), callee("bank")).is_some());
+        assert_eq!(calls(&template("http://pay:80"), callee("bank")), None);
     }
 
     #[test]

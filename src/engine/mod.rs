@@ -23,6 +23,7 @@ pub mod hold;
 pub mod judge;
 pub mod kin;
 pub mod knowledge;
+pub mod kubectl;
 pub mod lifecycle;
 pub mod listen;
 pub mod logs;

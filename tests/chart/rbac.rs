@@ -36,7 +36,10 @@ const AROUND: &[(&str, &str, &[&str])] = &[
     ("networking.k8s.io", "networkpolicies", &["list"]),
     ("gateway.networking.k8s.io", "httproutes", &["list"]),
     ("autoscaling", "horizontalpodautoscalers", &["list"]),
+    ("policy", "poddisruptionbudgets", &["list"]),
+    ("apps", "statefulsets", &["list"]),
     ("batch", "jobs", &["list"]),
+    ("batch", "cronjobs", &["list"]),
 ];
 /// The part of it that has no namespace.
 const CLUSTER_AROUND: &[(&str, &str, &[&str])] = &[("scheduling.k8s.io", "priorityclasses", &["get"])];

@@ -9,8 +9,8 @@ use backstay::cluster::intake::Intake;
 use backstay::controller::record;
 use backstay::engine::decide::decide;
 use backstay::engine::decision::IncidentStep;
-use backstay::engine::first_signal;
 use backstay::engine::text::{head, redact, tail};
+use backstay::engine::{first_signal, rollout};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -184,8 +184,10 @@ fn incident(found: &Diagnosed, now: Timestamp) -> Result<Option<String>, String>
     let opening = record::Record { name, failing, episode: *episode, severity: *severity, progress: *progress };
     let mut incident = record::open(s, &decision, &opening, now);
     let mut status = record::update(&incident, &decision, *progress, &[], now);
-    let signals = first_signal::of_conditions(s, now).into_iter().chain(first_signal::of_findings(&decision.findings));
-    status.first_signal = first_signal::earliest(signals, now);
+    if let Some(rollout) = rollout::current(s, now) {
+        let signals = first_signal::of_all(s, (rollout.newest, rollout.since), &decision.findings);
+        status.first_signal = first_signal::earliest(signals, now);
+    }
     incident.status = Some(status);
     fits(&incident)?;
     serde_json::to_string(&incident).map(Some).map_err(|error| error.to_string())

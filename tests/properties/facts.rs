@@ -219,6 +219,7 @@ fn node(n: usize) -> NodeFacts {
         pressure: Vec::new(),
         allocatable_cpu: 4000,
         allocatable_memory: 8 << 30,
+        taints: Box::default(),
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backstay::cluster::facts::{Interner, node_facts};
+use backstay::cluster::store::taints;
 use backstay::engine::facts::{NodesFacts, PodFacts};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -244,7 +245,7 @@ fn statuses(spec: &Value, focus: &str, own: &Value, now: Timestamp) -> (Vec<Valu
 pub fn nodes_facts(nodes: &BTreeMap<String, Value>, pods: &[Arc<PodFacts>]) -> NodesFacts {
     let names = &mut Interner::default();
     let read = |node: &Value| node_facts(&serde_json::from_value(node.clone()).unwrap(), names).unwrap();
-    let nodes: Vec<_> = nodes.values().map(read).collect();
+    let nodes: Vec<_> = nodes.values().map(read).map(Arc::new).collect();
     let count = |n: usize| u32::try_from(n).unwrap();
     NodesFacts {
         total: count(nodes.len()),
@@ -252,10 +253,7 @@ pub fn nodes_facts(nodes: &BTreeMap<String, Value>, pods: &[Arc<PodFacts>]) -> N
         unschedulable: count(nodes.iter().filter(|n| n.unschedulable).count()),
         largest_cpu: nodes.iter().map(|n| n.allocatable_cpu).max().unwrap_or(0),
         largest_memory: nodes.iter().map(|n| n.allocatable_memory).max().unwrap_or(0),
-        own: nodes
-            .into_iter()
-            .filter(|n| pods.iter().any(|p| p.node.as_ref() == Some(&n.name)))
-            .map(Arc::new)
-            .collect(),
+        taints: taints(&nodes),
+        own: nodes.into_iter().filter(|n| pods.iter().any(|p| p.node.as_ref() == Some(&n.name))).collect(),
     }
 }

@@ -10,8 +10,8 @@ use backstay::engine::facts::Snapshot;
 use backstay::engine::first_signal::{self, FirstSignal};
 use backstay::engine::knowledge;
 use backstay::engine::policy::Mode;
-use backstay::engine::surroundings;
 use backstay::engine::words::Sureness;
+use backstay::engine::{rollout, surroundings};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -62,9 +62,11 @@ impl Report {
         let lead = findings.iter().find(|f| f.newest && f.sufficient);
         let baseline = surroundings::compared(s, decision, now).and_then(|(_, baseline)| baseline);
         let baseline = baseline.as_ref().map(|b| &*b.uid);
-        self.what_changed = Some(told::tell(s, lead, baseline, (Vec::new(), Vec::new()), now));
-        self.blast_radius = Some(blast_radius::assess(s, findings, Scene::default()));
-        let signals = first_signal::of_findings(findings).chain(first_signal::of_conditions(s, now));
+        let Some(rollout) = rollout::current(s, now) else { return };
+        let subject = told::Subject { failing: rollout.newest, since: rollout.since, baseline };
+        self.what_changed = Some(told::tell(s, &subject, lead, (Vec::new(), Vec::new()), now));
+        self.blast_radius = Some(blast_radius::assess(s, blast_radius::replicas(s, findings), Scene::default()));
+        let signals = first_signal::of_all(s, (rollout.newest, rollout.since), findings);
         self.first_signal = first_signal::earliest(signals, now);
     }
 }

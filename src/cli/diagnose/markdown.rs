@@ -4,11 +4,16 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
+use super::super::incident::around as told;
 use super::super::page::one_line;
-use super::screen::{capital, command, named, place, seen, troubled};
+use super::around::Story;
+use super::screen::{capital, command, first_sign, named, place, seen, troubled};
 use super::{Answer, Diagnosed};
 use crate::engine::finding::Finding;
 use crate::engine::knowledge;
+
+/// Changes of one workload.
+const SHOWN_CHANGES: usize = 8;
 
 /// The document.
 pub fn render(answer: &Answer, program: &str) -> String {
@@ -42,6 +47,9 @@ fn workload(out: &mut String, found: &Diagnosed, now: Timestamp) {
         let because = diagnosis.verdict.as_ref().filter(|_| number == 0).map(|verdict| verdict.because.as_str());
         self::finding(out, finding, because, now);
     }
+    if let Some(story) = &found.story {
+        self::story(out, story, now);
+    }
     let follows = &diagnosis.follows;
     let action = follows.action.map_or_else(|| "nothing".to_owned(), |action| action.to_string());
     if found.case.is_deployment || diagnosis.findings.is_empty() {
@@ -66,6 +74,39 @@ fn finding(out: &mut String, f: &Finding, because: Option<&str>, now: Timestamp)
         let _ = writeln!(out, "$ {}", command(step));
     }
     let _ = writeln!(out, "```");
+}
+
+fn story(out: &mut String, story: &Story, now: Timestamp) {
+    if let Some(first) = &story.first_signal {
+        let _ =
+            writeln!(out, "\n**First sign:** {}", escaped(first_sign(first, now).trim_start_matches("first sign: ")));
+    }
+    let what = &story.what_changed;
+    let with = what.compared_with.as_ref().map(|with| format!("compared with {with}"));
+    let restart = what.restart_only.then(|| "restarted, nothing else differs".to_owned());
+    let known: Vec<String> = with.into_iter().chain(restart).chain(told::author(&what.author, now)).collect();
+    let _ = writeln!(out, "\n**What changed:** {}\n", escaped(&known.join("; ")));
+    if what.changes.is_empty() {
+        let _ = writeln!(out, "- nothing was seen to change");
+    }
+    for change in what.changes.iter().take(SHOWN_CHANGES) {
+        let hardly = if change.relevant { "" } else { " (of a kind that hardly causes this)" };
+        let _ = writeln!(out, "- {}{hardly}", escaped(&told::said(change, now)));
+    }
+    let more = what.changes.len().saturating_sub(SHOWN_CHANGES).saturating_add(what.omitted as usize);
+    if more > 0 {
+        let _ = writeln!(out, "- and {more} more");
+    }
+    let blast = &story.blast_radius;
+    let _ = writeln!(out, "\n**Blast radius:** {}, {}: {}", blast.effect, blast.severity, escaped(&blast.because));
+    for (number, line) in told::details(blast).iter().enumerate() {
+        let blank = if number == 0 { "\n" } else { "" };
+        let _ = writeln!(out, "{blank}- {}", escaped(line));
+    }
+    let unseen = story.unseen();
+    if !unseen.is_empty() {
+        let _ = writeln!(out, "\n**Not looked at:** {}", escaped(&unseen.join("; ")));
+    }
 }
 
 /// Text from the cluster between backticks, which it cannot end.

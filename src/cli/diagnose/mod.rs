@@ -2,11 +2,14 @@
 //!
 //! The answer is made by the operator's own code. Nothing is written.
 
+pub mod around;
 pub mod input;
 mod logs;
 pub mod markdown;
 pub mod report;
 pub mod screen;
+#[cfg(test)]
+mod status_tests;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -17,6 +20,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use self::around::{Reach, Story};
 use self::report::Report;
 use self::target::Target;
 use super::failure::Failed;
@@ -24,6 +28,7 @@ use super::incident::{self, encode};
 use super::page::{Screen, one_line};
 use super::reach::ReachArgs;
 use super::{FAILING, print};
+use crate::cluster::around::Source;
 use crate::cluster::cases::{Case, cases};
 use crate::cluster::intake::Intake;
 use crate::cluster::store::WorkloadKey;
@@ -39,7 +44,9 @@ use crate::engine::words::State;
     Examples:\n  \
       backstay diagnose deployment/web -n shop\n  \
       kubectl get deploy,rs,pods,events,nodes -o json | backstay diagnose -f -\n  \
-      backstay diagnose -f objects.json --logs logs")]
+      backstay diagnose -f objects.json --logs logs\n\n\
+    With jobs, cm, svc, endpointslices, ingress, hpa and pdb among the files it also tells\n\
+    whether a migration ran, what else changed and who suffers.")]
 pub struct DiagnoseArgs {
     /// Only this workload, as NAME, deployment/NAME, pod/NAME, statefulset/NAME and so on
     #[arg(value_name = "WORKLOAD", value_parser = Target::parse)]
@@ -82,6 +89,8 @@ pub enum Format {
 pub struct Diagnosed {
     pub case: Case,
     pub diagnosis: Diagnosis,
+    /// Of Deployments in trouble.
+    pub story: Option<Story>,
 }
 
 /// Everything there is to say.
@@ -98,7 +107,7 @@ pub async fn run(args: &DiagnoseArgs, program: &str) -> anyhow::Result<ExitCode>
         print(&report::schema()?)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let answer = if args.files.is_empty() { live(args).await? } else { offline(args)? };
+    let answer = if args.files.is_empty() { live(args).await? } else { offline(args).await? };
     let text = match args.output {
         Some(format @ (Format::Json | Format::Yaml)) => {
             answer.gaps.iter().for_each(|gap| eprintln!("backstay: {}", one_line(gap)));
@@ -124,11 +133,14 @@ async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let now = Timestamp::now();
     let mut workloads = chosen(args, diagnose(seen.intake, now), &place)?;
     let mut gaps = seen.gaps;
+    let reach = Reach { source: Source::Cluster(&cluster.client), everywhere: args.all_namespaces };
+    gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     gaps.extend(logs::live(&cluster.client, &mut workloads, now).await);
+    around::tell(reach, &mut workloads, now).await;
     Ok(Answer { workloads, gaps, now })
 }
 
-fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
+async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let mut intake = Intake::default();
     let mut gaps = Vec::new();
     for path in &args.files {
@@ -143,10 +155,14 @@ fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
         return Err(Failed::new("finding workloads", why).with_hint(hint).into());
     }
     let now = args.now.or(intake.newest).unwrap_or_else(Timestamp::now);
+    let shown = std::mem::take(&mut intake.shown);
+    let reach = Reach { source: Source::Input(&shown), everywhere: true };
     let mut workloads = chosen(args, diagnose(intake, now), "the input")?;
+    gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     if let Some(folder) = &args.logs {
         gaps.extend(logs::offline(folder, &mut workloads, now)?);
     }
+    around::tell(reach, &mut workloads, now).await;
     Ok(Answer { workloads, gaps, now })
 }
 
@@ -160,7 +176,7 @@ pub fn diagnose(intake: Intake, now: Timestamp) -> Vec<Diagnosed> {
     for case in cases.iter_mut().filter(|case| case.is_deployment) {
         case.snapshot.fleet = fleet.facts(&key(case), now);
     }
-    cases.into_iter().map(|case| Diagnosed { diagnosis: of_case(&case, now), case }).collect()
+    cases.into_iter().map(|case| Diagnosed { diagnosis: of_case(&case, now), case, story: None }).collect()
 }
 
 fn of_case(case: &Case, now: Timestamp) -> Diagnosis {

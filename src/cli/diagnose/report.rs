@@ -5,8 +5,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Diagnosed;
+use super::screen::status_word;
 use crate::cluster::text;
+use crate::engine::blast_radius::BlastRadius;
+use crate::engine::change::told::WhatChanged;
 use crate::engine::finding::{Finding, Rejected};
+use crate::engine::first_signal::FirstSignal;
 use crate::engine::words::{
     ActionKind, Cause, Class, Confidence, ContainerKind, Fault, RefusalReason, Rollback, State,
 };
@@ -38,6 +42,16 @@ struct Workload {
     /// What fails, the most telling first; empty where nothing does.
     findings: Vec<Found>,
     decision: Decided,
+    /// What changed since it last did well, what can cause the failure first. Of Deployments in trouble, as are the two
+    /// that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what_changed: Option<WhatChanged>,
+    /// Who suffers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blast_radius: Option<BlastRadius>,
+    /// The earliest sign of the failure, wherever it showed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_signal: Option<FirstSignal>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -51,6 +65,9 @@ struct Found {
     container_kind: Option<ContainerKind>,
     /// Up to ten of the pods that show it.
     pods: Vec<String>,
+    /// What `kubectl get pods` shows as STATUS of the first of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubectl_status: Option<String>,
     fault: Fault,
     confidence: Confidence,
     /// Whether going back to an earlier revision can help.
@@ -111,17 +128,24 @@ fn workload(found: &Diagnosed) -> Workload {
         namespace: workload.namespace.to_string(),
         name: workload.name.to_string(),
         state: diagnosis.state,
-        findings: diagnosis.findings.iter().map(self::found).collect(),
+        findings: diagnosis.findings.iter().map(|finding| self::found(found, finding)).collect(),
         decision: Decided {
             action: follows.action,
             baseline: follows.baseline.as_deref().map(str::to_owned),
             refusal: follows.refusal.as_ref().map(|refusal| refusal.reason),
             why: shown(&follows.why),
         },
+        what_changed: found.story.as_ref().map(|story| story.what_changed.clone()),
+        blast_radius: found.story.as_ref().map(|story| story.blast_radius.clone()),
+        first_signal: found
+            .story
+            .as_ref()
+            .and_then(|story| story.first_signal.clone())
+            .map(|first| FirstSignal { text: shown(&first.text), ..first }),
     }
 }
 
-fn found(f: &Finding) -> Found {
+fn found(of: &Diagnosed, f: &Finding) -> Found {
     let ruled = |r: &Rejected| Ruled { fault: r.fault, because: shown(&r.because) };
     Found {
         class: f.class,
@@ -129,6 +153,7 @@ fn found(f: &Finding) -> Found {
         container: f.container.as_deref().map(str::to_owned),
         container_kind: f.container_kind,
         pods: f.pods.iter().map(ToString::to_string).collect(),
+        kubectl_status: status_word(of, f).map(|word| shown(&word)),
         fault: f.fault,
         confidence: f.confidence,
         rollback: f.rollback,

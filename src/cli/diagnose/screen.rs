@@ -2,18 +2,26 @@
 
 use jiff::Timestamp;
 
+use super::super::incident::around as told;
 use super::super::page::{Page, Screen, Tone, lines, one_line};
 use super::super::times;
+use super::around::Story;
 use super::{Answer, Diagnosed, is_failing};
 use crate::cluster::text;
+use crate::engine::blast_radius::BlastRadius;
+use crate::engine::change::told::WhatChanged;
 use crate::engine::finding::Finding;
-use crate::engine::knowledge;
+use crate::engine::first_signal::FirstSignal;
 use crate::engine::words::{ActionKind, Cause, ContainerKind, State, Sureness};
+use crate::engine::{knowledge, kubectl};
 
 /// Workloads in trouble that are told in brief; the rest are rows of the table above them.
 const SHOWN_BRIEFLY: usize = 5;
 /// Rows of that table.
 const SHOWN_ROWS: usize = 20;
+/// Changes, and lines of who suffers.
+const SHOWN_CHANGES: usize = 4;
+const SHOWN_SUFFERING: usize = 4;
 /// Further findings of one workload.
 const SHOWN_ALSO: usize = 4;
 
@@ -38,14 +46,20 @@ pub fn render(answer: &Answer, screen: Screen, program: &str) -> String {
 
 /// What a person should look at, the worst first.
 pub fn troubled(workloads: &[Diagnosed]) -> Vec<&Diagnosed> {
-    let mut troubled: Vec<&Diagnosed> = workloads.iter().filter(|found| !found.diagnosis.findings.is_empty()).collect();
-    let bare = |found: &&Diagnosed| found.diagnosis.findings.is_empty() && is_failing(found.diagnosis.state);
-    troubled.extend(workloads.iter().filter(bare));
-    troubled.sort_by_key(|found| {
+    ranked(workloads).into_iter().filter_map(|at| workloads.get(at)).collect()
+}
+
+/// The places of the same.
+pub fn ranked(workloads: &[Diagnosed]) -> Vec<usize> {
+    let in_trouble = |found: &Diagnosed| !found.diagnosis.findings.is_empty() || is_failing(found.diagnosis.state);
+    let mut places: Vec<(usize, &Diagnosed)> =
+        workloads.iter().enumerate().filter(|(_, found)| in_trouble(found)).collect();
+    places.sort_by_key(|(_, found)| {
         let sufficient = found.diagnosis.findings.first().is_some_and(|finding| finding.sufficient);
-        (!is_failing(found.diagnosis.state), found.diagnosis.state != State::Suspect, !sufficient)
+        let bare = found.diagnosis.findings.is_empty();
+        (!is_failing(found.diagnosis.state), found.diagnosis.state != State::Suspect, !sufficient, bare)
     });
-    troubled
+    places.into_iter().map(|(at, _)| at).collect()
 }
 
 fn calm(page: &mut Page, workloads: &[Diagnosed]) {
@@ -101,12 +115,27 @@ fn in_full(page: &mut Page, found: &Diagnosed, now: Timestamp) {
     page.para(2, knowledge::about(first.class, first.cause).meaning);
     let state = page.toned(&diagnosis.state.to_string(), tone(diagnosis.state));
     page.para(2, &format!("{} is {state}: {}", one_line(&place(found)), one_line(&seen(first, now))));
+    if let Some(word) = status_word(found, first) {
+        page.para(2, &format!("kubectl get pods shows {}", one_line(&word)));
+    }
+    let known = first.evidence.first().map(|evidence| evidence.source.as_str());
+    let sign = found.story.as_ref().and_then(|story| story.first_signal.as_ref());
+    // What the evidence says below need not be said twice.
+    if let Some(sign) = sign.filter(|sign| Some(sign.source.as_str()) != known) {
+        page.para(2, &first_sign(sign, now));
+    }
     page.heading("EVIDENCE");
     for evidence in &first.evidence {
         page.para(2, &one_line(&evidence.source));
         page.para(4, &lines(&evidence.text));
     }
     fault(page, found, first);
+    if let Some(story) = &found.story {
+        let what = WhatChanged { not_looked_at: Vec::new(), ..story.what_changed.clone() };
+        told::what_changed(page, &what, (SHOWN_CHANGES, "-o json"), now);
+        let blast = BlastRadius { not_looked_at: Vec::new(), ..story.blast_radius.clone() };
+        told::blast_radius(page, &blast, SHOWN_SUFFERING);
+    }
     follows(page, found);
     page.heading("NEXT");
     first.next_steps.iter().for_each(|step| page.verbatim(2, &command(step)));
@@ -117,6 +146,22 @@ fn in_full(page: &mut Page, found: &Diagnosed, now: Timestamp) {
         }
         more(page, also.len(), SHOWN_ALSO, "findings");
     }
+    let unseen = found.story.as_ref().map(Story::unseen).unwrap_or_default();
+    if !unseen.is_empty() {
+        page.para(0, "");
+        page.para(0, &one_line(&format!("Not looked at: {}", unseen.join("; "))));
+    }
+}
+
+/// What kubectl shows of the first pod that the finding names.
+pub fn status_word(found: &Diagnosed, finding: &Finding) -> Option<String> {
+    let named = finding.pods.first()?;
+    found.case.snapshot.pods.iter().find(|pod| pod.name == *named).map(|pod| kubectl::status(pod))
+}
+
+/// What showed first and when.
+pub fn first_sign(first: &FirstSignal, now: Timestamp) -> String {
+    one_line(&format!("first sign: {}, {}: {}", times::relative(first.at, now), first.source, first.text))
 }
 
 fn fault(page: &mut Page, found: &Diagnosed, first: &Finding) {
@@ -171,10 +216,20 @@ fn in_brief(page: &mut Page, troubled: &[&Diagnosed], now: Timestamp, program: &
         if let Some(verdict) = &found.diagnosis.verdict {
             page.para(2, &one_line(&format!("Fault {}, {}: {}", first.fault, first.confidence, verdict.because)));
         }
+        if let Some(story) = &found.story {
+            page.para(2, &one_line(&in_a_line(story, now)));
+        }
         first.next_steps.iter().take(1).for_each(|step| page.verbatim(2, &command(step)));
     }
     page.para(0, "");
     page.para(0, &format!("`{program} diagnose KIND/NAME` tells one in full."));
+}
+
+/// The change that most likely did it, and what the failure means.
+fn in_a_line(story: &Story, now: Timestamp) -> String {
+    let first = story.what_changed.changes.first();
+    let changed = first.map(|change| format!("Changed: {}. ", told::said(change, now))).unwrap_or_default();
+    format!("{changed}{}: {}", story.blast_radius.effect, story.blast_radius.because)
 }
 
 fn row(found: &Diagnosed) -> Vec<String> {

@@ -1,3 +1,4 @@
+use futures::FutureExt;
 use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::Value;
@@ -13,7 +14,13 @@ fn answer(text: &str) -> Answer {
     let mut intake = Intake::default();
     let gaps = input::take_text("objects.yaml", text.to_owned(), &mut intake).unwrap();
     let now = intake.newest.unwrap();
-    Answer { workloads: diagnose(intake, now), gaps, now }
+    let shown = std::mem::take(&mut intake.shown);
+    let reach = Reach { source: Source::Input(&shown), everywhere: true };
+    let mut workloads = diagnose(intake, now);
+    // What was given is read without waiting for anything.
+    around::surround(reach.source, &mut workloads, now).now_or_never().unwrap();
+    around::tell(reach, &mut workloads, now).now_or_never().unwrap();
+    Answer { workloads, gaps, now }
 }
 
 fn shown(answer: &Answer, width: usize) -> String {
@@ -195,3 +202,6 @@ fn a_later_sight_of_a_pod_counts_whatever_the_order() {
 fn now_is_the_newest_time_in_the_input() {
     assert_eq!(answer(ZOO).now, "2026-03-01T10:01:03Z".parse::<Timestamp>().unwrap());
 }
+
+#[path = "story_tests.rs"]
+mod story;

@@ -4,14 +4,11 @@ use jiff::Timestamp;
 
 use super::super::page::{Page, Tone, one_line};
 use super::super::times;
-use crate::api::Incident;
-use crate::engine::blast_radius::{BlastRadius, Effect};
+use crate::engine::blast_radius::{BlastRadius, Budget, Dependent, Effect, Kin, ServiceImpact};
 use crate::engine::change::Change;
 use crate::engine::change::author::Author;
+use crate::engine::change::told::WhatChanged;
 use crate::engine::first_signal::FirstSignal;
-
-/// Changes that are shown; the rest are counted.
-const SHOWN_CHANGES: usize = 8;
 
 /// When and where it first showed, and how long it took until that was enough.
 pub fn first_signal(first: &FirstSignal) -> String {
@@ -19,8 +16,8 @@ pub fn first_signal(first: &FirstSignal) -> String {
     one_line(&format!("first sign: {}: {}; sufficient evidence {after} later", first.source, first.text))
 }
 
-pub fn what_changed(page: &mut Page, incident: &Incident, now: Timestamp) {
-    let Some(what) = incident.status.as_ref().and_then(|s| s.what_changed.as_ref()) else { return };
+/// What changed; so many changes of it, and where there are more.
+pub fn what_changed(page: &mut Page, what: &WhatChanged, (shown, all): (usize, &str), now: Timestamp) {
     page.heading("WHAT CHANGED");
     if let Some(with) = &what.compared_with {
         let restart = if what.restart_only { "; it was restarted, nothing else differs" } else { "" };
@@ -33,7 +30,7 @@ pub fn what_changed(page: &mut Page, incident: &Incident, now: Timestamp) {
         page.para(2, "Nothing was seen to change.");
     }
     let mut before = true;
-    for change in what.changes.iter().take(SHOWN_CHANGES) {
+    for change in what.changes.iter().take(shown) {
         // Those that can cause the failure come first.
         if before && !change.relevant {
             page.para(2, "Of a kind that hardly causes this:");
@@ -41,20 +38,20 @@ pub fn what_changed(page: &mut Page, incident: &Incident, now: Timestamp) {
         before = change.relevant;
         page.item(2, &one_line(&said(change, now)));
     }
-    let more = what.changes.len().saturating_sub(SHOWN_CHANGES).saturating_add(what.omitted as usize);
+    let more = what.changes.len().saturating_sub(shown).saturating_add(what.omitted as usize);
     if more > 0 {
-        page.para(2, &format!("and {more} more; -o yaml has those that were kept"));
+        page.para(2, &format!("and {more} more; {all} has those that were kept"));
     }
     gaps(page, &what.not_looked_at);
 }
 
-fn said(change: &Change, now: Timestamp) -> String {
+pub fn said(change: &Change, now: Timestamp) -> String {
     let at = change.at.map(|at| format!(", {}", times::relative(at, now))).unwrap_or_default();
     let by = change.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
     format!("{}: {}{at}{by}", change.subject, change.text)
 }
 
-fn author(author: &Author, now: Timestamp) -> Option<String> {
+pub fn author(author: &Author, now: Timestamp) -> Option<String> {
     let by = author.manager.as_ref().map(|manager| format!("shipped by {manager}"));
     let at = author.at.map(|at| times::both(at, now));
     let cause = author.cause.as_ref().map(|cause| format!("cause: {cause}"));
@@ -62,8 +59,8 @@ fn author(author: &Author, now: Timestamp) -> Option<String> {
     (!parts.is_empty()).then(|| one_line(&parts.join(", ")))
 }
 
-pub fn blast_radius(page: &mut Page, incident: &Incident) {
-    let Some(blast) = incident.status.as_ref().and_then(|s| s.blast_radius.as_ref()) else { return };
+/// Who suffers, in so many lines.
+pub fn blast_radius(page: &mut Page, blast: &BlastRadius, shown: usize) {
     page.heading("BLAST RADIUS");
     let tone = match blast.effect {
         Effect::Outage => Tone::Bad,
@@ -72,25 +69,38 @@ pub fn blast_radius(page: &mut Page, incident: &Incident) {
     };
     let effect = page.toned(&blast.effect.to_string(), tone);
     page.para(2, &format!("{effect}, {}: {}", blast.severity, one_line(&blast.because)));
-    details(page, blast);
+    let lines = details(blast);
+    lines.iter().take(shown).for_each(|line| page.item(2, &one_line(line)));
+    if let Some(more) = lines.len().checked_sub(shown).filter(|more| *more > 0) {
+        page.para(2, &format!("and {more} more"));
+    }
     gaps(page, &blast.not_looked_at);
 }
 
-fn details(page: &mut Page, blast: &BlastRadius) {
-    for service in &blast.services {
-        let what = format!("Service {}: {} of {} endpoints ready", service.name, service.ready, service.expected);
-        page.item(2, &one_line(&what));
-    }
+/// Everything that is known of it, a line each, the most telling first.
+pub fn details(blast: &BlastRadius) -> Vec<String> {
+    let service = |of: &ServiceImpact| match of.ready {
+        Some(ready) => format!("Service {}: {ready} of {} endpoints ready", of.name, of.expected),
+        None => format!("Service {}: its endpoints could not be counted", of.name),
+    };
+    let mut lines: Vec<String> = blast.services.iter().map(service).collect();
     if !blast.hosts.is_empty() {
-        page.item(2, &one_line(&format!("hosts: {}", blast.hosts.join(", "))));
+        lines.push(format!("hosts: {}", blast.hosts.join(", ")));
     }
-    for kin in &blast.also_failing {
-        page.item(2, &one_line(&format!("{} fails too and shares {}", kin.workload, kin.shares.join(", "))));
-    }
-    for dependent in &blast.dependents {
-        let what = format!("{} calls Service {} ({})", dependent.workload, dependent.service, dependent.through);
-        page.item(2, &one_line(&what));
-    }
+    let kin = |kin: &Kin| format!("{} fails too and shares {}", kin.workload, kin.shares.join(", "));
+    lines.extend(blast.also_failing.iter().map(kin));
+    let calls = |of: &Dependent| format!("{} calls Service {} ({})", of.workload, of.service, of.through);
+    lines.extend(blast.dependents.iter().map(calls));
+    lines.extend(blast.autoscaler.as_ref().map(|of| {
+        let bound = if of.at_max { ", its maximum" } else { "" };
+        format!("HorizontalPodAutoscaler {} wants {} of {} replicas{bound}", of.name, of.desired, of.max)
+    }));
+    let budget = |of: &Budget| {
+        let Budget { name, healthy, needed, disruptions_allowed: allowed } = of;
+        format!("PodDisruptionBudget {name}: {healthy} of {needed} needed pods healthy, {allowed} may be evicted")
+    };
+    lines.extend(blast.budgets.iter().map(budget));
+    lines
 }
 
 fn gaps(page: &mut Page, gaps: &[String]) {

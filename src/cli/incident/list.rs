@@ -63,7 +63,7 @@ fn row(incident: &Incident, namespaces: bool, wide: bool, now: Timestamp) -> Vec
     let mut cells = vec![
         incident.name_any(),
         words::workload(incident),
-        opened.severity.to_string(),
+        words::severity(incident).to_string(),
         words::failure(incident),
         or_dash(words::verdict(incident).map(|v| v.fault.to_string())),
         words::stage(incident),

@@ -1,7 +1,7 @@
 //! `backstay incident`: reading incidents and answering them.
 
 mod answer;
-mod around;
+pub mod around;
 pub mod list;
 pub mod show;
 mod steps;

@@ -19,6 +19,8 @@ use crate::engine::words::{ActionKind, Severity, Sureness};
 
 /// Findings that are shown in full; the rest are counted.
 const SHOWN_FINDINGS: usize = 3;
+/// Changes that are shown, and lines of who suffers; the rest are counted.
+const SHOWN_CHANGES: usize = 8;
 /// Workloads of a storm that are listed.
 const SHOWN_AFFECTED: usize = 20;
 
@@ -60,8 +62,12 @@ pub fn render(incident: &Incident, screen: Screen, now: Timestamp, program: &str
         what_failed(&mut page, incident, now);
         what_was_logged(&mut page, incident);
         whose_fault(&mut page, incident);
-        around::what_changed(&mut page, incident, now);
-        around::blast_radius(&mut page, incident);
+        if let Some(what) = incident.status.as_ref().and_then(|s| s.what_changed.as_ref()) {
+            around::what_changed(&mut page, what, (SHOWN_CHANGES, "-o yaml"), now);
+        }
+        if let Some(blast) = incident.status.as_ref().and_then(|s| s.blast_radius.as_ref()) {
+            around::blast_radius(&mut page, blast, SHOWN_CHANGES);
+        }
         what_was_done(&mut page, incident, now);
         what_runs(&mut page, incident);
     }
@@ -87,7 +93,7 @@ fn one_line_command(step: &str) -> String {
 fn headline(page: &mut Page, incident: &Incident, now: Timestamp) {
     let opened = &incident.spec.opened;
     let stage = page.toned(&words::stage(incident), stage_tone(incident));
-    let severity = page.toned(&opened.severity.to_string(), severity_tone(opened.severity));
+    let severity = page.toned(&words::severity(incident).to_string(), severity_tone(words::severity(incident)));
     let namespace = incident.namespace().unwrap_or_default();
     page.heading(&one_line(&format!("{} in {namespace}: {}", words::workload(incident), words::failure(incident))));
     page.para(2, &format!("{stage} · {severity} · began {}", times::both(words::began(incident), now)));

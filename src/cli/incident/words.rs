@@ -8,7 +8,7 @@ use crate::engine::finding::Finding;
 use crate::engine::guard::decision_key;
 use crate::engine::memory::RevisionRef;
 use crate::engine::storm;
-use crate::engine::words::{ActionKind, RefusalReason};
+use crate::engine::words::{ActionKind, RefusalReason, Severity};
 
 /// The parent incident of a storm, which is about many workloads.
 pub fn is_storm(incident: &Incident) -> bool {
@@ -32,6 +32,11 @@ pub fn failure(incident: &Incident) -> String {
     }
     let known = incident.status.as_ref().and_then(|s| s.class.clone());
     known.or_else(|| lead(incident).map(|f| format!("{}/{}", f.class, f.cause))).unwrap_or_else(|| "-".to_owned())
+}
+
+/// How urgent it is.
+pub fn severity(incident: &Incident) -> Severity {
+    incident.status.as_ref().and_then(|status| status.severity).unwrap_or(incident.spec.opened.severity)
 }
 
 /// How far it has come, or how it ended.

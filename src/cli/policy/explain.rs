@@ -9,12 +9,14 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::super::FAILING;
+use super::super::diagnose::around::question;
 use super::super::failure::Failed;
 use super::super::incident::{Output, encode};
 use super::super::page::{Screen, one_line};
 use super::super::print;
 use super::super::reach::{Cluster, ReachArgs};
 use super::screen;
+use crate::cluster::around::{self, Question, Source};
 use crate::cluster::oneshot::{self, Sight};
 use crate::cluster::policies::{Choice, Policies};
 use crate::cluster::store::WorkloadKey;
@@ -54,11 +56,15 @@ pub struct Explained<'a> {
 pub async fn run(args: &ExplainArgs, program: &str) -> anyhow::Result<ExitCode> {
     let cluster = args.reach.connect().await?;
     let now = Timestamp::now();
-    let sight = oneshot::look(&cluster.client, &cluster.namespace, now)
+    let mut sight = oneshot::look(&cluster.client, &cluster.namespace, now)
         .await
         .map_err(|error| cluster.failed(error.to_string(), &error.source))?;
     let key = WorkloadKey::new(&cluster.namespace, &args.workload);
     exists(&cluster, &sight, &key)?;
+    if let Some(question) = explain(&sight, &key, args.mode).and_then(|first| wanted(&first)) {
+        let around = around::read(Source::Cluster(&cluster.client), &question).await;
+        sight.look_around(key.clone(), around);
+    }
     let Some(explained) = explain(&sight, &key, args.mode) else {
         return unselected(args, &sight, &key, program);
     };
@@ -91,6 +97,13 @@ pub fn explain<'a>(sight: &'a Sight, key: &WorkloadKey, mode: Mode) -> Option<Ex
     let snapshot = sight.snapshot(key, choice.policy.clone(), fleet.facts(key, now))?;
     let decision = decide(&snapshot, now);
     Some(Explained { sight, snapshot, choice, decision, now })
+}
+
+/// What the operator would have looked at before it decided; nothing while nothing is wrong.
+fn wanted(explained: &Explained<'_>) -> Option<Question> {
+    let decision = &explained.decision;
+    let calm = decision.findings.is_empty() && matches!(decision.state, State::Healthy | State::Stabilised);
+    if calm { None } else { question(&explained.snapshot, explained.now) }
 }
 
 /// The open storm, if the brake is on.

@@ -6,6 +6,7 @@ use crate::api::WorkloadHealth;
 use crate::cluster::oneshot::shelve;
 use crate::cluster::readable::Readable;
 use crate::engine::decision::Action;
+use crate::engine::surroundings::Surroundings;
 use crate::engine::words::{Class, RefusalReason};
 
 const CRASHING: &str = include_str!("testdata/crashing.yaml");
@@ -130,4 +131,22 @@ fn workloads_are_named_as_for_kubectl() {
     assert_eq!(parse_workload("deploy/web"), Ok("web".to_owned()));
     assert!(parse_workload("statefulset/web").is_err());
     assert!(parse_workload("deployment/").is_err());
+}
+
+#[test]
+fn what_lies_around_keeps_it_from_acting_as_it_keeps_the_operator() {
+    let mut sight = sight(CRASHING);
+    let asked = wanted(&explain(&sight, &key(), Mode::Enforce).unwrap()).expect("something is wrong, so it is looked");
+    assert_eq!((&*asked.newest.name, asked.baseline.as_ref().map(|b| &*b.name)), ("web-6d", Some("web-59")));
+    let around = Surroundings {
+        newest: "r-2".into(),
+        baseline: Some("r-1".into()),
+        baseline_refused: Some("no such account".to_owned()),
+        gaps: vec!["jobs (no right to read them)".to_owned()],
+        ..Surroundings::default()
+    };
+    sight.look_around(key(), around);
+    let explained = explain(&sight, &key(), Mode::Enforce).unwrap();
+    assert_eq!(explained.decision.refusal.as_ref().unwrap().reason, RefusalReason::BaselineWouldNotRun);
+    assert!(shown(&explained).contains("not looked at: jobs (no right to read them)"), "{}", shown(&explained));
 }

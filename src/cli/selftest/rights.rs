@@ -68,7 +68,7 @@ const INSIDE: [Entry; 11] = [
     ("events.k8s.io", "events", "", &["create"]),
 ];
 /// What lies around a failing workload.
-const AROUND: [Entry; 11] = [
+const AROUND: [Entry; 14] = [
     ("", "services", "", LIST),
     ("", "resourcequotas", "", LIST),
     ("", "configmaps", "", GET),
@@ -79,7 +79,10 @@ const AROUND: [Entry; 11] = [
     ("networking.k8s.io", "networkpolicies", "", LIST),
     ("gateway.networking.k8s.io", "httproutes", "", LIST),
     ("autoscaling", "horizontalpodautoscalers", "", LIST),
+    ("policy", "poddisruptionbudgets", "", LIST),
+    ("apps", "statefulsets", "", LIST),
     ("batch", "jobs", "", LIST),
+    ("batch", "cronjobs", "", LIST),
 ];
 const PRIORITY_CLASSES: Entry = ("scheduling.k8s.io", "priorityclasses", "", GET);
 const SECRETS: Entry = ("", "secrets", "", GET);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::AsyncReadExt;
@@ -12,6 +13,7 @@ use kube::{Client, Resource};
 use serde_json::Value;
 
 use super::clean;
+use super::shown::{Look, NOT_GIVEN, Shown};
 
 /// One request takes no longer than this.
 pub(super) const TIME: Duration = Duration::from_secs(2);
@@ -20,17 +22,22 @@ const BYTES: u64 = 4 << 20;
 /// Objects of one kind that are looked at.
 const PAGE: u32 = 200;
 
-/// Objects of one kind in one namespace.
+/// Objects of one kind.
 #[derive(Debug, Default)]
 pub struct List {
-    items: Vec<Value>,
+    items: Vec<Arc<Value>>,
     /// There are more than were looked at.
     gap: Option<String>,
 }
 
 impl List {
+    /// All objects there are were looked at.
+    pub fn is_whole(&self) -> bool {
+        self.gap.is_none()
+    }
+
     /// The objects; what is missing joins the gaps.
-    pub fn told(self, gaps: &mut Vec<String>) -> Vec<Value> {
+    pub fn told(self, gaps: &mut Vec<String>) -> Vec<Arc<Value>> {
         gaps.extend(self.gap);
         self.items
     }
@@ -41,37 +48,75 @@ pub fn keep<T>(answer: Result<T, String>, gaps: &mut Vec<String>) -> Option<T> {
     answer.map_err(|gap| gaps.push(gap)).ok()
 }
 
-/// One object as plain JSON: a typed one would lose the fields that this build does not know.
-pub async fn get<K: Resource<DynamicType = ()>>(client: &Client, namespace: &str, name: &str) -> Result<Value, String> {
-    let kind = ApiResource::erase::<K>(&());
-    let request = Request::new(DynamicObject::url_path(&kind, Some(namespace))).get(name, &GetParams::default());
-    fetch(client, request).await.map_err(|why| gap(&format!("{} {name}", kind.kind), &why))
+/// Where objects are read.
+#[derive(Clone, Copy)]
+pub enum Source<'a> {
+    Cluster(&'a Client),
+    Input(&'a Shown),
 }
 
-/// The metadata of one object, and nothing else of it.
-pub async fn metadata(client: &Client, kind: &ApiResource, namespace: Option<&str>, name: &str) -> Result<Value, Why> {
-    let path = DynamicObject::url_path(kind, namespace);
-    fetch(client, Request::new(path).get_metadata(name, &GetParams::default())).await
+impl Source<'_> {
+    /// One object as plain JSON: a typed one would lose the fields that this build does not know.
+    pub async fn get<K: Resource<DynamicType = ()>>(&self, namespace: &str, name: &str) -> Result<Arc<Value>, String> {
+        let kind = ApiResource::erase::<K>(&());
+        let missing = |why: &Why| gap(&format!("{} {name}", kind.kind), why);
+        match self {
+            Self::Cluster(client) => {
+                let path = DynamicObject::url_path(&kind, Some(namespace));
+                let request = Request::new(path).get(name, &GetParams::default());
+                fetch(client, request).await.map(Arc::new).map_err(|why| missing(&why))
+            }
+            Self::Input(shown) => of_input(shown.get(&kind.kind, namespace, name)).map_err(|why| missing(&why)),
+        }
+    }
+
+    /// The metadata of one object, and nothing else of it.
+    pub async fn metadata(&self, kind: &ApiResource, namespace: Option<&str>, name: &str) -> Result<Arc<Value>, Why> {
+        match self {
+            Self::Cluster(client) => {
+                let path = DynamicObject::url_path(kind, namespace);
+                let request = Request::new(path).get_metadata(name, &GetParams::default());
+                fetch(client, request).await.map(Arc::new)
+            }
+            Self::Input(shown) => of_input(shown.get(&kind.kind, namespace.unwrap_or_default(), name)),
+        }
+    }
+
+    /// The first page of a list as plain JSON, of one namespace or of all.
+    pub async fn list(&self, namespace: Option<&str>, kind: &ApiResource) -> Result<List, String> {
+        self.list_with(namespace, kind, ListParams::default()).await
+    }
+
+    /// The same, of those that match. An input is not searched: the caller leaves out what it did not ask for.
+    pub async fn list_with(
+        &self,
+        namespace: Option<&str>,
+        kind: &ApiResource,
+        params: ListParams,
+    ) -> Result<List, String> {
+        let client = match self {
+            Self::Cluster(client) => client,
+            Self::Input(shown) => {
+                let given = shown.list(&kind.kind, namespace).ok_or_else(|| gap(&kind.plural, NOT_GIVEN));
+                return given.map(|items| List { items, gap: None });
+            }
+        };
+        let request = Request::new(DynamicObject::url_path(kind, namespace)).list(&params.limit(PAGE));
+        let mut answer = fetch(client, request).await.map_err(|why| gap(&kind.plural, &why))?;
+        let items = answer.get_mut("items").map(Value::take);
+        let items = if let Some(Value::Array(items)) = items { items } else { Vec::new() };
+        let next = answer.pointer("/metadata/continue").and_then(Value::as_str).filter(|next| !next.is_empty());
+        let gap = next.map(|_| gap(&kind.plural, &format!("only {} were looked at", items.len())));
+        Ok(List { gap, items: items.into_iter().map(Arc::new).collect() })
+    }
 }
 
-/// The first page of a list as plain JSON.
-pub async fn list(client: &Client, namespace: &str, kind: &ApiResource) -> Result<List, String> {
-    list_with(client, namespace, kind, ListParams::default()).await
-}
-
-/// The same, of those that match.
-pub async fn list_with(
-    client: &Client,
-    namespace: &str,
-    kind: &ApiResource,
-    params: ListParams,
-) -> Result<List, String> {
-    let request = Request::new(DynamicObject::url_path(kind, Some(namespace))).list(&params.limit(PAGE));
-    let mut answer = fetch(client, request).await.map_err(|why| gap(&kind.plural, &why))?;
-    let items = answer.get_mut("items").map(Value::take);
-    let items = if let Some(Value::Array(items)) = items { items } else { Vec::new() };
-    let next = answer.pointer("/metadata/continue").and_then(Value::as_str).filter(|next| !next.is_empty());
-    Ok(List { gap: next.map(|_| gap(&kind.plural, &format!("only {} were looked at", items.len()))), items })
+fn of_input(look: Look) -> Result<Arc<Value>, Why> {
+    match look {
+        Look::There(object) => Ok(object),
+        Look::Gone => Err(Why::Missing),
+        Look::Unknown => Err(Why::Other(NOT_GIVEN.to_owned())),
+    }
 }
 
 /// Why a request gave nothing.

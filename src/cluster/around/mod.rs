@@ -1,25 +1,28 @@
-//! Reading what lies around one workload: live, on occasion, and bounded in number, bytes and time. No watch and no
-//! store, so that what is rarely needed costs nothing while nothing is wrong.
+//! Reading what lies around one workload: live, on occasion, and bounded in number, bytes and time; or from the files of
+//! a diagnosis. No watch and no store, so that what is rarely needed costs nothing while nothing is wrong.
 //!
 //! Of ConfigMaps and Secrets only the metadata is asked for; their values never reach this process.
 
 mod ask;
 pub mod objects;
+mod parts;
 mod pods;
 pub mod scene;
+pub mod shown;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
-use kube::Client;
 use kube::api::ApiResource;
 use serde_json::Value;
 
-use self::ask::{List, get, keep, list};
+pub use self::ask::Source;
+use self::ask::{List, keep};
 use crate::api::WORKLOAD_MANAGER;
 use crate::engine::change::author::author;
 use crate::engine::change::{migration, template};
@@ -50,22 +53,22 @@ pub struct Question {
 }
 
 /// Answers it as far as rights and time allow; what could not be read is named in `gaps`.
-pub async fn read(client: &Client, question: &Question) -> Surroundings {
+pub async fn read(source: Source<'_>, question: &Question) -> Surroundings {
     let namespace = &question.namespace;
     let mut gaps = Vec::new();
     let set = async |revision: Option<&RevisionRef>| match revision {
-        Some(revision) => get::<ReplicaSet>(client, namespace, &revision.name).await.map(Some),
+        Some(revision) => source.get::<ReplicaSet>(namespace, &revision.name).await.map(Some),
         None => Ok(None),
     };
     let jobs = async {
         if question.objects {
-            list(client, namespace, &ApiResource::erase::<Job>(&())).await
+            source.list(Some(namespace), &ApiResource::erase::<Job>(&())).await
         } else {
             Ok(List::default())
         }
     };
     let (deployment, newest, baseline, jobs) = tokio::join!(
-        get::<Deployment>(client, namespace, &question.workload),
+        source.get::<Deployment>(namespace, &question.workload),
         set(Some(&question.newest)),
         set(question.baseline.as_ref()),
         jobs,
@@ -74,12 +77,14 @@ pub async fn read(client: &Client, question: &Question) -> Surroundings {
     let newest = keep(newest, &mut gaps).flatten();
     let baseline = keep(baseline, &mut gaps).flatten();
     let jobs = keep(jobs, &mut gaps).unwrap_or_default().told(&mut gaps);
-    let template_of = |set: &Option<Value>| set.as_ref().and_then(|s| s.pointer("/spec/template")).cloned();
+    let template_of = |set: &Option<Arc<Value>>| set.as_ref().and_then(|s| s.pointer("/spec/template")).cloned();
     let (new, old) = (template_of(&newest), template_of(&baseline));
     let new = new.unwrap_or_default();
-    let (seen, refused) = tokio::join!(objects::look(client, question, &new, old.as_ref()), async {
-        match (&old, question.try_baseline) {
-            (Some(old), true) => pods::refusal(client, namespace, old).await,
+    let (seen, refused) = tokio::join!(objects::look(source, question, &new, old.as_ref()), async {
+        match (&old, source) {
+            (Some(old), Source::Cluster(client)) if question.try_baseline => {
+                pods::refusal(client, namespace, old).await
+            }
             _ => Ok(None),
         }
     });

@@ -7,11 +7,10 @@ use futures::stream;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, ServiceAccount};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
 use kube::api::ApiResource;
 use serde_json::Value;
 
-use super::ask::{self, Why, gap};
+use super::ask::{Source, Why, gap};
 use super::{Question, clean};
 use crate::engine::change::references::{
     MAX_REFERENCES, Reference, ReferenceFacts, ReferenceKind, Sight, Written, of_template,
@@ -24,7 +23,7 @@ const KEYS: usize = 8;
 
 /// Looks at every object that one of the templates names; says what could not be looked at.
 pub async fn look(
-    client: &Client,
+    source: Source<'_>,
     question: &Question,
     newest: &Value,
     baseline: Option<&Value>,
@@ -34,7 +33,7 @@ pub async fn look(
     let all: BTreeSet<Reference> = of_newest.keys().chain(of_baseline.keys()).cloned().collect();
     let omitted = all.len().saturating_sub(MAX_REFERENCES);
     let reads = all.into_iter().take(MAX_REFERENCES).map(|reference| async move {
-        let sight = sight(client, question, &reference).await;
+        let sight = sight(source, question, &reference).await;
         (reference, sight)
     });
     let seen: Vec<(Reference, Result<Sight, Why>)> = stream::iter(reads).buffered(AT_ONCE).collect().await;
@@ -62,7 +61,7 @@ pub async fn look(
     (facts, gaps)
 }
 
-async fn sight(client: &Client, question: &Question, reference: &Reference) -> Result<Sight, Why> {
+async fn sight(source: Source<'_>, question: &Question, reference: &Reference) -> Result<Sight, Why> {
     let kind = match reference.kind {
         ReferenceKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
         ReferenceKind::Secret => ApiResource::erase::<Secret>(&()),
@@ -79,7 +78,7 @@ async fn sight(client: &Client, question: &Question, reference: &Reference) -> R
         return Err(Why::Other("not to be looked at here".to_owned()));
     }
     let namespace = Some(&*question.namespace).filter(|_| reference.kind != ReferenceKind::PriorityClass);
-    match ask::metadata(client, &kind, namespace, &reference.name).await {
+    match source.metadata(&kind, namespace, &reference.name).await {
         Ok(object) => present(&object).ok_or_else(|| Why::Other("no time of creation".to_owned())),
         Err(Why::Missing) => Ok(Sight::Missing),
         Err(why) => Err(why),

@@ -1,32 +1,38 @@
 //! Who suffers and what else changed, read once when an incident is written: after the action, never before it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ResourceQuota, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::Resource;
 use kube::api::{ApiResource, GroupVersionKind, ListParams};
-use kube::core::{Selector, SelectorExt};
-use kube::{Client, Resource};
 use serde_json::Value;
 
-use super::ask::{List, keep, list, list_with};
-use crate::engine::blast_radius::{Dependent, Entry, Kin, Scene, dead};
-use crate::engine::change::{Change, ChangeKind, author, references};
-use crate::engine::kin::{self, Belongings};
+use super::ask::{List, Source, gap, keep};
+use super::clean;
+use super::parts::{
+    SERVICE_NAME, autoscaler, budget, change, endpoints_of, governs, ingress, name, namespace, route, selector, selects,
+};
+use crate::engine::blast_radius::{Dependent, Endpoints, Kin, Scene, dead};
+use crate::engine::change::{Change, ChangeKind, MAX_TEXT, references};
+use crate::engine::kin::{self, Belongings, Callee};
 
-/// Services that are followed to their endpoints.
+/// Services that are followed to their endpoints, and those whose changes are told since the workload calls them.
 const SERVICES: usize = 8;
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// What is asked about.
 pub struct Question<'a> {
     pub namespace: &'a str,
     pub workload: &'a str,
+    /// Name of the failing ReplicaSet.
+    pub failing_set: &'a str,
     /// Labels of the workload's pods.
     pub labels: &'a BTreeMap<String, String>,
     /// Changes before this do not matter.
@@ -34,23 +40,34 @@ pub struct Question<'a> {
     pub ours: Belongings,
     /// Other workloads that fail now, as `(NAMESPACE, NAME)`, and what is known of them.
     pub failing: Vec<(String, String, Belongings)>,
+    /// Other namespaces may be looked at.
+    pub everywhere: bool,
 }
 
-/// Looks around. At most nine requests, of which no more than six at once, each bounded in bytes and time. What the
+impl Question<'_> {
+    /// Where callers and routes are looked for.
+    fn reach(&self) -> Option<&str> {
+        (!self.everywhere).then_some(self.namespace)
+    }
+}
+
+/// Looks around. At most twelve requests, of which no more than eight at once, each bounded in bytes and time. What the
 /// scene lacks is among its gaps, what the changes lack is in the last part.
-pub async fn look(client: &Client, q: &Question<'_>) -> (Scene, Vec<Change>, Vec<String>) {
+pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, Vec<String>) {
     let ns = q.namespace;
     let routes = ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"),
         "httproutes",
     );
-    let (services, ingresses, routes, scalers, quotas, policies) = tokio::join!(
-        all::<Service>(client, ns),
-        all::<Ingress>(client, ns),
-        list(client, ns, &routes),
-        all::<HorizontalPodAutoscaler>(client, ns),
-        all::<ResourceQuota>(client, ns),
-        all::<NetworkPolicy>(client, ns),
+    let (services, ingresses, routes, scalers, quotas, policies, budgets, failing) = tokio::join!(
+        all::<Service>(source, Some(ns)),
+        all::<Ingress>(source, Some(ns)),
+        source.list(q.reach(), &routes),
+        all::<HorizontalPodAutoscaler>(source, Some(ns)),
+        all::<ResourceQuota>(source, Some(ns)),
+        all::<NetworkPolicy>(source, Some(ns)),
+        all::<PodDisruptionBudget>(source, Some(ns)),
+        source.get::<ReplicaSet>(ns, q.failing_set),
     );
     let (mut gaps, mut unseen_changes) = (Vec::new(), Vec::new());
     let services = take(services, &mut gaps);
@@ -63,86 +80,160 @@ pub async fn look(client: &Client, q: &Question<'_>) -> (Scene, Vec<Change>, Vec
     let scalers = take(scalers, &mut unseen_changes);
     let quotas = take(quotas, &mut unseen_changes);
     let policies = take(policies, &mut unseen_changes);
+    let budgets = take(budgets, &mut gaps);
+    let template = keep(failing, &mut unseen_changes).and_then(|set| set.pointer("/spec/template").cloned());
 
-    let ours: Vec<&Value> = services.iter().filter(|service| selects(service, q.labels)).take(SERVICES).collect();
+    let ours: Vec<&Arc<Value>> = services.iter().filter(|service| selects(service, q.labels)).take(SERVICES).collect();
     let names: Vec<&str> = ours.iter().map(|service| name(service)).collect();
-    let endpoints = endpoints(client, ns, &names, &mut gaps).await;
+    let scales = |s: &&Arc<Value>| s.pointer("/spec/scaleTargetRef/name").and_then(Value::as_str) == Some(q.workload);
+    let governed = |b: &&Arc<Value>| b.pointer("/spec/selector").is_some() && governs(b, "/spec/selector", q.labels);
     let mut scene = Scene {
-        services: names.iter().map(|name| endpoints_of(name, &endpoints)).collect(),
-        entries: ingresses.iter().map(ingress).chain(routes.iter().map(route)).collect(),
+        services: endpoints(source, ns, &names, &mut gaps).await,
+        entries: ingresses.iter().map(|i| ingress(i)).chain(routes.iter().map(|r| route(r, ns))).collect(),
+        autoscaler: scalers.iter().find(scales).map(|scaler| autoscaler(scaler)),
+        budgets: budgets.iter().filter(governed).map(|b| budget(b)).collect(),
         ..Scene::default()
     };
-    relations(client, q, &mut scene, &mut gaps).await;
+    relations(source, q, &mut scene, &mut gaps).await;
     scene.gaps = gaps;
 
-    let scales = |s: &&Value| s.pointer("/spec/scaleTargetRef/name").and_then(Value::as_str) == Some(q.workload);
     let mut changes = changed(ChangeKind::Service, "Service", ours.iter().copied(), q);
     changes.extend(changed(ChangeKind::Autoscaler, "HorizontalPodAutoscaler", scalers.iter().filter(scales), q));
     changes.extend(changed(ChangeKind::Quota, "ResourceQuota", quotas.iter(), q));
-    let policies = policies.iter().filter(|policy| governs(policy, q.labels));
-    changes.extend(changed(ChangeKind::NetworkPolicy, "NetworkPolicy", policies, q));
+    let on_us = |policy: &&Arc<Value>| governs(policy, "/spec/podSelector", q.labels);
+    changes.extend(changed(ChangeKind::NetworkPolicy, "NetworkPolicy", policies.iter().filter(on_us), q));
+    if let Some(template) = template {
+        let others = services.iter().filter(|service| !selects(service, q.labels));
+        changes.extend(of_callees(&template, others, &policies, q));
+    }
     (scene, changes, unseen_changes)
+}
+
+/// Changes of what the workload calls: the Services that its template names, and the policies on what is behind them.
+fn of_callees<'a>(
+    template: &Value,
+    services: impl Iterator<Item = &'a Arc<Value>>,
+    policies: &[Arc<Value>],
+    q: &Question<'_>,
+) -> Vec<Change> {
+    let called = |service: &&Arc<Value>| {
+        kin::calls(template, Callee { service: name(service), namespace: q.namespace, from: q.namespace })
+    };
+    let services = services.filter_map(|service| Some((service, called(&service)?)));
+    let mut changes = Vec::new();
+    for (service, through) in services.take(SERVICES) {
+        let labels = selector(service);
+        let on_it = |policy: &&Arc<Value>| {
+            !labels.is_empty()
+                && governs(policy, "/spec/podSelector", &labels)
+                && !governs(policy, "/spec/podSelector", q.labels)
+        };
+        let mut of_it = changed(ChangeKind::Service, "Service", std::iter::once(service), q);
+        of_it.extend(changed(ChangeKind::NetworkPolicy, "NetworkPolicy", policies.iter().filter(on_it), q));
+        for change in &mut of_it {
+            let whose = if change.kind == ChangeKind::Service { "called by" } else { "on what is called by" };
+            change.text = clean(&format!("{}; {whose} {through}", change.text), MAX_TEXT);
+        }
+        changes.extend(of_it);
+    }
+    changes
 }
 
 /// Those of the objects that changed within the time that matters.
 fn changed<'a>(
     kind: ChangeKind,
     word: &str,
-    objects: impl Iterator<Item = &'a Value>,
+    objects: impl Iterator<Item = &'a Arc<Value>>,
     q: &Question<'_>,
 ) -> Vec<Change> {
     objects.filter_map(|object| change(kind, word, object, q.since)).collect()
 }
 
 /// All objects of a kind, as far as one page has them.
-async fn all<K: Resource<DynamicType = ()>>(client: &Client, namespace: &str) -> Result<List, String> {
-    list(client, namespace, &ApiResource::erase::<K>(&())).await
+async fn all<K: Resource<DynamicType = ()>>(source: Source<'_>, namespace: Option<&str>) -> Result<List, String> {
+    source.list(namespace, &ApiResource::erase::<K>(&())).await
 }
 
-fn take(answer: Result<List, String>, gaps: &mut Vec<String>) -> Vec<Value> {
+fn take(answer: Result<List, String>, gaps: &mut Vec<String>) -> Vec<Arc<Value>> {
     keep(answer, gaps).unwrap_or_default().told(gaps)
 }
 
-/// Endpoint slices of these Services; none for none.
-async fn endpoints(client: &Client, namespace: &str, services: &[&str], gaps: &mut Vec<String>) -> Vec<Value> {
+/// How many endpoints of these Services are ready. Where the slices could not be read, or not all of them, or where a
+/// Service has none, nobody knows: that is no outage.
+async fn endpoints(source: Source<'_>, namespace: &str, services: &[&str], gaps: &mut Vec<String>) -> Vec<Endpoints> {
     if services.is_empty() {
         return Vec::new();
     }
     let params = ListParams::default().labels(&format!("{SERVICE_NAME} in ({})", services.join(",")));
-    take(list_with(client, namespace, &ApiResource::erase::<EndpointSlice>(&()), params).await, gaps)
-}
-
-/// Ready and unready endpoints of a Service. One pod may be in several slices, for two families of addresses.
-pub fn endpoints_of(service: &str, slices: &[Value]) -> (String, u32, u32) {
-    let of_service =
-        |slice: &&Value| slice.pointer("/metadata/labels").and_then(|l| l.get(SERVICE_NAME)?.as_str()) == Some(service);
-    let (mut ready, mut unready) = (BTreeSet::new(), BTreeSet::new());
-    for endpoint in slices.iter().filter(of_service).flat_map(|slice| items(slice, "/endpoints")) {
-        let uid = endpoint.pointer("/targetRef/uid").or_else(|| endpoint.pointer("/addresses/0"));
-        let Some(uid) = uid.and_then(Value::as_str) else { continue };
-        let is = |condition: &str| endpoint.pointer(&format!("/conditions/{condition}")).and_then(Value::as_bool);
-        // An unknown readiness is to be taken for ready (`EndpointConditions` in the API).
-        if is("ready").unwrap_or(true) {
-            ready.insert(uid);
-        } else if !is("terminating").unwrap_or(false) {
-            unready.insert(uid);
-        }
+    let answer = source.list_with(Some(namespace), &ApiResource::erase::<EndpointSlice>(&()), params).await;
+    let whole = answer.as_ref().is_ok_and(List::is_whole);
+    let slices = take(answer, gaps);
+    let count = |service: &&str| {
+        let counted = if whole { endpoints_of(service, &slices) } else { None };
+        Endpoints { service: (*service).to_owned(), counted }
+    };
+    let counted: Vec<Endpoints> = services.iter().map(count).collect();
+    if whole {
+        let uncounted = counted.iter().filter(|of| of.counted.is_none());
+        gaps.extend(
+            uncounted.map(|of| gap(&format!("endpoints of Service {}", of.service), "there is no slice of it")),
+        );
     }
-    let count = |set: &BTreeSet<&str>| u32::try_from(set.len()).unwrap_or(u32::MAX);
-    (service.to_owned(), count(&ready), count(&unready.difference(&ready).copied().collect()))
+    counted
 }
 
-/// Reads the templates of the namespace's other Deployments, if something is dead or fails there too.
-async fn relations(client: &Client, q: &Question<'_>, scene: &mut Scene, gaps: &mut Vec<String>) {
+/// Reads the templates of other workloads, if something is dead or fails there too.
+async fn relations(source: Source<'_>, q: &Question<'_>, scene: &mut Scene, gaps: &mut Vec<String>) {
     let dead: Vec<String> = dead(&scene.services).map(str::to_owned).collect();
     let here = q.failing.iter().any(|(namespace, _, _)| namespace == q.namespace);
-    let others =
-        if dead.is_empty() && !here { Vec::new() } else { take(all::<Deployment>(client, q.namespace).await, gaps) };
-    let template = |name_of: &str| others.iter().find(|d| name(d) == name_of).and_then(|d| d.pointer("/spec/template"));
+    if dead.is_empty() && !here {
+        also_failing(q, &[], scene);
+        return;
+    }
+    let deployments = take(all::<Deployment>(source, q.reach()).await, gaps);
+    also_failing(q, &deployments, scene);
+    if dead.is_empty() {
+        return;
+    }
+    let (sets, jobs) = tokio::join!(all::<StatefulSet>(source, q.reach()), all::<CronJob>(source, q.reach()));
+    let (sets, jobs) = (take(sets, gaps), take(jobs, gaps));
+    let of = |kind: &'static str, at: &'static str, all: &[Arc<Value>]| -> Vec<_> {
+        all.iter().map(|object| (kind, at, object.clone())).collect()
+    };
+    let mut callers = of("Deployment", "/spec/template", &deployments);
+    callers.extend(of("StatefulSet", "/spec/template", &sets));
+    callers.extend(of("CronJob", "/spec/jobTemplate/spec/template", &jobs));
+    for (kind, at, caller) in callers {
+        let (own, place) = (name(&caller), namespace(&caller));
+        let here = place == q.namespace || place.is_empty();
+        let Some(template) = caller.pointer(at).filter(|_| !(here && kind == "Deployment" && own == q.workload)) else {
+            continue;
+        };
+        for service in &dead {
+            let from = if here { q.namespace } else { place };
+            if let Some(through) = kin::calls(template, Callee { service, namespace: q.namespace, from }) {
+                let workload = match (kind, here) {
+                    ("Deployment", true) => own.to_owned(),
+                    (kind, true) => format!("{kind} {own}"),
+                    (kind, false) => format!("{kind} {place}/{own}"),
+                };
+                scene.dependents.push(Dependent { workload, service: service.clone(), through });
+            }
+        }
+    }
+}
+
+/// The failing workloads that share something with ours.
+fn also_failing(q: &Question<'_>, deployments: &[Arc<Value>], scene: &mut Scene) {
+    let template = |place: &str, called: &str| {
+        let found = deployments.iter().find(|d| name(d) == called && namespace(d) == place);
+        found.and_then(|d| d.pointer("/spec/template"))
+    };
     for (namespace, workload, known) in &q.failing {
         let mut theirs = known.clone();
+        // Objects of one name in two namespaces are two.
         if namespace == q.namespace
-            && let Some(template) = template(workload)
+            && let Some(template) = template(namespace, workload)
         {
             theirs.objects = references::of_template(template).into_keys().map(|r| r.to_string()).collect();
         }
@@ -151,94 +242,4 @@ async fn relations(client: &Client, q: &Question<'_>, scene: &mut Scene, gaps: &
             scene.also_failing.push(Kin { workload: format!("{namespace}/{workload}"), shares });
         }
     }
-    for other in others.iter().filter(|d| name(d) != q.workload) {
-        let Some(template) = other.pointer("/spec/template") else { continue };
-        for service in &dead {
-            if let Some(through) = kin::calls(template, service, q.namespace) {
-                let workload = name(other).to_owned();
-                scene.dependents.push(Dependent { workload, service: service.clone(), through });
-            }
-        }
-    }
-}
-
-/// A change of an object within the time that matters.
-fn change(kind: ChangeKind, word: &str, object: &Value, since: Timestamp) -> Option<Change> {
-    let metadata = object.get("metadata")?;
-    let created =
-        metadata.get("creationTimestamp").and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok())?;
-    let written = author::last_written(metadata).map(|(at, by, _)| (at, by));
-    let (at, by, verb) = match written {
-        // Whoever creates an object is its first writer.
-        Some((at, by)) if at > created => (at, Some(by), "changed"),
-        Some((_, by)) => (created, Some(by), "created"),
-        None => (created, None, "created"),
-    };
-    (at >= since).then(|| Change {
-        kind,
-        aspect: None,
-        subject: format!("{word} {}", name(object)),
-        text: verb.to_owned(),
-        at: Some(at),
-        by: by.map(|by| super::clean(&by, 128)),
-        relevant: false,
-    })
-}
-
-/// The Service selects pods with these labels.
-fn selects(service: &Value, labels: &BTreeMap<String, String>) -> bool {
-    let selector = service.pointer("/spec/selector").and_then(Value::as_object).filter(|s| !s.is_empty());
-    selector.is_some_and(|s| s.iter().all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str()))
-}
-
-/// The NetworkPolicy is about pods with these labels. One that is empty is about all.
-fn governs(policy: &Value, labels: &BTreeMap<String, String>) -> bool {
-    let selector = policy.pointer("/spec/podSelector").cloned().unwrap_or_default();
-    let selector = serde_json::from_value::<LabelSelector>(selector).unwrap_or_default();
-    Selector::try_from(selector).is_ok_and(|selector| selector.matches(labels))
-}
-
-fn ingress(object: &Value) -> Entry {
-    let rules = items(object, "/spec/rules");
-    let backend = |of: &Value, at: &str| of.pointer(at).and_then(Value::as_str).map(str::to_owned);
-    let mut services: Vec<String> = rules
-        .iter()
-        .flat_map(|rule| items(rule, "/http/paths"))
-        .filter_map(|path| backend(path, "/backend/service/name"))
-        .collect();
-    services.extend(backend(object, "/spec/defaultBackend/service/name"));
-    let hosts = rules.iter().map(|rule| text(rule.get("host")));
-    Entry { name: format!("Ingress {}", name(object)), hosts: hosts_or_all(hosts), services }
-}
-
-fn route(object: &Value) -> Entry {
-    let rules = items(object, "/spec/rules");
-    let backends = rules.iter().flat_map(|rule| items(rule, "/backendRefs"));
-    let services = backends.filter(|b| b.get("kind").is_none_or(|kind| kind == "Service"));
-    let services = services.filter_map(|b| b.get("name")?.as_str().map(str::to_owned)).collect();
-    let hosts = items(object, "/spec/hostnames").iter().map(|host| text(Some(host)));
-    Entry { name: format!("HTTPRoute {}", name(object)), hosts: hosts_or_all(hosts), services }
-}
-
-/// An entry without a host is for all of them.
-fn hosts_or_all(hosts: impl Iterator<Item = String>) -> Vec<String> {
-    let mut hosts: Vec<String> = hosts.map(|host| if host.is_empty() { "*".to_owned() } else { host }).collect();
-    if hosts.is_empty() {
-        hosts.push("*".to_owned());
-    }
-    hosts.sort();
-    hosts.dedup();
-    hosts
-}
-
-fn items<'a>(value: &'a Value, at: &str) -> &'a [Value] {
-    value.pointer(at).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn text(value: Option<&Value>) -> String {
-    value.and_then(Value::as_str).map(|text| super::clean(text, 253)).unwrap_or_default()
-}
-
-fn name(object: &Value) -> &str {
-    object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default()
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use http::{Request, Response};
 use kube::Client;
 use kube::client::Body;
@@ -6,9 +8,9 @@ use serde_json::{Value, json};
 use tower_test::mock;
 
 use super::objects::written;
+use super::parts::endpoints_of;
 use super::pods::{Meaning, meaning};
-use super::scene::endpoints_of;
-use super::{Question, read};
+use super::{Question, Source, read};
 use crate::engine::change::references::Sight;
 use crate::engine::memory::RevisionRef;
 
@@ -44,8 +46,9 @@ fn endpoints_are_counted_once_per_pod() {
         slice("other", json!([endpoint("e", json!({"ready": true}))])),
         slice("web", json!(null)),
     ];
-    assert_eq!(endpoints_of("web", &slices), ("web".to_owned(), 2, 1));
-    assert_eq!(endpoints_of("none", &slices), ("none".to_owned(), 0, 0));
+    let slices = slices.map(Arc::new);
+    assert_eq!(endpoints_of("web", &slices), Some((2, 1)));
+    assert_eq!(endpoints_of("none", &slices), None, "without a slice nobody has counted");
 }
 
 #[rstest]
@@ -154,7 +157,7 @@ fn question() -> Question {
 async fn what_lies_around_is_read_by_name_and_of_content_only_the_metadata() {
     let (service, handle) = mock::pair::<Request<Body>, Response<Body>>();
     let server = tokio::spawn(serve(handle));
-    let around = read(&Client::new(service, "shop"), &question()).await;
+    let around = read(Source::Cluster(&Client::new(service, "shop")), &question()).await;
     let asked = server.await.unwrap();
     let expected = [
         ("GET /api/v1/namespaces/shop/configmaps/settings-a", true),
@@ -200,7 +203,7 @@ async fn what_lies_around_is_read_by_name_and_of_content_only_the_metadata() {
 #[tokio::test(start_paused = true)]
 async fn an_api_server_that_does_not_answer_leaves_gaps_and_ends() {
     let (service, _handle) = mock::pair::<Request<Body>, Response<Body>>();
-    let around = read(&Client::new(service, "shop"), &question()).await;
+    let around = read(Source::Cluster(&Client::new(service, "shop")), &question()).await;
     assert_eq!((around.baseline, around.references.len()), (None, 0));
     assert!(around.gaps.iter().any(|gap| gap.contains("no answer within 2 s")), "{:?}", around.gaps);
 }

@@ -44,7 +44,10 @@ pub fn talked_about(
     nodes: &[Arc<NodeFacts>],
 ) -> Vec<Name> {
     let objects = std::iter::once(&workload.uid).chain(revisions.iter().map(|revision| &revision.uid));
-    let objects = objects.chain(pods.iter().map(|pod| &pod.uid)).chain(nodes.iter().map(|node| &node.name));
+    // Nodes go by their names, which pods tell also where nodes themselves may not be seen.
+    let unseen = pods.iter().filter(|_| nodes.is_empty()).filter_map(|pod| pod.node.as_ref());
+    let nodes = nodes.iter().map(|node| &node.name).chain(unseen);
+    let objects = objects.chain(pods.iter().map(|pod| &pod.uid)).chain(nodes);
     let mut all: Vec<Name> = objects.cloned().collect();
     for claim in revisions.iter().flat_map(|revision| &revision.template.claims) {
         let key = claim_key(&workload.namespace, claim);

@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use self::maker::Maker;
+use super::around::shown::Shown;
 use super::digest::Walked;
 use super::oneshot::shelve;
 use super::own::Own;
@@ -38,6 +39,8 @@ pub struct Intake {
     /// The template that the pods of one owner were made from, as far as a pod shows it, by the owner's UID; a pod
     /// without an owner is its own.
     pub templates: BTreeMap<String, Walked<Template>>,
+    /// What lies around workloads, and the whole of Deployments and ReplicaSets.
+    pub shown: Shown,
     /// Backstay's own objects and the namespaces.
     pub own: Arc<Own>,
     /// The newest time that any status, event or field manager tells of.
@@ -60,6 +63,7 @@ impl Default for Intake {
             events: BTreeMap::new(),
             events_read: false,
             templates: BTreeMap::new(),
+            shown: Shown::default(),
             own: Own::new(),
             newest: None,
             objects: 0,
@@ -89,8 +93,14 @@ impl Intake {
     fn dispatch(&mut self, kind: &str, group: &str, object: Value) -> Result<(), String> {
         let newest = times::newest(&object);
         match (kind, group) {
-            ("Deployment", "apps" | "") => put(&mut self.deployments, kind, typed(object)?, |d| &mut d.metadata)?,
-            ("ReplicaSet", "apps" | "") => put(&mut self.replica_sets, kind, typed(object)?, |s| &mut s.metadata)?,
+            ("Deployment", "apps" | "") => {
+                put(&mut self.deployments, kind, read(&object)?, |d| &mut d.metadata)?;
+                self.shown.keep(kind, group, object);
+            }
+            ("ReplicaSet", "apps" | "") => {
+                put(&mut self.replica_sets, kind, read(&object)?, |s| &mut s.metadata)?;
+                self.shown.keep(kind, group, object);
+            }
             ("Pod", "") => self.pod(object)?,
             ("Node", "") => put(&mut self.nodes, kind, typed(object)?, |n| &mut n.metadata)?,
             ("Event", "" | "events.k8s.io") => {
@@ -98,15 +108,17 @@ impl Intake {
                 put(&mut self.events, kind, typed(object)?, |e| &mut e.metadata)?;
             }
             ("StatefulSet" | "DaemonSet", "apps" | "") | ("Job", "batch" | "") | ("ReplicationController", "") => {
-                let maker = Maker { kind: kind.to_owned(), ..typed(object)? };
+                let maker = Maker { kind: kind.to_owned(), ..read(&object)? };
                 let (_, uid) = identity(kind, &maker.metadata)?;
                 self.makers.insert(uid, maker);
+                self.shown.keep(kind, group, object);
             }
             ("Namespace", "") => shelve(&self.own.namespaces, [Readable(Ok(typed(object)?))]),
             ("IncidentPolicy", _) => shelve(&self.own.policies, [Readable(Ok(typed(object)?))]),
             ("ClusterIncidentPolicy", _) => shelve(&self.own.cluster_policies, [Readable(Ok(typed(object)?))]),
             ("WorkloadHealth", _) => shelve(&self.own.health, [Readable(Ok(typed(object)?))]),
             ("Incident", _) => shelve(&self.own.incidents, [Readable(Ok(typed(object)?))]),
+            _ if Shown::holds(kind, group) => self.shown.keep(kind, group, object),
             _ => return Ok(()),
         }
         self.newest = self.newest.max(newest);
@@ -148,6 +160,11 @@ impl Intake {
         let sets = self.deployments.is_empty() && self.replica_sets.is_empty();
         !(sets && self.pods.is_empty() && self.makers.is_empty())
     }
+}
+
+/// The part of an object that becomes facts, where the rest of it is kept too.
+fn read<T: DeserializeOwned>(object: &Value) -> Result<T, String> {
+    T::deserialize(object).map_err(|error| error.to_string())
 }
 
 fn typed<T: DeserializeOwned>(object: Value) -> Result<T, String> {

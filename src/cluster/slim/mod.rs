@@ -146,6 +146,16 @@ pub struct SlimNode {
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSpec {
     pub unschedulable: Option<bool>,
+    #[serde(deserialize_with = "lenient::or_default")]
+    pub taints: Vec<Taint>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Taint {
+    pub key: String,
+    pub value: Option<String>,
+    pub effect: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

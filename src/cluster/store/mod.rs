@@ -296,7 +296,24 @@ pub(super) fn summary(nodes: &[Arc<NodeFacts>]) -> NodesFacts {
         unschedulable: count(|node| node.unschedulable).unwrap_or(u32::MAX),
         largest_cpu: nodes.iter().map(|node| node.allocatable_cpu).max().unwrap_or_default(),
         largest_memory: nodes.iter().map(|node| node.allocatable_memory).max().unwrap_or_default(),
+        taints: taints(nodes),
     }
+}
+
+/// Taints that are told.
+const MAX_TAINTS: usize = 4;
+
+/// The taints that most nodes bear.
+pub fn taints(nodes: &[Arc<NodeFacts>]) -> Vec<(Name, u32)> {
+    let mut counts: BTreeMap<&Name, u32> = BTreeMap::new();
+    for taint in nodes.iter().flat_map(|node| &node.taints) {
+        let count = counts.entry(taint).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut taints: Vec<(Name, u32)> = counts.into_iter().map(|(taint, count)| (taint.clone(), count)).collect();
+    taints.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    taints.truncate(MAX_TAINTS);
+    taints
 }
 
 fn uid(meta: &ObjectMeta) -> &str {

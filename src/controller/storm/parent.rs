@@ -38,6 +38,10 @@ pub fn open(namespace: &str, name: &str, why: &str, now: Timestamp) -> Incident 
         verdict: None,
         findings: Vec::new(),
         logs: Vec::new(),
+        replicas: None,
+        changes: Vec::new(),
+        nodes: Vec::new(),
+        events: Vec::new(),
         intent: None,
         impact: None,
     };
@@ -50,6 +54,7 @@ pub fn open(namespace: &str, name: &str, why: &str, now: Timestamp) -> Incident 
 pub fn status(incident: &Incident, why: &str, affected: Vec<String>, now: Timestamp) -> IncidentStatus {
     let mut status = IncidentStatus {
         progress: Some(Progress::Held),
+        severity: Some(incident.spec.opened.severity),
         why: Some(why.to_owned()),
         affected,
         timeline: vec![entry(now, STORM, why)],

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use http::Method;
 use jiff::Timestamp;
+use kube::runtime::watcher::Event;
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::memory::healthy;
 use super::rig::{EVENTS, FAILING, OWN, Rig, WEB, actions, writes};
 use super::server::{Call, Server, Strike};
-use crate::engine::words::ActionKind;
+use crate::engine::blast_radius::Effect;
+use crate::engine::decision::Progress;
+use crate::engine::words::{ActionKind, Severity};
 
 const POD: &str = "/api/v1/namespaces/shop/pods/web-6d-a";
 const JOBS: &str = "/apis/batch/v1/namespaces/shop/jobs";
@@ -135,6 +138,152 @@ async fn whatever_becomes_of_the_reads_the_action_comes_and_the_record_says_what
     // Told once, however much is missing.
     rig.settles().await;
     assert_eq!(reads(&rig.calls()), [""; 0]);
+}
+
+/// A Service of the workload, and its endpoints.
+fn with_service(server: &mut Server) {
+    let list = |kind: &str, items: Value| json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": items});
+    server.put(
+        SERVICES,
+        list("ServiceList", json!([{"metadata": {"name": "web"}, "spec": {"selector": {"app": "web"}}}])),
+    );
+    let ready = json!({"addresses": ["10.0.0.1"], "conditions": {"ready": true}, "targetRef": {"uid": "web-59-a"}});
+    let also = json!({"addresses": ["10.0.0.2"], "conditions": {"ready": true}, "targetRef": {"uid": "web-59-b"}});
+    let slice = json!({"metadata": {"labels": {"kubernetes.io/service-name": "web"}}, "endpoints": [ready, also]});
+    server.put(SLICES, list("EndpointSliceList", json!([slice])));
+}
+
+const SLICES: &str = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices";
+
+#[rstest]
+#[case::seen(None, Some(2))]
+#[case::forbidden(Some(Strike::Refuse(403)), None)]
+#[case::silent(Some(Strike::Silence), None)]
+#[tokio::test(start_paused = true)]
+async fn endpoints_that_cannot_be_read_are_no_outage(#[case] strike: Option<Strike>, #[case] ready: Option<u32>) {
+    let rig = Rig::changed(with_service).await;
+    if let Some(strike) = strike {
+        rig.server().strike_all(Method::GET, "/endpointslices", strike);
+    }
+    assert!(rig.settles().await.is_empty());
+    let status = rig.incident().status.unwrap();
+    let blast = status.blast_radius.unwrap();
+    assert_eq!((blast.effect, blast.services[0].ready), (Effect::Unharmed, ready), "{blast:?}");
+    // What the rule of the policy says is the least.
+    assert_eq!(status.severity, Some(Severity::Warning));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_severity_is_that_of_the_blast_radius_where_nobody_wrote_a_rule() {
+    let rig = Rig::changed(|server| {
+        with_service(server);
+        server.edit(&format!("{OWN}/incidentpolicies/web"), |policy| drop(policy["spec"]["rules"].take()));
+    })
+    .await;
+    rig.settles().await;
+    let incident = rig.incident();
+    assert_eq!(incident.spec.opened.severity, Severity::Critical, "the built-in rule's");
+    assert_eq!(incident.status.unwrap().severity, Some(Severity::Info), "nothing that serves was lost");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incident_that_is_held_becomes_more_urgent_when_it_becomes_an_outage() {
+    let rig = Rig::changed(|server| {
+        server.edit(&format!("{OWN}/incidentpolicies/web"), |policy| {
+            policy["spec"].as_object_mut().unwrap().remove("rules");
+            policy["spec"]["guards"] = json!({"approval": "Always"});
+        });
+    })
+    .await;
+    rig.settles().await;
+    let status = rig.incident().status.unwrap();
+    assert_eq!((status.progress, status.severity), (Some(Progress::Held), Some(Severity::Info)), "{status:?}");
+    let held = rig.server().all("events").into_iter().find(|event| event["reason"] == "Held").unwrap();
+    let note = held["note"].as_str().unwrap();
+    assert!(note.contains("CrashLoopBackOff/ApplicationError, fault Revision"), "{note}");
+    for pod in ["web-59-a", "web-59-b"] {
+        rig.server().edit(&format!("/api/v1/namespaces/shop/pods/{pod}"), |pod| {
+            pod["status"]["conditions"][0]["status"] = json!("False");
+            pod["status"]["containerStatuses"][0]["ready"] = json!(false);
+        });
+    }
+    rig.settles().await;
+    let status = rig.incident().status.unwrap();
+    let blast = status.blast_radius.as_ref().unwrap();
+    assert_eq!((blast.effect, status.severity), (Effect::Outage, Some(Severity::Critical)), "{status:?}");
+    assert!(status.timeline.iter().any(|entry| entry.what == "Outage"), "{:?}", status.timeline);
+    rig.calls();
+    rig.settles().await;
+    assert_eq!(writes(&rig.calls()), [""; 0], "told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_ends_after_the_action_leaves_the_story_to_the_next() {
+    let rig = Rig::changed(with_service).await;
+    rig.server().strike_all(Method::PATCH, "-1/status", Strike::Break);
+    rig.sees();
+    rig.look().await.expect_err("the record is not written");
+    assert_eq!(actions(&rig.calls()).len(), 1);
+    assert!(rig.incident().status.is_none());
+    rig.server().calm();
+    rig.rolls_out_baseline();
+    let rig = rig.restarted().await;
+    rig.settles().await;
+    let status = rig.incident().status.unwrap();
+    let what = status.what_changed.expect("what changed");
+    assert_eq!(what.compared_with.as_deref(), Some("web-59"));
+    assert!(what.changes.iter().any(|change| change.text.contains("image web: 1 → 2")), "{what:?}");
+    let blast = status.blast_radius.expect("who suffers");
+    assert_eq!((blast.replicas.ready, blast.replicas.failing), (2, 1), "as it was before the action");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_incident_is_opened_with_all_that_was_known_before_the_action() {
+    let rig = Rig::changed(with_settings).await;
+    let about = json!({"kind": "Pod", "namespace": "shop", "name": "web-6d-a", "uid": "web-6d-a"});
+    let event = json!({"metadata": {"name": "e1"}, "involvedObject": about, "reason": "Unhealthy",
+        "message": "Readiness probe failed: password=hunter2", "count": 4, "firstTimestamp": now(), "lastTimestamp": now()});
+    rig.ctx.hints.take(Event::Apply(serde_json::from_value(event).unwrap()), Timestamp::now());
+    rig.settles().await;
+    let calls = rig.calls();
+    assert_eq!(writes(&calls).len(), 4, "no write more: {:?}", writes(&calls));
+    let opened = rig.incident().spec.opened;
+    assert!(opened.changes.iter().any(|change| change.text == "image web: 1 → 2"), "{:?}", opened.changes);
+    assert_eq!(opened.replicas.map(|replicas| (replicas.desired, replicas.ready, replicas.failing)), Some((2, 2, 1)));
+    let [event] = &opened.events[..] else { panic!("{:?}", opened.events) };
+    assert_eq!((event.source.as_str(), event.count), ("pod/web-6d-a events[Unhealthy]", 4));
+    assert!(!event.text.contains("hunter2"), "{event:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_what_the_workload_calls_is_told() {
+    let rig = Rig::changed(|server| {
+        server.edit(FAILING, |set| {
+            set["spec"]["template"]["spec"]["containers"][0]["env"] = json!([{"name": "DB_HOST", "value": "db"}]);
+        });
+        let written = json!([{"manager": "kubectl-edit", "operation": "Update", "time": now(), "fieldsV1": {"f:spec": {}}}]);
+        let meta = |name: &str| json!({"name": name, "creationTimestamp": "2026-01-01T00:00:00Z", "managedFields": written});
+        let list = |kind: &str, item: Value| json!({"kind": kind, "apiVersion": "v1", "metadata": {}, "items": [item]});
+        let db = json!({"metadata": meta("db"), "spec": {"selector": {"app": "db"}, "ports": [{"port": 5432, "targetPort": 6432}]}});
+        server.put(SERVICES, list("ServiceList", db));
+        let closed = json!({"metadata": meta("db"), "spec": {"podSelector": {"matchLabels": {"app": "db"}}, "policyTypes": ["Ingress"]}});
+        let policies = "/apis/networking.k8s.io/v1/namespaces/shop/networkpolicies";
+        server.put(policies, list("NetworkPolicyList", closed));
+    })
+    .await;
+    rig.settles().await;
+    let changes = rig.incident().status.unwrap().what_changed.unwrap().changes;
+    let text = |subject: &str| changes.iter().find(|change| change.subject == subject).map(|c| c.text.clone());
+    let service = text("Service db").unwrap_or_else(|| panic!("{changes:?}"));
+    assert_eq!(
+        service,
+        "changed; it now selects app=db and leads port 5432 to 6432; called by env DB_HOST of container web"
+    );
+    let policy = text("NetworkPolicy db").unwrap_or_else(|| panic!("{changes:?}"));
+    assert!(
+        policy.starts_with("changed; it now governs ingress by 0 rules; on what is called by env DB_HOST"),
+        "{policy}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

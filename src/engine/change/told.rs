@@ -1,5 +1,7 @@
 //! All that changed, the newest that can cause the failure first.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,6 @@ use crate::engine::facts::{PodFacts, RevisionFacts, Snapshot};
 use crate::engine::finding::Finding;
 use crate::engine::knowledge;
 use crate::engine::moment::after;
-use crate::engine::rollout;
 use crate::engine::surroundings::{self, Surroundings};
 use crate::engine::words::{Aspect, Cause, Class, ContainerKind, Fault};
 
@@ -52,27 +53,49 @@ fn is_zero(n: &u32) -> bool {
     *n == 0
 }
 
+/// What is told about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    pub failing: &'a RevisionFacts,
+    /// Since when it is rolled out.
+    pub since: Timestamp,
+    /// UID of the ReplicaSet to compare with.
+    pub baseline: Option<&'a str>,
+}
+
 /// Since when changes matter to a failure that began at `onset`.
-pub fn window(s: &Snapshot, onset: Timestamp, now: Timestamp) -> Timestamp {
-    let rollout = rollout::current(s, now).map_or(onset, |r| r.since.min(r.newest.created));
-    after(rollout.min(onset), -WINDOW_SECONDS)
+pub fn window(subject: &Subject, onset: Timestamp) -> Timestamp {
+    after(subject.since.min(subject.failing.created).min(onset), -WINDOW_SECONDS)
+}
+
+/// What another workload did within the window.
+pub fn rolled_out(name: &str, revisions: &[Arc<RevisionFacts>], since: Timestamp) -> Option<Change> {
+    let newest = revisions.iter().max_by_key(|r| (r.number, r.created)).filter(|r| r.created >= since)?;
+    Some(Change {
+        kind: ChangeKind::Rollout,
+        aspect: None,
+        subject: format!("Deployment {name}"),
+        text: format!("rolled out revision {} ({})", newest.number, newest.hash),
+        at: Some(newest.created),
+        by: None,
+        relevant: false,
+    })
 }
 
 /// Puts together what is known of the templates and their objects with what else was `seen` to change.
 pub fn tell(
     s: &Snapshot,
+    subject: &Subject,
     lead: Option<&Finding>,
-    baseline: Option<&str>,
     (seen, gaps): (Vec<Change>, Vec<String>),
     now: Timestamp,
 ) -> WhatChanged {
-    let Some(rollout) = rollout::current(s, now) else { return WhatChanged::default() };
-    let around = surroundings::of_newest(s, rollout.newest);
-    let baseline = s.revisions.iter().find(|r| Some(&*r.uid) == baseline).map(AsRef::as_ref);
-    let since = window(s, lead.map_or(now, |f| f.onset), now);
+    let around = surroundings::of_newest(s, subject.failing);
+    let baseline = s.revisions.iter().find(|r| Some(&*r.uid) == subject.baseline).map(AsRef::as_ref);
+    let since = window(subject, lead.map_or(now, |f| f.onset));
     let mut changes = seen;
     if let Some(around) = around {
-        changes.extend(template(around, rollout.newest));
+        changes.extend(template(around, subject.failing));
         changes.extend(around.references.iter().filter_map(|r| reference(r, proven(s, baseline).unwrap_or(since))));
         changes.extend(around.jobs.iter().filter(|job| job.started >= since).map(|job| Change {
             kind: ChangeKind::Migration,
@@ -84,12 +107,13 @@ pub fn tell(
             relevant: false,
         }));
     }
-    changes.extend(injected(s, rollout.newest, baseline));
+    changes.extend(injected(s, subject.failing, baseline));
     changes.extend(nodes(s, since));
     if let Some(lead) = lead {
         changes.iter_mut().for_each(|change| change.relevant = is_relevant(change, lead));
     }
-    changes.sort_by_key(|change| (!change.relevant, std::cmp::Reverse(change.at)));
+    // What is without a time is so now: an object that is gone, a node under pressure.
+    changes.sort_by_key(|change| (!change.relevant, change.at.is_some(), std::cmp::Reverse(change.at)));
     let cut = changes.len().saturating_sub(KEPT);
     changes.truncate(KEPT);
     // Names are as long as whoever reads the objects lets them be.

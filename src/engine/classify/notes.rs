@@ -49,7 +49,7 @@ fn figures(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
     match symptom.class {
         Class::CreateRefused => of_refusal(words(symptom)?),
         Class::Pending if symptom.cause == Cause::InsufficientResources => of_capacity(s, symptom),
-        Class::Pending => of_taints(words(symptom)?),
+        Class::Pending => of_taints(s, words(symptom)?),
         Class::Unready if symptom.cause == Cause::ReadinessRefused => of_port(s, symptom),
         _ => None,
     }
@@ -75,7 +75,7 @@ fn of_refusal(message: &str) -> Option<(String, String)> {
     (!bounds.is_empty()).then(|| ("limitrange".to_owned(), bounds.join("; ")))
 }
 
-fn of_taints(message: &str) -> Option<(String, String)> {
+fn of_taints(s: &Snapshot, message: &str) -> Option<(String, String)> {
     let taints: Vec<String> = scheduling::taints(message)
         .map(|taint| {
             let value = if taint.value.is_empty() { String::new() } else { format!("={}", taint.value) };
@@ -87,11 +87,11 @@ fn of_taints(message: &str) -> Option<(String, String)> {
         return Some(("nodes".to_owned(), taints.join("; ")));
     }
     let unnamed = scheduling::reasons(message).find(|reason| reason.text.contains("taint(s)"))?;
-    let text = format!(
-        "taints that the scheduler does not name on {}: kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints",
-        nodes(unnamed.nodes)
-    );
-    Some(("nodes".to_owned(), text))
+    let known: Vec<String> =
+        s.nodes.taints.iter().map(|(taint, count)| format!("{taint} on {}", nodes(*count))).collect();
+    let where_to_look = "kubectl get nodes -o custom-columns=NAME:.metadata.name,TAINTS:.spec.taints";
+    let known = if known.is_empty() { where_to_look.to_owned() } else { format!("nodes bear {}", known.join("; ")) };
+    Some(("nodes".to_owned(), format!("taints that the scheduler does not name on {}: {known}", nodes(unnamed.nodes))))
 }
 
 fn nodes(count: u32) -> String {
@@ -103,16 +103,24 @@ fn nodes(count: u32) -> String {
 }
 
 fn of_capacity(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
-    if s.nodes.total == 0 {
-        return None;
+    // Pods may ask for more than what there are figures of, such as devices and storage of the node.
+    let lacking: Vec<String> = scheduling::insufficient(words(symptom)?)
+        .map(|(resource, count)| format!("{resource} on {}", nodes(count)))
+        .collect();
+    let figures = ["cpu ", "memory "].iter().any(|known| lacking.iter().any(|of| of.starts_with(known)));
+    if s.nodes.total == 0 || !(figures || lacking.is_empty()) {
+        return (!lacking.is_empty()).then(|| ("nodes".to_owned(), format!("too little {}", lacking.join("; "))));
     }
     let (cpu, memory) = pending::asks(revision(s, symptom)?);
     let (cpu, memory) = (Amount::of_thousandths(cpu), Amount::of_units(memory));
     let (most_cpu, most_memory) =
         (Amount::of_thousandths(s.nodes.largest_cpu), Amount::of_units(s.nodes.largest_memory));
-    let text = format!(
+    let mut text = format!(
         "a pod asks for cpu {cpu} and memory {memory}; no node has more than cpu {most_cpu} or memory {most_memory} in all"
     );
+    if lacking.iter().any(|of| !of.starts_with("cpu ") && !of.starts_with("memory ")) {
+        text = format!("{text}; too little {}", lacking.join("; "));
+    }
     Some(("nodes".to_owned(), text))
 }
 

@@ -93,6 +93,16 @@ pub(in crate::engine) fn told_taints(message: &str) -> Option<Taints> {
     Some(Taints::Unnamed { nodes: unnamed.nodes })
 }
 
+/// The resources that a sentence says there is too little of, and on how many nodes.
+pub(super) fn insufficient(message: &str) -> impl Iterator<Item = (&str, u32)> {
+    reasons(message).filter_map(|reason| {
+        let rest = reason.text.strip_prefix("Insufficient ")?;
+        // A name such as `nvidia.com/gpu` has dots of its own.
+        let resource = rest.split([' ', ',']).next()?.trim_end_matches('.');
+        Some((resource, reason.nodes))
+    })
+}
+
 fn how_far(cause: Cause) -> u8 {
     match cause {
         Cause::Unknown => 0,

@@ -8,7 +8,7 @@ use backstay::cluster::around::objects::written;
 use backstay::cluster::intake::Intake;
 use backstay::engine::change::author::{author, last_written};
 use backstay::engine::change::references::{ReferenceFacts, Sight, of_template};
-use backstay::engine::change::told::tell;
+use backstay::engine::change::told::{Subject, tell};
 use backstay::engine::change::{migration, template};
 use backstay::engine::decide::decide;
 use backstay::engine::kin;
@@ -50,7 +50,8 @@ pub fn check(input: &[u8]) -> Checked {
         is_bounded("who wrote an object", &said, 4096)?;
     }
     for namespace in ["shop", "", "a.b"] {
-        let through = kin::calls(new, "db", namespace).unwrap_or_default();
+        let callee = kin::Callee { service: "db", namespace, from: "shop" };
+        let through = kin::calls(new, callee).unwrap_or_default();
         is_bounded("what calls a Service", &through, 320)?;
     }
     let mut intake = Intake::default();
@@ -81,7 +82,9 @@ pub fn check(input: &[u8]) -> Checked {
     }));
     let decision = decide(s, now);
     is_bounded("what is decided", &decision.why, 2048)?;
-    let told = tell(s, decision.findings.first(), Some("r-1"), (Vec::new(), Vec::new()), now);
+    let failing = &*s.revisions.iter().find(|revision| &*revision.uid == "r-2").unwrap().clone();
+    let subject = Subject { failing, since: failing.created, baseline: Some("r-1") };
+    let told = tell(s, &subject, decision.findings.first(), (Vec::new(), Vec::new()), now);
     changes(&serde_json::to_value(&told).map_err(|error| error.to_string())?)
 }
 

@@ -154,6 +154,7 @@ pub(super) fn node(of: &str) -> NodeFacts {
         pressure: Vec::new(),
         allocatable_cpu: 4_000,
         allocatable_memory: 8 << 30,
+        taints: Box::default(),
     }
 }
 

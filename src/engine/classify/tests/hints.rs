@@ -117,6 +117,26 @@ fn why_a_claim_is_not_bound_is_told_by_its_own_events() {
     assert_eq!(shown(&s, 10)[0].0, "persistentvolumeclaim/cache events[ExternalProvisioning]");
 }
 
+#[test]
+fn taints_that_the_scheduler_does_not_name_are_read_from_the_nodes() {
+    let mut s = only(unscheduled("0/3 nodes are available: 3 node(s) had untolerated taint(s)."));
+    s.nodes.taints = vec![(name("dedicated=gpu:NoSchedule"), 2), (name("team=a:NoExecute"), 1)];
+    let text = "taints that the scheduler does not name on 3 nodes: nodes bear dedicated=gpu:NoSchedule on 2 nodes; team=a:NoExecute on 1 node";
+    assert_eq!(shown(&s, 10)[0].1, text);
+}
+
+#[test]
+fn what_there_are_no_figures_of_is_named_alone() {
+    let text = |message| {
+        let mut s = only(unscheduled(message));
+        s.nodes.total = 3;
+        shown(&s, 10)[0].1.clone()
+    };
+    assert_eq!(text("0/3 nodes are available: 3 Insufficient nvidia.com/gpu."), "too little nvidia.com/gpu on 3 nodes");
+    let both = text("0/3 nodes are available: 1 Insufficient memory, 2 Insufficient ephemeral-storage.");
+    assert!(both.ends_with("in all; too little memory on 1 node; ephemeral-storage on 2 nodes"), "{both}");
+}
+
 fn refused(events: impl IntoIterator<Item = EventFacts>) -> Snapshot {
     let mut s = snapshot([]);
     let revision = Arc::make_mut(&mut s.revisions[1]);
