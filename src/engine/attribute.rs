@@ -52,18 +52,33 @@ pub fn attribute(
 ) -> Verdict {
     let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
     let case = Case { s, rollout, finding, findings, control, changed };
-    let explained = not_the_revisions_doing(&case)
-        .or_else(|| nodes_explain_it(&case))
-        .or_else(|| configuration_explains_it(&case))
-        .or_else(|| control_group_fails_too(&case))
-        .or_else(|| control_group_failed_before(&case))
-        .or_else(|| control_group_reports_the_same(&case))
-        .or_else(|| nothing_changed(&case))
-        .or_else(|| neighbours_fail_too(&case))
-        .or_else(|| began_elsewhen(&case));
+    let explained = explained(&case).or_else(|| explained_by_status(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     verdict.rejected = rejected(&case, verdict.fault);
     verdict
+}
+
+/// What explains the failure other than the revision.
+fn explained(case: &Case) -> Option<Verdict> {
+    not_the_revisions_doing(case)
+        .or_else(|| nodes_explain_it(case))
+        .or_else(|| configuration_explains_it(case))
+        .or_else(|| control_group_fails_too(case))
+        .or_else(|| control_group_failed_before(case))
+        .or_else(|| control_group_reports_the_same(case))
+        .or_else(|| its_log_explains_it(case))
+        .or_else(|| nothing_changed(case))
+        .or_else(|| neighbours_fail_too(case))
+        .or_else(|| began_elsewhen(case))
+}
+
+/// A log only ever speaks for the revision: what explains the failure without its log still does.
+fn explained_by_status(case: &Case) -> Option<Verdict> {
+    let (class, cause) = case.finding.by_status?;
+    let rollback = knowledge::about(class, cause).rollback;
+    let finding = &Finding { class, cause, rollback, by_status: None, ..case.finding.clone() };
+    let Case { s, rollout, findings, control, ref changed, .. } = *case;
+    explained(&Case { s, rollout, finding, findings, control, changed: changed.clone() })
 }
 
 fn verdict(fault: Fault, confidence: Confidence, because: String) -> Verdict {
@@ -174,6 +189,39 @@ fn control_group_reports_the_same(case: &Case) -> Option<Verdict> {
     let because =
         format!("{} of {} logs of pods of the healthy revision report the same: {line}", heard.same, heard.read);
     Some(verdict(Fault::Dependency, Confidence::Likely, because))
+}
+
+/// How it shows says little, and its log names what lies behind it: a service that it calls, which this change does not
+/// touch. An init container that waits for one is the revision's doing only if it is new or waits for something else.
+fn its_log_explains_it(case: &Case) -> Option<Verdict> {
+    let cause = case.finding.named?;
+    let about = knowledge::about(Class::CrashLoopBackOff, cause);
+    let (fault, touched) = if case.finding.class == Class::InitStuck {
+        let whose = about.fault;
+        let fault = if matches!(whose, Fault::Revision | Fault::Unknown) { Fault::Dependency } else { whose };
+        (fault, waits_for_something_else(case))
+    } else {
+        (about.fault, touches(case, about.aspects))
+    };
+    let its_own = matches!(fault, Fault::Revision | Fault::Unknown) || touched;
+    (!its_own).then(|| verdict(fault, Confidence::Likely, format!("its log names {cause}: {}", about.meaning)))
+}
+
+/// The change touches the init container, or what names the services that it calls.
+fn waits_for_something_else(case: &Case) -> bool {
+    let Some((control, container)) = case.control.zip(case.finding.container.as_deref()) else { return true };
+    let changed = change::changed_around(control, case.rollout.newest, container);
+    let names = [
+        Aspect::Image,
+        Aspect::Command,
+        Aspect::Environment,
+        Aspect::Volumes,
+        Aspect::Security,
+        Aspect::Containers,
+        Aspect::InitContainers,
+        Aspect::Other,
+    ];
+    names.iter().any(|aspect| changed.contains(aspect))
 }
 
 /// Notes in the ledger which healthy revisions crash now.

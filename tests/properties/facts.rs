@@ -23,13 +23,17 @@ pub fn changes_template(kind: ActionKind) -> bool {
 }
 
 /// What containers may log, each alone an error.
-const LINES: [&str; 6] = [
+const LINES: [&str; 10] = [
     "FATAL pq: column \"discount\" does not exist",
     "ERROR dial tcp 10.0.0.5:5432: connect: connection refused",
     "FATAL:  the database system is starting up",
     "java.lang.OutOfMemoryError: Java heap space",
     "panic: runtime error: index out of range",
     "ERROR no space left on device",
+    "exec /app/web: exec format error",
+    "exec /run.sh: no such file or directory",
+    "/app/web: error while loading shared libraries: libssl.so.3: cannot open shared object file",
+    "Waiting for changelog lock....",
 ];
 
 /// Which pods log what: any pod, one of the lines, how often, and whether the run that did is over.
@@ -51,6 +55,7 @@ pub fn logging(mut s: Snapshot, said: &[(usize, usize, usize, bool)], now: Times
             container: container.name.clone(),
             ended: *ended,
             exits: 1,
+            rules: None,
         };
         let text = format!("{now} {}\n", LINES[*line]).repeat(*times);
         s.logs.push(Arc::new(listen::heard(&wanted, text.as_bytes())));
@@ -283,7 +288,21 @@ fn disturb(s: &mut Snapshot, what: u8, n: i64) {
         39 => s.pods.truncate(small),
         40 => s.revisions.truncate(small),
         41 => s.memory.actions.extend((0..4).map(|i| action(n + i, i as usize))),
+        42 => pod.into_iter().filter_map(|p| p.containers[0].last.as_mut()).for_each(|last| {
+            last.exit_code = [0, 126, 127, 128, 137, 255][n.rem_euclid(6) as usize];
+        }),
+        43 => pod.into_iter().for_each(|p| runs(p, n)),
         _ => w.recreate = odd,
+    }
+}
+
+/// It runs and is not ready, or its init container does not end, for a short or a long time.
+fn runs(pod: &mut PodFacts, n: i64) {
+    let container = &mut pod.containers[0];
+    container.state = ContainerState::Running { since: at(n % 2000 - 1000) };
+    (container.last, container.restarts) = (None, 0);
+    if n % 2 == 0 {
+        container.kind = ContainerKind::Init;
     }
 }
 

@@ -7,6 +7,7 @@ use super::probe;
 use super::text::{Reading, Table, reading};
 use super::{oom, start};
 use crate::engine::facts::{ContainerFacts, Termination};
+use crate::engine::listen;
 use crate::engine::logs;
 use crate::engine::message::Speaker;
 use crate::engine::observe;
@@ -50,7 +51,8 @@ fn by_message(ending: &Termination) -> Option<Reading> {
 
 /// The message is read as the log that it is the end of.
 fn by_log(message: &str) -> Option<Reading> {
-    logs::read(message.as_bytes()).lead(true).map(|seen| said(seen.cause, Sureness::Counted))
+    let cause = logs::read(message.as_bytes()).lead(true)?.cause;
+    Some(reading(listen::class_of(cause), cause, Sureness::Counted))
 }
 
 const fn said(cause: Cause, sureness: Sureness) -> Reading {

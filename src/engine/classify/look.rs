@@ -133,6 +133,7 @@ impl<'a> Look<'_, 'a> {
             pace: None,
             detail,
             told: None,
+            by_status: None,
         }
     }
 
@@ -180,5 +181,6 @@ pub(super) fn beyond_pods<'a>(
         pace: None,
         detail,
         told: None,
+        by_status: None,
     }
 }
