@@ -204,7 +204,8 @@ fn its_log_explains_it(case: &Case) -> Option<Verdict> {
         (about.fault, touches(case, about.aspects))
     };
     let its_own = matches!(fault, Fault::Revision | Fault::Unknown) || touched;
-    (!its_own).then(|| verdict(fault, Confidence::Likely, format!("its log names {cause}: {}", about.meaning)))
+    (!its_own)
+        .then(|| verdict(fault, Confidence::Likely, format!("its log names {cause}, which the change does not touch")))
 }
 
 /// The change touches the init container, or what names the services that it calls.

@@ -124,6 +124,12 @@ fn is_asked_for(s: &Snapshot, finding: &Finding) -> bool {
         && rules.take_while(|rule| !rule.matches.logs.is_empty()).next().is_some()
 }
 
+/// A program may have run in failures of the class, and left a log.
+pub fn may_have_a_log(class: Class) -> bool {
+    let ran = [Class::CrashLoopBackOff, Class::OOMKilled, Class::ContainerStart, Class::InitStuck, Class::Unready];
+    ran.contains(&class)
+}
+
 fn could_govern(rule: &Rule, finding: &Finding) -> bool {
     let m = &rule.matches;
     (m.failures.is_empty() || m.failures.contains(&finding.class))
@@ -337,7 +343,8 @@ pub fn control<'a>(
         recent && failing.iter().any(|f| f.phrases.iter().any(|phrase| seen.phrases.contains(phrase)))
     };
     let pods = || s.pods.iter().filter(|pod| pod.revision == control.uid);
-    let of_one = |pod: &'a PodFacts| pod.containers.iter().filter(|c| is_comparable(f, c)).map(move |c| (pod, &*c.name));
+    let of_one =
+        |pod: &'a PodFacts| pod.containers.iter().filter(|c| is_comparable(f, c)).map(move |c| (pod, &*c.name));
     let logs = || pods().flat_map(|pod| of_one(pod)).filter_map(|(pod, container)| log_of(s, pod, container));
     let same = || logs().filter_map(|log| Some((&log.pod, of_cause(log, cause)?))).filter(|(_, seen)| alike(seen));
     let line = same().min_by_key(|(pod, _)| *pod).map(|(_, seen)| &*seen.text);

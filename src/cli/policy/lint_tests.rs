@@ -88,6 +88,11 @@ fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] sai
     "  rules:\n    - {name: a, match: {failures: [OOMKilled], causes: [ContainerLimit, Taints]}}\n",
     "p.yaml:7:56: warning: spec.rules[0].match.causes: Taints is no cause of the failures that the rule names\n"
 )]
+#[case::silent(
+    "  rules:\n    - {name: a, match: {failures: [Pending, ImagePullBackOff], logs: [x]}}\n",
+    "p.yaml:7:70: warning: spec.rules[0].match.logs: no program ran in failures of these classes, so there is no log in which a line can match\n"
+)]
+#[case::not_silent("  rules:\n    - {name: a, match: {failures: [Pending, OOMKilled], logs: [x]}}\n", "")]
 #[case::stable(
     "  rollout: {stableSeconds: 60, watchSeconds: 30}\n",
     "p.yaml:6:28: warning: spec.rollout.stableSeconds: a revision counts as healthy after 60 s, and failures count against its rollout for 30 s only\n"

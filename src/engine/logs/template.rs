@@ -35,8 +35,21 @@ const SETTINGS: &[&str] = &[
 ];
 /// Ends of the names of files that hold settings.
 const SETTING_FILES: &[&str] = &[
-    ".yaml", ".yml", ".json", ".toml", ".ini", ".conf", ".cfg", ".cnf", ".env", ".properties", ".xml", ".pem", ".crt",
-    ".key", ".config",
+    ".yaml",
+    ".yml",
+    ".json",
+    ".toml",
+    ".ini",
+    ".conf",
+    ".cfg",
+    ".cnf",
+    ".env",
+    ".properties",
+    ".xml",
+    ".pem",
+    ".crt",
+    ".key",
+    ".config",
 ];
 
 #[derive(Debug)]
@@ -154,7 +167,8 @@ impl Template {
                     is_setting(line.get(at..end)?).then_some(end)?
                 }
                 (Part::SettingFile, _) => {
-                    let path = |b: u8| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b':' | b',' | b'(' | b')');
+                    let path =
+                        |b: u8| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b':' | b',' | b'(' | b')');
                     let end = at + run(line, at, path);
                     is_setting_file(line.get(at..end)?).then_some(end)?
                 }

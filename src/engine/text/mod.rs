@@ -3,6 +3,7 @@
 //! It is untrusted. It is bounded and cleaned where it enters, and redacted before it is evidence. It never becomes a
 //! metric label.
 
+mod commands;
 mod redact;
 mod secrets;
 

@@ -25,7 +25,8 @@ fn pod_of(of: &str, container: ContainerFacts) -> PodFacts {
 }
 
 fn log(of: &str, ended: bool, exits: u32, text: &str) -> Arc<LogFacts> {
-    let wanted = Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended, exits, rules: None };
+    let wanted =
+        Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended, exits, rules: None };
     Arc::new(listen::heard(&wanted, text.as_bytes()))
 }
 
@@ -74,7 +75,12 @@ const LIBRARY: &str = "/app/web: error while loading shared libraries: libssl.so
 #[case::may_not(126, "/run.sh: 1: /app/web: Permission denied\n", Class::ContainerStart, Cause::NotExecutable)]
 #[case::git(128, "fatal: Could not resolve host: git.example.org\n", Class::CrashLoopBackOff, Cause::DnsFailure)]
 #[case::processor(1, "exec /app/web: exec format error\n", Class::ContainerStart, Cause::WrongArchitecture)]
-#[case::at_the_end_of_a_byte(255, "exec /app/web: exec format error\n", Class::ContainerStart, Cause::WrongArchitecture)]
+#[case::at_the_end_of_a_byte(
+    255,
+    "exec /app/web: exec format error\n",
+    Class::ContainerStart,
+    Cause::WrongArchitecture
+)]
 #[case::interpreter(1, "exec /run.sh: no such file or directory\n", Class::ContainerStart, Cause::CommandNotFound)]
 fn a_log_tells_whether_the_program_came_to_run(
     #[case] code: i32,
@@ -108,7 +114,8 @@ fn read_by_rule(of: &str, policy: &Arc<Policy>, text: &str) -> Arc<LogFacts> {
 #[case::start(looping(2, ended(127, "Error")))]
 #[case::crash(crashed(2))]
 fn a_rule_finds_its_line_anywhere_in_the_log(#[case] container: ContainerFacts) {
-    let policy = governed(serde_json::json!([{"name": "ledger", "match": {"logs": ["checksum drift"]}, "action": "Hold"}]));
+    let policy =
+        governed(serde_json::json!([{"name": "ledger", "match": {"logs": ["checksum drift"]}, "action": "Hold"}]));
     let s = Snapshot { policy: policy.clone(), ..snapshot([pod_of("a", container)]) };
     assert_eq!(wanted(&s), [("a".to_owned(), true, 2)]);
     assert_ne!(findings(&s)[0].rule, "ledger");

@@ -119,11 +119,7 @@ pub(super) const GROUPS: &[Group] = &[
             "could not find expected ':'",
         ],
     },
-    Group {
-        cause: Cause::WrongArchitecture,
-        how: FATAL,
-        texts: &["exec format error"],
-    },
+    Group { cause: Cause::WrongArchitecture, how: FATAL, texts: &["exec format error"] },
     Group {
         cause: Cause::CommandNotFound,
         how: FATAL,
