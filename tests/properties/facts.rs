@@ -8,7 +8,6 @@ use backstay::engine::facts::{
     ConditionFacts, ContainerFacts, ContainerState, ContainerTemplate, EventsFacts, FleetFacts, History, Name,
     NodeFacts, NodesFacts, PodFacts, RevisionFacts, Snapshot, TemplateFacts, Termination, WaitingSpell, WorkloadFacts,
 };
-use backstay::engine::listen::{self, Wanted};
 use backstay::engine::memory::{ActionRecord, CurrentRevision, Intent, LedgerEntry, Memory, OpenIncident, RevisionRef};
 use backstay::engine::message::Message;
 use backstay::engine::policy::{ApprovalNeed, Mode, OnSuspicion, UnprovenBaseline};
@@ -20,47 +19,6 @@ use crate::world;
 
 pub fn changes_template(kind: ActionKind) -> bool {
     matches!(kind, ActionKind::RollBack | ActionKind::Freeze)
-}
-
-/// What containers may log, each alone an error.
-const LINES: [&str; 10] = [
-    "FATAL pq: column \"discount\" does not exist",
-    "ERROR dial tcp 10.0.0.5:5432: connect: connection refused",
-    "FATAL:  the database system is starting up",
-    "java.lang.OutOfMemoryError: Java heap space",
-    "panic: runtime error: index out of range",
-    "ERROR no space left on device",
-    "exec /app/web: exec format error",
-    "exec /run.sh: no such file or directory",
-    "/app/web: error while loading shared libraries: libssl.so.3: cannot open shared object file",
-    "Waiting for changelog lock....",
-];
-
-/// Which pods log what: any pod, one of the lines, how often, and whether the run that did is over.
-pub fn said() -> impl Strategy<Value = Vec<(usize, usize, usize, bool)>> {
-    proptest::collection::vec((0..8_usize, 0..LINES.len(), 1..4_usize, any::<bool>()), 0..6)
-}
-
-/// The same snapshot with the logs of some pods read, each pod's at most once.
-pub fn logging(mut s: Snapshot, said: &[(usize, usize, usize, bool)], now: Timestamp) -> Snapshot {
-    for (pod, line, times, ended) in said {
-        let Some(pod) = s.pods.get(pod % s.pods.len().max(1)) else { continue };
-        let Some(container) = pod.containers.first() else { continue };
-        if s.logs.iter().any(|log| log.uid == pod.uid) {
-            continue;
-        }
-        let wanted = Wanted {
-            uid: pod.uid.clone(),
-            pod: pod.name.clone(),
-            container: container.name.clone(),
-            ended: *ended,
-            exits: 1,
-            rules: None,
-        };
-        let text = format!("{now} {}\n", LINES[*line]).repeat(*times);
-        s.logs.push(Arc::new(listen::heard(&wanted, text.as_bytes())));
-    }
-    s
 }
 
 /// Puts a list into another order.
@@ -292,6 +250,10 @@ fn disturb(s: &mut Snapshot, what: u8, n: i64) {
             last.exit_code = [0, 126, 127, 128, 137, 255][n.rem_euclid(6) as usize];
         }),
         43 => pod.into_iter().for_each(|p| runs(p, n)),
+        44 => s.revisions.iter_mut().map(Arc::make_mut).for_each(|r| {
+            let aspect = [Aspect::Environment, Aspect::ServiceAccount, Aspect::Lifecycle, Aspect::Command][small];
+            r.template.containers[0].aspects = Box::new([(aspect, r.number as u64)]);
+        }),
         _ => w.recreate = odd,
     }
 }
@@ -357,7 +319,7 @@ fn open(n: i64, small: usize) -> OpenIncident {
 
 /// The bad rollout, with up to six things changed.
 pub fn disturbed() -> impl Strategy<Value = (Snapshot, Timestamp)> {
-    let changes = prop::collection::vec((0_u8..43, -100_000_i64..100_000), 0..6);
+    let changes = prop::collection::vec((0_u8..46, -100_000_i64..100_000), 0..6);
     (changes, -100_i64..4000).prop_map(|(changes, seconds)| {
         let mut s = bad_rollout();
         changes.into_iter().for_each(|(what, n)| disturb(&mut s, what, n));
