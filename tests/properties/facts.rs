@@ -246,15 +246,24 @@ fn disturb(s: &mut Snapshot, what: u8, n: i64) {
         39 => s.pods.truncate(small),
         40 => s.revisions.truncate(small),
         41 => s.memory.actions.extend((0..4).map(|i| action(n + i, i as usize))),
+        42..=44 => disturb_runs(s, what, n),
+        _ => w.recreate = odd,
+    }
+}
+
+/// Other runs of a pod, or other changes that may have brought them about.
+fn disturb_runs(s: &mut Snapshot, what: u8, n: i64) {
+    let pod = s.pods.get_mut(n.rem_euclid(4) as usize).map(Arc::make_mut);
+    match what {
         42 => pod.into_iter().filter_map(|p| p.containers[0].last.as_mut()).for_each(|last| {
             last.exit_code = [0, 126, 127, 128, 137, 255][n.rem_euclid(6) as usize];
         }),
         43 => pod.into_iter().for_each(|p| runs(p, n)),
-        44 => s.revisions.iter_mut().map(Arc::make_mut).for_each(|r| {
-            let aspect = [Aspect::Environment, Aspect::ServiceAccount, Aspect::Lifecycle, Aspect::Command][small];
+        _ => s.revisions.iter_mut().map(Arc::make_mut).for_each(|r| {
+            let aspect = [Aspect::Environment, Aspect::ServiceAccount, Aspect::Lifecycle, Aspect::Command]
+                [n.rem_euclid(4) as usize];
             r.template.containers[0].aspects = Box::new([(aspect, r.number as u64)]);
         }),
-        _ => w.recreate = odd,
     }
 }
 
