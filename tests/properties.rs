@@ -26,6 +26,8 @@ mod pods;
 #[allow(dead_code)]
 #[path = "scenarios/report.rs"]
 mod report;
+#[path = "properties/said.rs"]
+mod said;
 #[allow(dead_code)]
 #[path = "scenarios/script.rs"]
 mod script;
@@ -120,17 +122,17 @@ proptest! {
 
     /// What logs say only ever turns an action into a no.
     #[test]
-    fn a_log_hastens_nothing((s, now) in facts::disturbed(), said in facts::said()) {
+    fn a_log_hastens_nothing((s, now) in facts::disturbed(), said in said::said()) {
         let without = decide(&s, now);
-        let decision = decide(&facts::logging(s, &said, now), now);
+        let decision = decide(&said::logging(s, &said, now), now);
         if intent(&decision).is_some() {
             prop_assert_eq!(intent(&decision), intent(&without));
         }
     }
 
     #[test]
-    fn order_changes_nothing((s, now) in facts::disturbed(), said in facts::said(), seed in any::<u64>()) {
-        let s = facts::logging(s, &said, now);
+    fn order_changes_nothing((s, now) in facts::disturbed(), said in said::said(), seed in any::<u64>()) {
+        let s = said::logging(s, &said, now);
         let decision = decide(&s, now);
         let mut turned = s;
         facts::shuffle(&mut turned.logs, seed);

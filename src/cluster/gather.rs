@@ -70,6 +70,7 @@ pub fn logs(own: &Own, workload: &WorkloadFacts) -> Vec<Arc<LogFacts>> {
             container: Name::from(&*excerpt.container),
             ended: excerpt.ended,
             exits: excerpt.exits,
+            rules: None,
         };
         Arc::new(listen::heard(&wanted, excerpt.text.as_bytes()))
     })

@@ -29,6 +29,8 @@ pub enum Error {
     Call { pod: String, container: String, source: Box<kube::Error> },
     #[error("reading the log of {container} in pod {pod}: the connection broke")]
     Broken { pod: String, container: String, source: std::io::Error },
+    #[error("reading the log of {container} in pod {pod}: what it says was not found out")]
+    Unread { pod: String, container: String, source: tokio::task::JoinError },
     #[error("reading the log of {container} in pod {pod}: not done within {} s", PATIENCE.as_secs())]
     Timeout { pod: String, container: String },
 }
@@ -47,9 +49,16 @@ impl Error {
 pub async fn read(client: &Client, namespace: &str, wanted: &Wanted) -> Result<LogFacts, Error> {
     let (pod, container) = (wanted.pod.to_string(), wanted.container.to_string());
     match tokio::time::timeout(PATIENCE, bytes(client, namespace, wanted)).await {
-        Ok(bytes) => Ok(listen::heard(wanted, &bytes?)),
+        Ok(bytes) => heard(wanted, bytes?).await,
         Err(_) => Err(Error::Timeout { pod, container }),
     }
+}
+
+/// What it says, found out beside the calls of others: people's patterns may be costly.
+async fn heard(wanted: &Wanted, bytes: Vec<u8>) -> Result<LogFacts, Error> {
+    let (pod, container, wanted) = (wanted.pod.to_string(), wanted.container.to_string(), wanted.clone());
+    let reading = tokio::task::spawn_blocking(move || listen::heard(&wanted, &bytes));
+    reading.await.map_err(|source| Error::Unread { pod, container, source })
 }
 
 async fn bytes(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Vec<u8>, Error> {

@@ -7,7 +7,7 @@ use super::*;
 
 fn wanted(ended: bool) -> Wanted {
     let name = |text: &str| text.into();
-    Wanted { uid: name("uid-a"), pod: name("web-a"), container: name("web"), ended, exits: 1 }
+    Wanted { uid: name("uid-a"), pod: name("web-a"), container: name("web"), ended, exits: 1, rules: None }
 }
 
 fn answer(code: u16, body: impl Into<Body>) -> Response<Body> {

@@ -5,6 +5,8 @@
 //! answer. `outside` has those that go by what did it, and `touches` whether the change can have.
 
 mod admission;
+mod control_group;
+mod its_log;
 mod outside;
 mod shared;
 mod touches;
@@ -22,20 +24,12 @@ use super::finding::{Evidence, Finding, Rejected};
 use super::knowledge;
 use super::listen;
 use super::memory::LedgerEntry;
-use super::moment::{after, seconds_between};
+use super::moment::seconds_between;
 use super::rollout::{self, Rollout};
-use super::text;
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
 /// One of so many pods of the control group must fail for it to speak.
 const CONTROL_SHARE: u32 = 3;
-/// Crashes of the control group this long before the failure still speak about it. What is remembered may be half of
-/// this behind.
-const CONTROL_WINDOW_SECONDS: i64 = 600;
-/// A status shows the last two ends of a container, and with no more than these the first was not much before them.
-const FEW_EXITS: u32 = 3;
-/// Most bytes of a line of a log in a verdict.
-const MAX_LINE: usize = 300;
 /// Workloads that began to fail within this time of each other may share a cause.
 const NEIGHBOUR_SECONDS: i64 = 120;
 
@@ -59,30 +53,45 @@ pub fn attribute(
 ) -> Verdict {
     let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
     let case = Case { s, rollout, finding, findings, control, changed };
-    let explained = outside::injected(&case)
-        .or_else(|| outside::limit_rewritten(&case))
-        .or_else(|| outside::the_nodes_own_words(&case))
-        .or_else(|| outside::others_cannot_pull_either(&case))
-        .or_else(|| not_the_revisions_doing(&case))
-        .or_else(|| nodes_explain_it(&case))
-        .or_else(|| configuration_explains_it(&case))
-        .or_else(|| control_group_fails_too(&case))
-        .or_else(|| control_group_failed_before(&case))
-        .or_else(|| unproven_group_fails_too(&case))
-        .or_else(|| control_group_reports_the_same(&case))
-        .or_else(|| same_template(&case))
-        .or_else(|| outside::nobody_says_why(&case))
-        .or_else(|| nothing_changed(&case))
-        .or_else(|| neighbours_fail_too(&case))
-        .or_else(|| began_elsewhen(&case))
-        .or_else(|| admission::unproven(&case))
-        .or_else(|| shared::unproven(&case));
+    let explained = explained(&case).or_else(|| explained_by_status(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
         verdict.because.push_str("; with maxUnavailable 0 no old pod may make room, which a person has to change");
     }
     verdict.rejected = rejected(&case, verdict.fault);
     verdict
+}
+
+/// What explains the failure other than the revision.
+fn explained(case: &Case) -> Option<Verdict> {
+    outside::injected(case)
+        .or_else(|| outside::limit_rewritten(case))
+        .or_else(|| outside::the_nodes_own_words(case))
+        .or_else(|| outside::others_cannot_pull_either(case))
+        .or_else(|| not_the_revisions_doing(case))
+        .or_else(|| nodes_explain_it(case))
+        .or_else(|| configuration_explains_it(case))
+        .or_else(|| control_group::fails_too(case))
+        .or_else(|| control_group::failed_before(case))
+        .or_else(|| control_group::unproven_fails_too(case))
+        .or_else(|| control_group::reports_the_same(case))
+        .or_else(|| its_log::explains_it(case))
+        .or_else(|| same_template(case))
+        .or_else(|| outside::nobody_says_why(case))
+        .or_else(|| nothing_changed(case))
+        .or_else(|| neighbours_fail_too(case))
+        .or_else(|| began_elsewhen(case))
+        .or_else(|| admission::unproven(case))
+        .or_else(|| shared::unproven(case))
+}
+
+/// A log only ever speaks for the revision: what explains the failure without its log still does.
+fn explained_by_status(case: &Case) -> Option<Verdict> {
+    let (class, cause) = case.finding.by_status?;
+    let rollback = knowledge::about(class, cause).rollback;
+    let finding = &Finding { class, cause, rollback, by_status: None, ..case.finding.clone() };
+    let Case { s, rollout, findings, control, ref changed, .. } = *case;
+    explained(&Case { s, rollout, finding, findings, control, changed: changed.clone() })
 }
 
 fn verdict(fault: Fault, confidence: Confidence, because: String) -> Verdict {
@@ -161,65 +170,6 @@ fn shows(finding: &Finding, pod: &PodFacts) -> bool {
 fn configuration_explains_it(case: &Case) -> Option<Verdict> {
     let Case { s, rollout, finding, findings, control, changed } = case;
     configuration::explains(&configuration::Case { s, rollout, finding, findings, control: *control, changed })
-}
-
-/// Pods of the baseline fail at the same time: what they share with the new ones is at fault. A few of many do not
-/// speak for the rest, since some pod of a large workload always has a bad day.
-fn control_group_fails_too(case: &Case) -> Option<Verdict> {
-    let control = case.control?;
-    let alike = case
-        .findings
-        .iter()
-        .find(|f| !f.newest && f.revision == control.hash && f.sureness != Sureness::Excluded && is_good_part(f))?;
-    let fault = match case.finding.class {
-        Class::ImagePullBackOff | Class::Pending | Class::PodSetup | Class::ContainerStart => Fault::Platform,
-        Class::CreateRefused => Fault::Namespace,
-        _ => Fault::Dependency,
-    };
-    let because = format!(
-        "{} of {} pods of the healthy revision {} fail too ({}, {})",
-        alike.failing_pods, alike.total_pods, control.hash, alike.class, alike.cause
-    );
-    Some(verdict(fault, Confidence::Likely, because))
-}
-
-/// Pods of the baseline crashed at about the same time and are gone by now.
-fn control_group_failed_before(case: &Case) -> Option<Verdict> {
-    let control = case.control?;
-    if control_is_ready(case) > 0 || !is_about_running(case.finding) {
-        return None;
-    }
-    let at = case.s.memory.ledger.iter().find(|e| e.uid == control.uid).and_then(|e| e.crashed_at)?;
-    (at >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)).then(|| {
-        let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
-        verdict(Fault::Dependency, Confidence::Likely, because)
-    })
-}
-
-/// Nobody saw an older revision healthy, but its pods had run for as long as makes one so, and now end in the same way. With
-/// a few exits a status still shows when they began.
-fn unproven_group_fails_too(case: &Case) -> Option<Verdict> {
-    let (f, stable) = (case.finding, case.s.policy.rollout.stable_seconds);
-    let alike = |o: &&Finding| !o.newest && (o.class, o.cause, &o.container) == (f.class, f.cause, &f.container);
-    let alike = case.findings.iter().find(|o| alike(o) && is_crash(o) && o.occurrences <= FEW_EXITS)?;
-    let pods = case.s.pods.iter().filter(|pod| alike.pods.contains(&pod.name));
-    let ran_well = pods.filter_map(|pod| pod.started).all(|at| seconds_between(at, alike.onset) >= stable);
-    (case.control.is_none() && ran_well).then(|| {
-        let because = format!(
-            "{} of {} pods of the older revision {} had run well and end alike since {}",
-            alike.failing_pods, alike.total_pods, alike.revision, alike.onset
-        );
-        verdict(Fault::Dependency, Confidence::Possible, because)
-    })
-}
-
-/// Pods of the baseline run and report in their logs what makes the new ones fail.
-fn control_group_reports_the_same(case: &Case) -> Option<Verdict> {
-    let heard = listen::control(case.s, case.control?, &case.rollout.newest.uid, case.finding)?;
-    let line = text::head(heard.line?, MAX_LINE);
-    let because =
-        format!("{} of {} logs of pods of the healthy revision report the same: {line}", heard.same, heard.read);
-    Some(verdict(Fault::Dependency, Confidence::Likely, because))
 }
 
 /// Notes in the ledger which healthy revisions crash now.

@@ -134,6 +134,8 @@ impl<'a> Group<'a> {
         Finding {
             class,
             cause,
+            by_status: lead.and_then(|x| x.by_status),
+            named: revision.zip(container).and_then(|(r, c)| listen::named(s, (class, cause), &r.uid, c)),
             container: container.map(Name::from),
             container_kind: lead.and_then(|x| x.container).map(|c| c.kind),
             revision: revision.map_or_else(|| Name::from(""), |r| r.hash.clone()),

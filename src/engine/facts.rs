@@ -392,4 +392,6 @@ pub struct LogFacts {
     pub reading: Reading,
     /// Its end for people: bounded, cleaned and redacted.
     pub excerpt: Box<str>,
+    /// Patterns of the policy that found something in it when it was read.
+    pub matched: Box<[Box<str>]>,
 }

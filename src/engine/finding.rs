@@ -28,6 +28,8 @@ pub struct Symptom<'a> {
     pub detail: Detail<'a>,
     /// The event that says more than the status.
     pub told: Option<Told<'a>>,
+    /// What the status alone says, where a log says more.
+    pub by_status: Option<(Class, Cause)>,
 }
 
 /// An event and the object that it is about.
@@ -98,6 +100,12 @@ pub enum Detail<'a> {
 pub struct Finding {
     pub class: Class,
     pub cause: Cause,
+    /// What the status alone says, where a log says more.
+    #[serde(skip)]
+    pub by_status: Option<(Class, Cause)>,
+    /// What its log names beside this cause.
+    #[serde(skip)]
+    pub named: Option<Cause>,
     /// The container that fails; absent where the pod, the revision or the workload as a whole does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>", length(max = 63))]

@@ -3,6 +3,9 @@
 //! What a log says is a hypothesis about a failure that a status shows: it names the cause where the status leaves it
 //! open. It never makes a failure and counts no exits, so that what is done never waits for it.
 
+mod beside;
+mod refine;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,15 +14,18 @@ use super::baseline;
 use super::classify;
 use super::evidence::{self, judged_pods};
 use super::facts::{ContainerFacts, ContainerState, LogFacts, Name, PodFacts, RevisionFacts, Snapshot};
-use super::finding::{Evidence, Finding, Subject, Symptom};
+use super::finding::{Evidence, Finding};
 use super::hazard;
-use super::logs::{self, Seen, rank};
+use super::logs::{self, Seen};
 use super::moment::after;
 use super::observe;
 use super::patterns::Patterns;
-use super::policy::LogAccess;
+use super::policy::{LogAccess, Policy, Rule};
 use super::rollout;
 use super::words::{Cause, Class, ContainerKind, Sureness};
+
+pub use beside::named;
+pub use refine::{class_of, refine};
 
 /// Pods of one revision whose logs are read for one finding.
 const MAX_PODS: usize = 3;
@@ -38,7 +44,7 @@ const AHEAD_SECONDS: i64 = 5;
 const CONTROL_WINDOW_SECONDS: i64 = 600;
 
 /// A log that a finding needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Wanted {
     /// UID of the pod.
     pub uid: Name,
@@ -48,6 +54,8 @@ pub struct Wanted {
     pub ended: bool,
     /// Exits of the container so far.
     pub exits: u32,
+    /// The policy whose rules have patterns to look for in it.
+    pub rules: Option<Arc<Policy>>,
 }
 
 /// What a log says that was read as it was wanted.
@@ -62,6 +70,7 @@ pub fn heard(wanted: &Wanted, log: &[u8]) -> LogFacts {
         ended: wanted.ended,
         exits: wanted.exits,
         excerpt: logs::excerpt(log, error),
+        matched: logs::matched(log, wanted.rules.iter().flat_map(|policy| &policy.rules).map(|r| &r.matches.logs)),
         reading,
     }
 }
@@ -75,7 +84,7 @@ pub fn wanted(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<Wanted>
     let mut wanted: Vec<Wanted> = Vec::new();
     let waits = findings.iter().any(|f| takes_time(f) && !f.sufficient);
     let soon = if waits { sufficient_soon(s, now) } else { Vec::new() };
-    for finding in findings.iter().filter(|f| needs_logs(f)).chain(&soon) {
+    for finding in findings.iter().filter(|f| needs_logs(f) || is_asked_for(s, f)).chain(&soon) {
         let pods = || finding.pods.iter().filter_map(|name| s.pods.iter().find(|pod| pod.name == *name));
         let known = pods().filter(|pod| finding.container.as_ref().is_some_and(|c| log_of(s, pod, c).is_some()));
         let room = MAX_PODS.saturating_sub(known.count());
@@ -100,9 +109,34 @@ pub fn look_ahead(s: &Snapshot, findings: &[Finding], next: Option<Timestamp>, n
 fn needs_logs(finding: &Finding) -> bool {
     match finding.class {
         Class::CrashLoopBackOff => finding.sureness != Sureness::Excluded,
+        // A shell ran and found no command, or something else ended with its code.
+        Class::ContainerStart => finding.sureness == Sureness::Counted,
         Class::OOMKilled => finding.cause == Cause::Suspected,
         _ => takes_time(finding) && finding.sufficient,
     }
+}
+
+/// A rule of the policy that could govern the finding looks for something in the log of its container.
+fn is_asked_for(s: &Snapshot, finding: &Finding) -> bool {
+    let ran = matches!(finding.class, Class::OOMKilled | Class::ContainerStart);
+    let rules = s.policy.rules.iter().filter(|rule| could_govern(rule, finding));
+    ran && finding.sureness != Sureness::Excluded
+        // What comes behind a rule that takes the finding in any case is never asked.
+        && rules.take_while(|rule| !rule.matches.logs.is_empty()).next().is_some()
+}
+
+/// A program may have run in failures of the class, and left a log.
+pub fn may_have_a_log(class: Class) -> bool {
+    let ran = [Class::CrashLoopBackOff, Class::OOMKilled, Class::ContainerStart, Class::InitStuck, Class::Unready];
+    ran.contains(&class)
+}
+
+fn could_govern(rule: &Rule, finding: &Finding) -> bool {
+    let m = &rule.matches;
+    (m.failures.is_empty() || m.failures.contains(&finding.class))
+        && (m.causes.is_empty() || m.causes.contains(&finding.cause))
+        && (m.containers.is_empty()
+            || finding.container.as_deref().is_some_and(|c| m.containers.iter().any(|name| name == c)))
 }
 
 /// A program runs and may only need more time. It is left alone until that was almost too long.
@@ -136,16 +170,18 @@ fn of_failing(s: &Snapshot, finding: &Finding, pod: &PodFacts) -> Option<(Wanted
     }
     let is_there =
         if ended { left_a_log(container) } else { matches!(container.state, ContainerState::Running { .. }) };
-    is_there.then(|| (asked(pod, container, ended), read.is_some()))
+    is_there.then(|| (asked(s, pod, container, ended), read.is_some()))
 }
 
-fn asked(pod: &PodFacts, container: &ContainerFacts, ended: bool) -> Wanted {
+fn asked(s: &Snapshot, pod: &PodFacts, container: &ContainerFacts, ended: bool) -> Wanted {
+    let has_patterns = s.policy.rules.iter().any(|rule| !rule.matches.logs.is_empty());
     Wanted {
         uid: pod.uid.clone(),
         pod: pod.name.clone(),
         container: container.name.clone(),
         ended,
         exits: observe::exits(container),
+        rules: has_patterns.then(|| s.policy.clone()),
     }
 }
 
@@ -165,22 +201,37 @@ fn log_of<'a>(s: &'a Snapshot, pod: &PodFacts, container: &str) -> Option<&'a Lo
 /// Logs of pods of the baseline that run, where what the failing ones report may be what both suffer from, or where a
 /// migration may have taken away what the baseline needs.
 fn of_control(s: &Snapshot, findings: &[Finding], now: Timestamp) -> Vec<Wanted> {
-    if !findings.iter().any(|f| f.newest && needs_logs(f)) {
+    let shared = |f: &&Finding| f.newest && f.container.is_some() && shared(f).is_some();
+    let shared = findings.iter().find(shared);
+    if shared.is_none() && !findings.iter().any(|f| f.newest && needs_logs(f)) {
         return Vec::new();
     }
-    let shared = findings.iter().filter(|f| f.newest && f.class == Class::CrashLoopBackOff && may_be_shared(f.cause));
-    let shared = shared.filter_map(|f| f.container.as_ref()).next();
     let Some(rollout) = rollout::current(s, now) else { return Vec::new() };
     let ledger = baseline::update(s, Some(&rollout), findings, now);
     let Some(control) = baseline::control(s, &rollout, &ledger.entries) else { return Vec::new() };
     if shared.is_none() && hazard::of(s, &rollout, control, findings).is_none() {
         return Vec::new();
     }
-    let speaks = |c: &&ContainerFacts| shared.map_or(c.kind == ContainerKind::App, |name| c.name == *name);
+    let speaks = |c: &&ContainerFacts| shared.map_or(c.kind == ContainerKind::App, |finding| is_comparable(finding, c));
     let pods = judged_pods(s, &control.uid).filter(|pod| pod.ready).take(MAX_PODS);
     let containers = pods.flat_map(|pod| pod.containers.iter().filter(speaks).map(move |container| (pod, container)));
     let unread = containers.filter(|(pod, container)| log_of(s, pod, &container.name).is_none());
-    unread.map(|(pod, container)| asked(pod, container, false)).collect()
+    unread.map(|(pod, container)| asked(s, pod, container, false)).collect()
+}
+
+/// The container of a healthy pod whose log is compared with that of the failing one. What an init container waits for
+/// is what the program calls later.
+fn is_comparable(finding: &Finding, container: &ContainerFacts) -> bool {
+    match finding.container_kind {
+        Some(ContainerKind::Init) => container.kind == ContainerKind::App,
+        _ => finding.container.as_ref() == Some(&container.name),
+    }
+}
+
+/// What the finding's log names that pods of the baseline may meet too.
+fn shared(finding: &Finding) -> Option<Cause> {
+    let own = Some(finding.cause).filter(|_| finding.class == Class::CrashLoopBackOff);
+    own.filter(|cause| may_be_shared(*cause)).or(finding.named)
 }
 
 /// What a program meets in a service that others use too, as opposed to what is in itself.
@@ -203,41 +254,6 @@ fn may_be_shared(cause: Cause) -> bool {
     )
 }
 
-/// Crashes whose status leaves the cause open get the one that the logs of their revision name. All pods of a revision
-/// run the same program, so the logs of a few speak for all.
-pub fn refine(s: &Snapshot, symptoms: &mut [Symptom]) {
-    if s.logs.is_empty() {
-        return;
-    }
-    let mut known: Vec<(&str, &str, bool, Option<Cause>)> = Vec::new();
-    for symptom in symptoms.iter_mut().filter(|symptom| is_open(symptom)) {
-        let (Subject::Pod(pod), Some(container)) = (symptom.subject, symptom.container) else { continue };
-        // What others ended did not end on its last words.
-        let by_itself = symptom.cause != Cause::Unknown;
-        let found = known.iter().find(|k| *k.0 == *pod.revision && *k.1 == *container.name && k.2 == by_itself);
-        let cause = match found {
-            Some((.., cause)) => *cause,
-            None => {
-                let cause = told(s, &pod.revision, &container.name, by_itself);
-                known.push((&pod.revision, &container.name, by_itself, cause));
-                cause
-            }
-        };
-        symptom.cause = cause.unwrap_or(symptom.cause);
-        symptom.class = cause.map_or(symptom.class, class);
-    }
-}
-
-/// The class of a crash by what the log names: a program that is none for this machine was never started.
-pub fn class(cause: Cause) -> Class {
-    if cause == Cause::WrongArchitecture { Class::ContainerStart } else { Class::CrashLoopBackOff }
-}
-
-fn is_open(symptom: &Symptom) -> bool {
-    let open = [Cause::ApplicationError, Cause::NativeCrash, Cause::CommandExits, Cause::Unknown];
-    symptom.class == Class::CrashLoopBackOff && symptom.sureness != Sureness::Excluded && open.contains(&symptom.cause)
-}
-
 /// Logs of the pods of a revision.
 fn logs_of<'a>(s: &'a Snapshot, revision: &'a str, container: &'a str) -> impl Iterator<Item = &'a LogFacts> {
     let theirs = move |log: &&LogFacts| {
@@ -246,29 +262,10 @@ fn logs_of<'a>(s: &'a Snapshot, revision: &'a str, container: &'a str) -> impl I
     s.logs.iter().map(AsRef::as_ref).filter(theirs)
 }
 
-/// The cause that most of the logs name; of several the most telling. What programs try again counts when it repeats,
-/// be it in the log of another pod.
-fn told(s: &Snapshot, revision: &str, container: &str, by_itself: bool) -> Option<Cause> {
-    let logs = || logs_of(s, revision, container).filter(|log| log.ended);
-    let mut votes: Vec<(Cause, usize)> = Vec::new();
-    for seen in logs().filter_map(|log| log.reading.lead(by_itself)) {
-        match votes.iter_mut().find(|(cause, _)| *cause == seen.cause) {
-            Some((_, votes)) => *votes = votes.saturating_add(1),
-            None => votes.push((seen.cause, 1)),
-        }
-    }
-    let most = votes.into_iter().max_by_key(|(cause, votes)| (*votes, std::cmp::Reverse(rank(*cause))));
-    let once = || {
-        let firsts = || logs().filter_map(|log| log.reading.seen.first()).map(|seen| seen.cause);
-        let twice = firsts().filter(|cause| firsts().filter(|other| other == cause).nth(1).is_some());
-        twice.min_by_key(|cause| rank(*cause))
-    };
-    most.map(|(cause, _)| cause).or_else(once)
-}
-
-/// One of the patterns finds something in what is kept of these logs.
+/// One of the patterns found something in these logs when they were read, or finds it in what is kept of them.
 pub fn says(s: &Snapshot, revision: &str, container: &str, patterns: &Patterns) -> bool {
-    logs_of(s, revision, container).any(|log| patterns.find_in(&log.excerpt))
+    let found = |log: &LogFacts| log.matched.iter().any(|found| patterns.texts().iter().any(|text| **text == **found));
+    logs_of(s, revision, container).any(|log| found(log) || patterns.find_in(&log.excerpt))
 }
 
 /// How many lines were read of the longest of these logs; `None` if none was.
@@ -307,8 +304,9 @@ pub fn kept<'a>(logs: &'a [Arc<LogFacts>], findings: &[Finding]) -> (Vec<&'a Log
     let newest = || findings.iter().filter(|f| f.newest);
     let fails =
         |log: &LogFacts| newest().any(|f| f.pods.contains(&log.pod) && f.container.as_ref() == Some(&log.container));
-    let same = |log: &LogFacts| newest().any(|f| may_be_shared(f.cause) && named(log, f.cause).is_some());
-    let alike = |log: &LogFacts| same(log) || named(log, Cause::SchemaMismatch).is_some();
+    let shared: Vec<Cause> = newest().filter_map(shared).collect();
+    let same = |log: &LogFacts| shared.iter().any(|cause| of_cause(log, *cause).is_some());
+    let alike = |log: &LogFacts| same(log) || of_cause(log, Cause::SchemaMismatch).is_some();
     let all = || logs.iter().map(AsRef::as_ref);
     let failing = all().filter(|log| fails(log)).take(KEPT_FAILING).collect();
     let healthy = all().filter(|log| !log.ended && !fails(log) && alike(log)).take(KEPT_HEALTHY).collect();
@@ -316,10 +314,10 @@ pub fn kept<'a>(logs: &'a [Arc<LogFacts>], findings: &[Finding]) -> (Vec<&'a Log
 }
 
 fn telling(log: &LogFacts, cause: Cause) -> Option<&Seen> {
-    named(log, cause).or_else(|| log.reading.lead(log.ended))
+    of_cause(log, cause).or_else(|| log.reading.lead(log.ended))
 }
 
-fn named(log: &LogFacts, cause: Cause) -> Option<&Seen> {
+fn of_cause(log: &LogFacts, cause: Cause) -> Option<&Seen> {
     log.reading.seen.iter().find(|seen| seen.cause == cause)
 }
 
@@ -338,7 +336,7 @@ pub struct Control<'a> {
 pub fn missed<'a>(s: &'a Snapshot, revision: &str, since: Timestamp) -> Option<Control<'a>> {
     let pods = || s.pods.iter().filter(|pod| *pod.revision == *revision);
     let logs = || s.logs.iter().filter(|log| !log.ended && pods().any(|pod| pod.uid == log.uid));
-    let named = || logs().filter_map(|log| Some((&log.pod, named(log, Cause::SchemaMismatch)?)));
+    let named = || logs().filter_map(|log| Some((&log.pod, of_cause(log, Cause::SchemaMismatch)?)));
     let told = || named().filter(|(_, seen)| seen.first.at.is_none_or(|at| at >= since));
     let line = told().min_by_key(|(pod, _)| *pod).map(|(_, seen)| &*seen.text)?;
     Some(Control { read: logs().count(), same: told().count(), line: Some(line) })
@@ -352,8 +350,9 @@ pub fn control<'a>(
     newest: &'a str,
     f: &'a Finding,
 ) -> Option<Control<'a>> {
-    let container = f.container.as_deref().filter(|_| may_be_shared(f.cause))?;
-    let failing: Vec<&Seen> = logs_of(s, newest, container).filter_map(|log| named(log, f.cause)).collect();
+    let container = f.container.as_deref()?;
+    let cause = shared(f)?;
+    let failing: Vec<&Seen> = logs_of(s, newest, container).filter_map(|log| of_cause(log, cause)).collect();
     if failing.is_empty() {
         return None;
     }
@@ -362,8 +361,11 @@ pub fn control<'a>(
         let recent = seen.last.at.is_none_or(|at| at >= since);
         recent && failing.iter().any(|f| f.phrases.iter().any(|phrase| seen.phrases.contains(phrase)))
     };
-    let logs = || logs_of(s, &control.uid, container);
-    let same = || logs().filter_map(|log| Some((&log.pod, named(log, f.cause)?))).filter(|(_, seen)| alike(seen));
+    let pods = || s.pods.iter().filter(|pod| pod.revision == control.uid);
+    let of_one =
+        |pod: &'a PodFacts| pod.containers.iter().filter(|c| is_comparable(f, c)).map(move |c| (pod, &*c.name));
+    let logs = || pods().flat_map(|pod| of_one(pod)).filter_map(|(pod, container)| log_of(s, pod, container));
+    let same = || logs().filter_map(|log| Some((&log.pod, of_cause(log, cause)?))).filter(|(_, seen)| alike(seen));
     let line = same().min_by_key(|(pod, _)| *pod).map(|(_, seen)| &*seen.text);
     let same = same().count();
     Some(Control { read: logs().count(), same, line }).filter(|control| control.read > 0)

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 
 use super::classify::{Reading, Table};
+use super::text;
 
 /// A bounded and cleaned text. What it says is read at most once: a workload is looked at far more often than the
 /// texts of its pods change, and reading a text costs more than all else about a pod. Two are equal when their texts
@@ -28,6 +29,17 @@ pub(super) enum Speaker {
 }
 
 impl Message {
+    /// Keeps the ends of a text, and what the whole of it says.
+    pub(super) fn of(whole: &str, table: &Table, read: impl Fn(&Table, &str) -> Option<Reading>) -> Self {
+        let said = OnceLock::from((table.speaker(), read(table, whole)));
+        Self { text: text::clean(whole, text::MAX_MESSAGE), said }
+    }
+
+    /// The same in other words.
+    pub(super) fn kept_as(self, text: Box<str>) -> Self {
+        Self { text, ..self }
+    }
+
     /// What it says, by `table` and by the way in which that one reads.
     pub(super) fn says(&self, table: &Table, read: impl Fn(&Table, &str) -> Option<Reading>) -> Option<Reading> {
         let (speaker, said) = *self.said.get_or_init(|| (table.speaker(), read(table, &self.text)));

@@ -29,11 +29,21 @@ impl Patterns {
 
     /// One of them matches within a line of the text. Patterns that do not compile match nothing.
     pub fn find_in(&self, text: &str) -> bool {
+        self.compiled().is_some_and(|set| set.is_match(text))
+    }
+
+    /// Those that match within a line of the text.
+    pub fn found_in<'p>(&'p self, text: &str) -> impl Iterator<Item = &'p str> {
+        let found = self.compiled().map(|set| set.matches(text));
+        found.into_iter().flatten().filter_map(|at| self.texts.get(at)).map(String::as_str)
+    }
+
+    fn compiled(&self) -> Option<&RegexSet> {
         let compiled = self.set.get_or_init(|| {
             let size = MAX_COMPILED.saturating_mul(self.texts.len().max(1));
             RegexSetBuilder::new(&self.texts).multi_line(true).size_limit(size).dfa_size_limit(size).build().ok()
         });
-        compiled.as_ref().is_some_and(|set| set.is_match(text))
+        compiled.as_ref()
     }
 
     /// The first that is none, by its place, and why.

@@ -112,10 +112,10 @@ pub struct Match {
         extend("x-kubernetes-list-type" = "set")
     )]
     pub containers: Vec<String>,
-    /// Patterns of which one must match in a line that a failing container logged last, or in the message that it left
-    /// when it ended; empty matches all. Regular expressions without look-around, matched without regard to what comes
-    /// before and after. The lines are those that incidents keep, without what looks like a secret; where none were read,
-    /// a rule with patterns matches nothing.
+    /// Patterns of which one must match in a line that a failing container logged, or in the message that it left when it
+    /// ended; empty matches all. Regular expressions without look-around, matched without regard to what comes before and
+    /// after. Asked are all lines that are read of the log, without what looks like a secret; where none were read, a rule
+    /// with patterns matches nothing.
     #[serde(skip_serializing_if = "Patterns::is_empty")]
     #[schemars(
         with = "Vec<String>",

@@ -141,6 +141,8 @@ fn every_cause_of_logs_is_shown() {
         KubernetesForbidden,
         ConfigError,
         MissingCode,
+        WrongArchitecture,
+        CommandNotFound,
         PortInUse,
         PermissionDenied,
         StorageFull,

@@ -8,7 +8,6 @@ use backstay::engine::facts::{
     ConditionFacts, ContainerFacts, ContainerState, ContainerTemplate, EventsFacts, FleetFacts, History, Name,
     NodeFacts, NodesFacts, PodFacts, RevisionFacts, Snapshot, TemplateFacts, Termination, WaitingSpell, WorkloadFacts,
 };
-use backstay::engine::listen::{self, Wanted};
 use backstay::engine::memory::{ActionRecord, CurrentRevision, Intent, LedgerEntry, Memory, OpenIncident, RevisionRef};
 use backstay::engine::message::Message;
 use backstay::engine::policy::{ApprovalNeed, Mode, OnSuspicion, UnprovenBaseline};
@@ -18,42 +17,6 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use crate::world;
-
-/// What containers may log, each alone an error.
-const LINES: [&str; 6] = [
-    "FATAL pq: column \"discount\" does not exist",
-    "ERROR dial tcp 10.0.0.5:5432: connect: connection refused",
-    "FATAL:  the database system is starting up",
-    "java.lang.OutOfMemoryError: Java heap space",
-    "panic: runtime error: index out of range",
-    "ERROR no space left on device",
-];
-
-/// Which pods log what: any pod, one of the lines, how often, and whether the run that did is over.
-pub fn said() -> impl Strategy<Value = Vec<(usize, usize, usize, bool)>> {
-    proptest::collection::vec((0..8_usize, 0..LINES.len(), 1..4_usize, any::<bool>()), 0..6)
-}
-
-/// The same snapshot with the logs of some pods read, each pod's at most once.
-pub fn logging(mut s: Snapshot, said: &[(usize, usize, usize, bool)], now: Timestamp) -> Snapshot {
-    for (pod, line, times, ended) in said {
-        let Some(pod) = s.pods.get(pod % s.pods.len().max(1)) else { continue };
-        let Some(container) = pod.containers.first() else { continue };
-        if s.logs.iter().any(|log| log.uid == pod.uid) {
-            continue;
-        }
-        let wanted = Wanted {
-            uid: pod.uid.clone(),
-            pod: pod.name.clone(),
-            container: container.name.clone(),
-            ended: *ended,
-            exits: 1,
-        };
-        let text = format!("{now} {}\n", LINES[*line]).repeat(*times);
-        s.logs.push(Arc::new(listen::heard(&wanted, text.as_bytes())));
-    }
-    s
-}
 
 /// Puts a list into another order.
 pub fn shuffle<T>(list: &mut [T], mut seed: u64) {
@@ -283,7 +246,34 @@ fn disturb(s: &mut Snapshot, what: u8, n: i64) {
         39 => s.pods.truncate(small),
         40 => s.revisions.truncate(small),
         41 => s.memory.actions.extend((0..4).map(|i| action(n + i, i as usize))),
+        42..=44 => disturb_runs(s, what, n),
         _ => w.recreate = odd,
+    }
+}
+
+/// Other runs of a pod, or other changes that may have brought them about.
+fn disturb_runs(s: &mut Snapshot, what: u8, n: i64) {
+    let pod = s.pods.get_mut(n.rem_euclid(4) as usize).map(Arc::make_mut);
+    match what {
+        42 => pod.into_iter().filter_map(|p| p.containers[0].last.as_mut()).for_each(|last| {
+            last.exit_code = [0, 126, 127, 128, 137, 255][n.rem_euclid(6) as usize];
+        }),
+        43 => pod.into_iter().for_each(|p| runs(p, n)),
+        _ => s.revisions.iter_mut().map(Arc::make_mut).for_each(|r| {
+            let aspect = [Aspect::Environment, Aspect::ServiceAccount, Aspect::Lifecycle, Aspect::Command]
+                [n.rem_euclid(4) as usize];
+            r.template.containers[0].aspects = Box::new([(aspect, r.number as u64)]);
+        }),
+    }
+}
+
+/// It runs and is not ready, or its init container does not end, for a short or a long time.
+fn runs(pod: &mut PodFacts, n: i64) {
+    let container = &mut pod.containers[0];
+    container.state = ContainerState::Running { since: at(n % 2000 - 1000) };
+    (container.last, container.restarts) = (None, 0);
+    if n % 2 == 0 {
+        container.kind = ContainerKind::Init;
     }
 }
 
@@ -340,7 +330,7 @@ fn open(n: i64, small: usize) -> OpenIncident {
 
 /// The bad rollout, with up to six things changed.
 pub fn disturbed() -> impl Strategy<Value = (Snapshot, Timestamp)> {
-    let changes = prop::collection::vec((0_u8..43, -100_000_i64..100_000), 0..6);
+    let changes = prop::collection::vec((0_u8..46, -100_000_i64..100_000), 0..6);
     (changes, -100_i64..4000).prop_map(|(changes, seconds)| {
         let mut s = bad_rollout();
         changes.into_iter().for_each(|(what, n)| disturb(&mut s, what, n));

@@ -9,6 +9,7 @@ use crate::api::policy::Terms;
 use crate::api::rules;
 use crate::api::schema::Wrong;
 use crate::engine::knowledge;
+use crate::engine::listen;
 use crate::engine::policy::{LogAccess, Match, Rule};
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -105,6 +106,12 @@ fn about_rule(terms: &Terms, at: usize, rule: &Rule) -> Vec<(&'static str, Strin
     if terms.logs == LogAccess::Ignore && !rule.matches.logs.is_empty() {
         let because = "no log is read where spec.logs is Ignore, so only messages of terminations can match".to_owned();
         said.push((".match.logs", because));
+    }
+    let silent = |class: &Class| !listen::may_have_a_log(*class);
+    let failures = &rule.matches.failures;
+    if !rule.matches.logs.is_empty() && !failures.is_empty() && failures.iter().all(silent) {
+        let because = "no program ran in failures of these classes, so there is no log in which a line can match";
+        said.push((".match.logs", because.to_owned()));
     }
     let earlier = terms.rules.get(..at).unwrap_or_default();
     if let Some(covering) = covered(&rule.matches, earlier) {

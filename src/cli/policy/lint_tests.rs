@@ -105,6 +105,11 @@ fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] sai
     "  rules:\n    - {name: a, threshold: {forSeconds: 901}}\n",
     "p.yaml:7:41: warning: spec.rules[0].threshold.forSeconds: the failure must last 901 s, longer than the 900 s a rollout is watched\n"
 )]
+#[case::silent(
+    "  rules:\n    - {name: a, match: {failures: [Pending, ImagePullBackOff], logs: [x]}}\n",
+    "p.yaml:7:70: warning: spec.rules[0].match.logs: no program ran in failures of these classes, so there is no log in which a line can match\n"
+)]
+#[case::not_silent("  rules:\n    - {name: a, match: {failures: [Pending, OOMKilled], logs: [x]}}\n", "")]
 #[case::stable(
     "  rollout: {stableSeconds: 60, watchSeconds: 30}\n",
     "p.yaml:6:28: warning: spec.rollout.stableSeconds: a revision counts as healthy after 60 s, and failures count against its rollout for 30 s only\n"

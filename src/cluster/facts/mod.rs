@@ -61,11 +61,16 @@ fn is_true(condition: &Condition) -> bool {
 }
 
 /// `created` stands in for a transition time that is missing: the condition is at most as old as its object.
-fn condition_facts(condition: &Condition, created: Timestamp, names: &mut Interner) -> ConditionFacts {
+fn condition_facts(
+    condition: &Condition,
+    created: Timestamp,
+    names: &mut Interner,
+    message: fn(&str) -> Message,
+) -> ConditionFacts {
     ConditionFacts {
         status: is_true(condition),
         reason: names.word(condition.reason.as_deref().unwrap_or_default()),
-        message: message(condition.message.as_deref()),
+        message: message(condition.message.as_deref().unwrap_or_default()),
         since: condition.last_transition_time.0.unwrap_or(created),
     }
 }

@@ -6,7 +6,9 @@ use super::quantity::units;
 use super::revision::init_kind;
 use super::{Interner, condition_facts, count, find, identity, is_true, message};
 use crate::cluster::slim::{Container, ContainerStatus, SlimPod, State, Terminated};
+use crate::engine::classify::intake;
 use crate::engine::facts::{ContainerFacts, ContainerState, History, PodFacts, Termination};
+use crate::engine::message::Message;
 use crate::engine::words::ContainerKind;
 
 /// The facts of a pod, with an empty history; `None` if it has no UID, name or time of creation. A pod without a
@@ -35,7 +37,7 @@ pub fn pod_facts(pod: &SlimPod, names: &mut Interner) -> Option<PodFacts> {
         ready_reason: names.optional(ready.and_then(|condition| condition.reason.as_deref())),
         unscheduled: scheduled
             .filter(|condition| condition.status.as_deref() == Some("False"))
-            .map(|condition| condition_facts(condition, created, names)),
+            .map(|condition| condition_facts(condition, created, names, intake::of_scheduler)),
         sandbox_ready: find(&status.conditions, "PodReadyToStartContainers").map(is_true),
         disruption: disruption.map(|condition| names.word(condition.reason.as_deref().unwrap_or_default())),
         containers: containers(pod, names),
@@ -98,12 +100,14 @@ fn container_state(state: &State, began: Timestamp, names: &mut Interner) -> Con
 }
 
 fn termination(terminated: &Terminated, names: &mut Interner) -> Termination {
-    Termination {
+    let ending = Termination {
         exit_code: terminated.exit_code.unwrap_or_default(),
         signal: terminated.signal.unwrap_or_default(),
         reason: names.word(terminated.reason.as_deref().unwrap_or_default()),
-        message: message(terminated.message.as_deref()),
+        message: Message::default(),
         started: terminated.started_at.0,
         finished: terminated.finished_at.0,
-    }
+    };
+    let text = terminated.message.as_deref().unwrap_or_default();
+    Termination { message: intake::of_ending(&ending, text), ..ending }
 }

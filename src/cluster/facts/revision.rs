@@ -2,6 +2,7 @@ use super::quantity::{thousandths, units};
 use super::{Interner, annotation, condition_facts, count, find, identity, label};
 use crate::cluster::digest::Walked;
 use crate::cluster::slim::{ContainerSpec, Probe, REVISION, SlimReplicaSet, TEMPLATE_HASH, Template};
+use crate::engine::classify::intake;
 use crate::engine::facts::{ContainerTemplate, ProbeFacts, ProbeKind, RevisionFacts, TemplateFacts};
 use crate::engine::words::ContainerKind;
 
@@ -22,7 +23,7 @@ pub fn revision_facts(set: &SlimReplicaSet, names: &mut Interner) -> Option<Revi
         replicas: count(status.replicas),
         ready: count(status.ready_replicas),
         available: count(status.available_replicas),
-        replica_failure: failure.map(|failure| condition_facts(failure, identity.created, names)),
+        replica_failure: failure.map(|failure| condition_facts(failure, identity.created, names, intake::of_refusal)),
         template: template_facts(&set.spec.template, names),
     })
 }

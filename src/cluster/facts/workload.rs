@@ -4,6 +4,7 @@ use strum::IntoEnumIterator;
 use super::{Interner, annotation, condition_facts, count, find, identity, message, owners, rollout};
 use crate::api::keys;
 use crate::cluster::slim::{Condition, REVISION, SlimDeployment};
+use crate::engine::classify::intake;
 use crate::engine::facts::{Name, WorkloadFacts};
 use crate::engine::words::ActionKind;
 
@@ -21,7 +22,7 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
     let update = spec.strategy.rolling_update.as_ref();
     let (max_surge, max_unavailable) = if recreate { (0, 0) } else { rollout::limits(update, replicas) };
     let progressing = find(&status.conditions, "Progressing");
-    let mut condition = |condition: &Condition| condition_facts(condition, created, names);
+    let mut condition = |condition: &Condition| condition_facts(condition, created, names, intake::of_refusal);
 
     let progressing_facts = progressing.map(&mut condition);
     let available = find(&status.conditions, "Available").map(&mut condition);

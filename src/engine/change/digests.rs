@@ -32,6 +32,16 @@ fn init_containers(revision: &RevisionFacts) -> impl Iterator<Item = &Name> {
     revision.template.containers.iter().filter(|c| c.kind != ContainerKind::App).map(|c| &c.name)
 }
 
+/// Which aspects differ of one container and of the pod around it; of a container that was not there before `Containers`.
+pub fn changed_around(old: &RevisionFacts, new: &RevisionFacts, container: &str) -> Vec<Aspect> {
+    let of = |revision: &'_ RevisionFacts| revision.template.containers.iter().find(|c| &*c.name == container).cloned();
+    let own = match (of(old), of(new)) {
+        (Some(before), Some(after)) => differing(&before.aspects, &after.aspects),
+        _ => vec![Aspect::Containers],
+    };
+    own.into_iter().chain(differing(&old.template.aspects, &new.template.aspects)).collect()
+}
+
 fn differing(old: &[(Aspect, u64)], new: &[(Aspect, u64)]) -> Vec<Aspect> {
     let value = |list: &[(Aspect, u64)], aspect: Aspect| list.iter().find(|(a, _)| *a == aspect).map(|(_, v)| *v);
     let all: BTreeSet<Aspect> = old.iter().chain(new).map(|(a, _)| *a).collect();

@@ -20,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, IntoStaticStr};
 
-pub use self::digests::{asks_for_more, brings_in, changed_aspects, registry, registry_of, repository};
+pub use self::digests::{asks_for_more, brings_in, changed_around, changed_aspects, registry, registry_of, repository};
 use super::text;
 use super::words::Aspect;
 

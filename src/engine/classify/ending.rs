@@ -43,16 +43,28 @@ fn by_exit_code(ending: &Termination) -> Reading {
 /// The message is what the program left in its termination log, or the tail of its log. It outlives the log and is
 /// the best evidence there is; but a program that was killed from outside did not write about its end.
 fn by_message(ending: &Termination) -> Option<Reading> {
-    if ending.message.is_empty() || matches!(ending.exit_code, 0 | 137 | 143) {
+    if ending.message.is_empty() || !tells(ending) {
         return None;
     }
-    ending.message.says(&TEXTS, |texts, message| texts.read_part(message).or_else(|| by_log(message)))
+    // A shell that may not execute a command says that permission is denied.
+    let said = ending.message.says(&TEXTS, of_text);
+    said.filter(|said| (ending.exit_code, said.cause) != (126, Cause::PermissionDenied))
+}
+
+/// The program ended by itself.
+pub(super) fn tells(ending: &Termination) -> bool {
+    !matches!(ending.exit_code, 0 | 137 | 143)
+}
+
+/// What the message of a program says.
+pub(super) fn of_text(texts: &Table, message: &str) -> Option<Reading> {
+    texts.read_part(message).or_else(|| by_log(message))
 }
 
 /// The message is read as the log that it is the end of.
 fn by_log(message: &str) -> Option<Reading> {
-    let reading = logs::read(message.as_bytes());
-    reading.lead(true).map(|seen| Reading { class: listen::class(seen.cause), ..said(seen.cause, Sureness::Counted) })
+    let cause = logs::read(message.as_bytes()).lead(true)?.cause;
+    Some(reading(listen::class_of(cause), cause, Sureness::Counted))
 }
 
 const fn said(cause: Cause, sureness: Sureness) -> Reading {

@@ -145,6 +145,7 @@ impl<'a> Look<'_, 'a> {
             pace: None,
             detail,
             told: None,
+            by_status: None,
         }
     }
 
@@ -192,5 +193,6 @@ pub(super) fn beyond_pods<'a>(
         pace: None,
         detail,
         told: None,
+        by_status: None,
     }
 }

@@ -29,6 +29,7 @@ pub mod evidence;
 mod hint;
 mod image;
 mod init;
+pub mod intake;
 mod late;
 mod look;
 mod notes;

@@ -39,6 +39,31 @@ pub(super) fn reasons(message: &str) -> Reasons<'_> {
     Reasons { rest: told.trim_end_matches('.') }
 }
 
+/// The same sentence in at most `max` bytes: without what it says of preemption, what further nodes said first, and of
+/// taints as many as there is room for. `None` for a text that is no such sentence.
+pub(super) fn shortened(message: &str, max: usize) -> Option<String> {
+    let (before, _) = message.split_once("nodes are available: ")?;
+    let all: Vec<Reason> = reasons(message).collect();
+    let (taints, others): (Vec<&Reason>, Vec<&Reason>) = all.iter().partition(|reason| reason.text.contains("taint"));
+    let mut short = format!("{before}nodes are available: ");
+    let rest = |nodes: u32| format!("{nodes} node(s) had other untolerated taints");
+    let room = max.saturating_sub(rest(u32::MAX).len() + 4);
+    let mut left = 0_u32;
+    for (nth, reason) in others.into_iter().chain(taints).enumerate() {
+        let words = format!("{}{} {}", if nth > 0 { ", " } else { "" }, reason.nodes, reason.text);
+        if short.len() + words.len() <= room {
+            short.push_str(&words);
+        } else if reason.text.contains("taint") {
+            left = left.saturating_add(reason.nodes);
+        }
+    }
+    if left > 0 {
+        short.push_str(&format!(", {}", rest(left)));
+    }
+    short.push('.');
+    (short.len() <= max).then_some(short)
+}
+
 /// A taint that the scheduler names. Since Kubernetes 1.36 it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Taint<'t> {

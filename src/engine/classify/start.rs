@@ -39,14 +39,18 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
 }
 
 /// What a runtime says of a process that never ran. containerd calls such an end `StartError` and gives it exit code
-/// 128, and the epoch for its start.
+/// 128, and the epoch for its start. A program that ran may end with 128 too, as git does.
 pub(super) fn ending(ending: &Termination) -> Option<Reading> {
-    let never_ran = matches!(&*ending.reason, "StartError" | "ContainerCannotRun") || ending.exit_code == 128;
-    never_ran.then(|| match read(&ending.message) {
+    never_ran(ending).then(|| match read(&ending.message) {
         // The exits are counted anyway, so a node's passing trouble needs no clock here.
         Reading { class, cause, sureness: Sureness::Timed } => reading(class, cause, Sureness::Repeated),
         said => said,
     })
+}
+
+pub(super) fn never_ran(ending: &Termination) -> bool {
+    let unbegun = ending.exit_code == 128 && ending.started.is_none();
+    matches!(&*ending.reason, "StartError" | "ContainerCannotRun") || unbegun
 }
 
 fn read(message: &Message) -> Reading {

@@ -8,6 +8,8 @@ use super::level::{self, Level};
 const MAX_LINE: usize = 65_536;
 /// How deep objects and texts that are JSON themselves are followed.
 const MAX_DEPTH: usize = 5;
+/// A longer code is none.
+const MAX_CODE: usize = 40;
 
 /// What one line says: how severe it is, and the texts in it, the message first and stack traces last.
 #[derive(Debug, Default, PartialEq)]
@@ -47,7 +49,7 @@ fn role(key: &str) -> Option<Role> {
         }
         "error" | "err" | "errors" | "exception" | "exc" | "exceptionmessage" | "errormessage" | "errormsg"
         | "errmsg" | "reason" | "cause" | "causedby" | "detail" | "details" | "throwable" | "thrown" | "panic"
-        | "fault" | "innerexception" | "x" => Role::Error,
+        | "fault" | "innerexception" | "aggregateerrors" | "x" => Role::Error,
         "stack"
         | "stacktrace"
         | "traceback"
@@ -76,8 +78,13 @@ impl Found {
         for (key, value) in object {
             match role(key) {
                 Some(Role::Level) => self.level = self.level.or_else(|| of_value(value)),
-                // The name of an error's type belongs to its message.
-                None if outer == Role::Error && matches!(key.as_str(), "type" | "name" | "class" | "code") => {}
+                // Some errors say what happened by a code alone. It is written as Node writes it.
+                None if outer == Role::Error && matches!(key.as_str(), "code" | "codeName" | "sqlState") => {
+                    let code = value.as_str().filter(|code| !code.is_empty() && code.len() <= MAX_CODE);
+                    self.texts.extend(
+                        code.map(|code| (outer, format!("{}: '{code}'", if key == "codeName" { key } else { "code" }))),
+                    );
+                }
                 None => {}
                 Some(Role::Nested) => self.value(value, outer, depth),
                 Some(role) => self.value(value, role.max(outer), depth),
@@ -135,6 +142,8 @@ mod tests {
     #[case(r#"{"severity":3,"short_message":"a"}"#, Some(Level::Error), &["a"])]
     #[case(r#"{"msg":"a","query":"select 'deadlock detected'","config":{"message":"x"}}"#, None, &["a"])]
     #[case(r#"{"errors":["a",{"message":"b"}]}"#, None, &["a", "b"])]
+    #[case(r#"{"err":{"type":"AggregateError","message":"","aggregateErrors":[{"message":"a"},{"message":"b"}]}}"#, None, &["a", "b", ""])]
+    #[case(r#"{"msg":"a","err":{"code":"28P01","errno":7},"code":"other"}"#, None, &["a", "code: '28P01'"])]
     fn levels_and_texts_are_found(#[case] line: &str, #[case] level: Option<Level>, #[case] texts: &[&str]) {
         let entry = entry(line.as_bytes()).unwrap();
         assert_eq!(entry.level, level);

@@ -48,6 +48,8 @@ pub struct Last {
     pub fatal: Words,
     /// The innermost reason.
     pub root: Words,
+    /// It reports that a setting is missing or does not fit.
+    pub of_settings: bool,
 }
 
 impl Last {
@@ -66,6 +68,11 @@ struct Line {
     begins: bool,
 }
 
+/// Spring's report of why it does not start.
+const REPORT: &str = "APPLICATION FAILED TO START";
+/// What Python's frames show of a program that asks its surroundings or its settings.
+const SETTINGS: &[&str] =
+    &["environ[", "os.py\", line ", "settings[", "config[", "conf[", "cfg[", "env[", "environ.__getitem__"];
 /// Beginnings of what runtimes say of errors that nobody caught.
 const UNCAUGHT: &[&str] = &[
     "panic: ",
@@ -77,6 +84,8 @@ const UNCAUGHT: &[&str] = &[
     "Uncaught ",
     "uncaught ",
     "UnhandledPromiseRejection",
+    "[UnhandledPromiseRejection",
+    REPORT,
     "node:internal/",
     "PHP Fatal error:",
     "Fatal error: Uncaught",
@@ -128,6 +137,7 @@ pub fn words(log: &[u8]) -> Option<Last> {
         to: block.last()?.number,
         ends: after <= MAX_AFTER,
         fatal: fatal(block, &root),
+        of_settings: is_of_settings(block, &root),
         root,
     })
 }
@@ -206,9 +216,25 @@ fn goes_on(lines: &[Line], (kind, from, to): (Kind, usize, usize), line: &Line) 
     same || dumps || !line.begins
 }
 
+/// A key that Python misses in the environment or in settings, as its last frame tells, or Spring's report of anything
+/// that no other words explain.
+fn is_of_settings(block: &[Line], root: &Words) -> bool {
+    if block.iter().any(|line| line.text == REPORT) {
+        return true;
+    }
+    let frames = block.iter().rev().take_while(|line| !line.text.starts_with("Traceback (most recent call last)"));
+    // The lines of the last frame: where it is, what it does, and marks below that.
+    let mut last = frames.map(|line| line.text.as_str()).filter(|text| text.starts_with(char::is_whitespace)).take(4);
+    root.text.starts_with("KeyError: ") && last.any(|text| SETTINGS.iter().any(|words| text.contains(words)))
+}
+
 /// The innermost reason of an error.
 fn root(block: &[Line]) -> Words {
-    let found = caused_by(block).or_else(|| of_traceback(block)).or_else(|| of_panic(block)).or_else(|| of_type(block));
+    let found = caused_by(block)
+        .or_else(|| of_traceback(block))
+        .or_else(|| of_panic(block))
+        .or_else(|| of_report(block))
+        .or_else(|| of_type(block));
     found.unwrap_or_else(|| words_of(block.first(), None))
 }
 
@@ -264,6 +290,14 @@ fn of_panic(block: &[Line]) -> Option<Words> {
     }
     let message = block.get(at + 1).map(|next| next.text.trim()).unwrap_or_default();
     Some(words_of(Some(line), Some(&format!("{} {message}", line.text.trim()))))
+}
+
+/// What Spring's report describes.
+fn of_report(block: &[Line]) -> Option<Words> {
+    let start = block.iter().rposition(|line| line.text == REPORT)?;
+    let rest = block.get(start + 1..)?;
+    let described = rest.iter().skip_while(|line| line.text != "Description:").skip(1);
+    described.into_iter().find(|line| !line.text.trim().is_empty()).map(|line| words_of(Some(line), None))
 }
 
 /// The last line of the shape of an error, where the first line is no message.

@@ -12,6 +12,7 @@ mod json;
 mod last;
 mod level;
 mod line;
+mod matched;
 mod phrase;
 mod record;
 mod shape;
@@ -35,6 +36,7 @@ use super::words::{Cause, Confidence};
 
 pub use self::excerpt::{MAX_EXCERPT, excerpt};
 pub use self::line::{MAX_BYTES, MAX_LINES};
+pub use self::matched::matched;
 pub use self::signatures::rank;
 
 /// Most bytes of a quoted line.
@@ -147,7 +149,7 @@ fn uncaught(last: Option<&Last>, seen: &[Seen]) -> Option<Seen> {
     }
     let place = Place { line: last.root.number, at: None };
     Some(Seen {
-        cause: Cause::Panic,
+        cause: if last.of_settings { Cause::ConfigError } else { Cause::Panic },
         times: 1,
         retried: false,
         last_words: true,
@@ -231,21 +233,31 @@ impl<'l> Scan<'l> {
                 level.is_some_and(|level| level >= Level::Error)
                     || (in_last_words && level.is_none_or(|level| level >= Level::Warning))
             }
-            When::Fatal => in_last_words && level.is_none_or(|level| level >= Level::Warning),
+            When::Fatal => {
+                let ends = self.last.is_some_and(|last| last.ends);
+                in_last_words && ends && level.is_none_or(|level| level >= Level::Warning)
+            }
         };
-        let found = self.signatures.of_line(line).into_iter();
-        let found = found.filter(|(signature, at)| counts(signature.how) && !is_denied(line, at.start));
-        found.min_by_key(|(signature, _)| (rank(signature.cause), signature.how.retried))
+        let found = self.signatures.of_line(line);
+        // What is part of a longer phrase means what that one does.
+        let within = |at: &Range<usize>| {
+            let longer = found.iter().filter(|(signature, other)| signature.is_plain() && other != at);
+            longer.into_iter().any(|(_, other)| other.start <= at.start && at.end <= other.end)
+        };
+        let told = found.iter().filter(|(_, at)| !within(at));
+        let told = told.filter(|(signature, at)| counts(signature.how) && !is_denied(line, at.start)).cloned();
+        told.min_by_key(|(signature, _)| (rank(signature.cause), signature.how.retried))
     }
 }
 
-/// Comments, help texts, and what servers say of clients that do not trust them.
+/// Comments, help texts, and what servers say of clients that do not trust them or change their mind.
 fn is_no_report(line: &str) -> bool {
     let start = line.trim_start();
     let indented = start.len() < line.len();
     let option = indented && start.starts_with('-') && !start.starts_with("--->");
     let comment = ["// ", "-- ", "* ", "# "].iter().any(|mark| start.starts_with(mark)) && !is_of_jvm(start);
-    option || comment || line.contains("TLS handshake error from")
+    let by_client = ["TLS handshake error from", "canceling statement due to user request"];
+    option || comment || by_client.iter().any(|words| line.contains(words))
 }
 
 /// The JVM writes of its own end behind `#`.
@@ -255,9 +267,13 @@ fn is_of_jvm(line: &str) -> bool {
         .any(|start| line.starts_with(start))
 }
 
-/// `no deadlock detected`, `retry on deadlock detected`.
+/// `no deadlock detected`, `retry on deadlock detected`, `fork/exec /bin/x: no such file or directory`.
 fn is_denied(line: &str, at: usize) -> bool {
     let before = line.get(..at).unwrap_or_default();
+    // Go runs another program so.
+    if before.ends_with("fork/") {
+        return true;
+    }
     if !before.ends_with(' ') {
         return false;
     }

@@ -63,6 +63,30 @@ fn is_last_word(message: &str) -> bool {
     found.map(|(_, how, _)| how.when).all(|when| when == When::Fatal)
 }
 
+/// What is close to a phrase and means something else.
+#[test]
+fn a_near_miss_is_nothing() {
+    let mut wrong = Vec::new();
+    for message in include_str!("testdata/nothing.txt").lines() {
+        for line in written(message, "error") {
+            let seen = causes(&format!("starting\n{line}\n{line}\n"));
+            wrong.extend((!seen.is_empty()).then(|| format!("{line}: {seen:?}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A document that does not parse may be that of a client, and the program goes on.
+#[test]
+fn what_means_something_in_the_last_words_means_nothing_in_passing() {
+    for (cause, message) in messages().into_iter().filter(|(_, message)| is_last_word(message)) {
+        for line in written(message, "error") {
+            let log = format!("starting\n{line}\n{line}\n{}", "INFO going on\n".repeat(30));
+            assert_eq!(causes(&log), [], "{cause}: {line}");
+        }
+    }
+}
+
 #[test]
 fn every_message_is_known_as_the_last_words_of_a_program() {
     for (cause, message) in messages() {

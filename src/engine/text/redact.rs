@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::secrets;
+use super::{commands, secrets};
 
 /// Stands where a secret was.
 pub(super) const HIDDEN: &str = "***";
@@ -52,6 +52,31 @@ const MARKS: &[(&str, Look)] = &[
     ("npm_", secrets::known_token),
     ("pypi-", secrets::known_token),
     ("hvs.", secrets::known_token),
+    ("password ", commands::flag),
+    ("password\",", commands::flag),
+    ("password',", commands::flag),
+    ("passwd ", commands::flag),
+    ("passwd\",", commands::flag),
+    ("passwd',", commands::flag),
+    ("passphrase ", commands::flag),
+    ("passphrase\",", commands::flag),
+    ("passphrase',", commands::flag),
+    ("pwd ", commands::flag),
+    ("pwd\",", commands::flag),
+    ("pwd',", commands::flag),
+    ("secret ", commands::flag),
+    ("secret\",", commands::flag),
+    ("secret',", commands::flag),
+    ("token ", commands::flag),
+    ("token\",", commands::flag),
+    ("token',", commands::flag),
+    ("key ", commands::flag),
+    ("key\",", commands::flag),
+    ("key',", commands::flag),
+    (" -p", commands::short_flag),
+    ("@tcp(", commands::before_address),
+    ("@tcp6(", commands::before_address),
+    ("@unix(", commands::before_address),
 ];
 
 /// Without it nothing could be told from a secret; then all text is hidden. A test holds that it builds.

@@ -50,6 +50,15 @@ use super::*;
 #[case("token=Bearer abcdefgh12345", "token=*** ***")]
 #[case("Authorization: Bearer DB_PASSWORD='hunter2'", "Authorization: Bearer ***'***'")]
 #[case("https://x-access-token:ghs_0123@git.example/a", "https://***@git.example/a")]
+#[case("open app:hunter2@tcp(db:3306)/shop?parseTime=true", "open ***@tcp(db:3306)/shop?parseTime=true")]
+#[case("dsn=\"app:p@ss:w/rd@tcp(db:3306)/shop\"", "dsn=\"***@tcp(db:3306)/shop\"")]
+#[case("DSN=app:pa=ss@unix(/run/mysqld.sock)/shop", "DSN=***@unix(/run/mysqld.sock)/shop")]
+#[case("exec: app --password hunter2 --port 80", "exec: app --password *** --port 80")]
+#[case("app --db-password 'hunter2' --api-key  k3y", "app --db-password '***' --api-key  ***")]
+#[case(r#"["--password","hunter2","--port","80"]"#, r#"["--password","***","--port","80"]"#)]
+#[case("args: -u app -p hunter2 -h db", "args: -u app -p *** -h db")]
+#[case("+ mysql -h db -u app -phunter2 shop", "+ mysql -h db -u app -p*** shop")]
+#[case("sshpass -p hunter2 ssh app@db", "sshpass -p *** ssh app@db")]
 fn secrets_are_redacted(#[case] text: &str, #[case] redacted: &str) {
     assert_eq!(redact(text), redacted);
 }
@@ -78,6 +87,11 @@ fn secrets_are_redacted(#[case] text: &str, #[case] redacted: &str) {
 #[case("npm_config_registry_of_example_2=x ghp_short")]
 #[case("/usr/local/lib/node/Releases/20240101/Applications/Server/Component/Main1")]
 #[case("at 12:34:56 a=b, c: d")]
+#[case("root@tcp(db:3306)/shop")]
+#[case("flag --password is required, use --password-file or --token-url https://id/x")]
+#[case("mkdir -p /srv/app && docker run -p 8080:80 web && psql -U app -p 5432")]
+#[case("mysql -P 3306 and a password of the secret kind, a token to read")]
+#[case("couldn't find key password in Secret shop/db")]
 fn what_a_person_needs_to_see_is_not_redacted(#[case] text: &str) {
     assert_eq!(redact(text), text);
 }
@@ -139,6 +153,10 @@ fn the_marks_make_an_automaton() {
 #[case("github_pat_.")]
 #[case("token=Bearer ")]
 #[case("token='a\"token=\"a'")]
+#[case("--token ")]
+#[case(" -p")]
+#[case("mysql -p ")]
+#[case("a:b@tcp(")]
 fn a_megabyte_of_marks_comes_to_an_end(#[case] part: &str) {
     let text = part.repeat(1_000_000 / part.len());
     let once = redact(&text).into_owned();
@@ -158,6 +176,9 @@ fn rich() -> impl Strategy<Value = String> {
         Just("-----END PRIVATE KEY-----".to_owned()),
         Just("***".to_owned()),
         Just("AKIAIOSFODNN7EXAMPLE".to_owned()),
+        Just(" --password ".to_owned()),
+        Just(" mysql -p".to_owned()),
+        Just("app:x@tcp(".to_owned()),
         "[=:@\"'\\\\ /;,.*&\n{}a-zA-Z0-9é]{1,6}",
     ];
     proptest::collection::vec(parts, 0..24).prop_map(|parts| parts.concat())

@@ -129,11 +129,11 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     (!is_no_secret(said, &words) && (by_equals || is_quoted || !is_prose(said, &words))).then_some(value)
 }
 
-fn is_name(byte: u8) -> bool {
+pub(super) fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-fn is_value(byte: u8) -> bool {
+pub(super) fn is_value(byte: u8) -> bool {
     !byte.is_ascii_whitespace() && !matches!(byte, b',' | b';' | b'&' | b'"' | b'\'')
 }
 
@@ -165,7 +165,7 @@ fn header_value(bytes: &[u8], start: usize) -> Range<usize> {
 }
 
 /// The words of a name such as `DB_PASSWORD`, `dbPassword` or `db.password`, in lower case.
-fn words(name: &str) -> Vec<String> {
+pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     let mut before = b'_';
     for (at, byte) in name.bytes().enumerate() {
@@ -182,7 +182,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {
+pub(super) fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {
     let Some((last, before)) = words.split_last() else { return false };
     let is_session = last == "id" && before.last().is_some_and(|word| word == "session");
     if is_session || (by_equals && (last == "pass" || last == "sig")) {
@@ -196,13 +196,13 @@ fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {
 
 /// A value begins that will be put in later, or the working directory. Told before the end of the value is looked for: a
 /// text that is all such values must not be searched to its end for each of them.
-fn is_placeholder(value: &[u8], words: &[String]) -> bool {
+pub(super) fn is_placeholder(value: &[u8], words: &[String]) -> bool {
     let is_directory = words.last().is_some_and(|last| last.ends_with("pwd")) && value.starts_with(b"/");
     is_directory || [&b"${"[..], b"$(", b"{{"].iter().any(|start| value.starts_with(start))
 }
 
 /// What stands behind the name of a secret and is none: nothing, or what is nested.
-fn is_no_secret(value: &str, words: &[String]) -> bool {
+pub(super) fn is_no_secret(value: &str, words: &[String]) -> bool {
     let ends = |end: &str| words.last().is_some_and(|last| last.ends_with(end));
     value.is_empty()
         || matches!(value, "{" | "[" | "{}" | "[]")
@@ -342,14 +342,14 @@ fn is_random(token: &[u8]) -> bool {
 }
 
 /// The first place from `at` on, at most `most` further, where `fits` ends.
-fn forth(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bool) -> usize {
+pub(super) fn forth(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bool) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     let length = rest.iter().take(most).take_while(|b| fits(**b)).count();
     boundary(bytes, at + length)
 }
 
 /// The last place before `at`, at most `most` before it, from which on `fits` holds.
-fn back(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bool) -> usize {
+pub(super) fn back(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bool) -> usize {
     let before = bytes.get(..at).unwrap_or_default();
     at - before.iter().rev().take(most).take_while(|b| fits(**b)).count()
 }

@@ -57,7 +57,14 @@ pub fn check(log: &[u8]) -> Checked {
     let snapshot = &mut workloads[0].case.snapshot;
     let pod = snapshot.pods.iter().find(|pod| &*pod.revision == "r-2").unwrap().clone();
     for ended in [true, false] {
-        let wanted = Wanted { uid: pod.uid.clone(), pod: pod.name.clone(), container: "web".into(), ended, exits: 2 };
+        let wanted = Wanted {
+            uid: pod.uid.clone(),
+            pod: pod.name.clone(),
+            container: "web".into(),
+            ended,
+            exits: 2,
+            rules: None,
+        };
         let facts = heard(&wanted, log);
         said(&facts, is_seen(&String::from_utf8_lossy(log)))?;
         if heard(&wanted, log) != facts {

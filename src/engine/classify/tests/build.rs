@@ -222,7 +222,7 @@ pub(super) fn looping(exits: u32, ending: Termination) -> ContainerFacts {
     waiting("CrashLoopBackOff", message).after(exits - 1, ending)
 }
 
-pub(super) fn ended(exit_code: i32, reason: &str) -> Termination {
+pub(in crate::engine::classify) fn ended(exit_code: i32, reason: &str) -> Termination {
     Termination {
         exit_code,
         signal: 0,

@@ -11,7 +11,7 @@ use crate::engine::evidence;
 use crate::engine::facts::{ContainerFacts, LogFacts, PodFacts, Snapshot};
 use crate::engine::finding::Finding;
 use crate::engine::listen::{self, Wanted};
-use crate::engine::policy::{LogAccess, Policy};
+use crate::engine::policy::{LogAccess, Policy, Rule};
 use crate::engine::rollout;
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -25,7 +25,8 @@ fn pod_of(of: &str, container: ContainerFacts) -> PodFacts {
 }
 
 fn log(of: &str, ended: bool, exits: u32, text: &str) -> Arc<LogFacts> {
-    let wanted = Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended, exits };
+    let wanted =
+        Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended, exits, rules: None };
     Arc::new(listen::heard(&wanted, text.as_bytes()))
 }
 
@@ -65,45 +66,79 @@ fn a_log_names_the_cause_that_a_status_leaves_open(#[case] code: i32, #[case] te
     assert_eq!(seen(&s, at(20)), [(Class::CrashLoopBackOff, cause, Sureness::Counted)]);
 }
 
+const LIBRARY: &str = "/app/web: error while loading shared libraries: libssl.so.3: cannot open shared object file\n";
+
 #[rstest]
-#[case::another_processor(255, "exec /web: exec format error\n", Class::ContainerStart, Cause::WrongArchitecture)]
-#[case::no_interpreter(
+#[case::a_library(127, LIBRARY, Class::CrashLoopBackOff, Cause::MissingCode)]
+#[case::the_command(127, "/bin/sh: 1: serve: not found\n", Class::ContainerStart, Cause::CommandNotFound)]
+#[case::silence(127, "up\n", Class::ContainerStart, Cause::CommandNotFound)]
+#[case::may_not(126, "/run.sh: 1: /app/web: Permission denied\n", Class::ContainerStart, Cause::NotExecutable)]
+#[case::git(128, "fatal: Could not resolve host: git.example.org\n", Class::CrashLoopBackOff, Cause::DnsFailure)]
+#[case::processor(1, "exec /app/web: exec format error\n", Class::ContainerStart, Cause::WrongArchitecture)]
+#[case::at_the_end_of_a_byte(
     255,
-    "exec /start.sh: no such file or directory\n",
+    "exec /app/web: exec format error\n",
     Class::ContainerStart,
     Cause::WrongArchitecture
 )]
-#[case::by_a_newer_runtime(1, "exec /web: exec format error\n", Class::ContainerStart, Cause::WrongArchitecture)]
-#[case::another_ending(2, "exec /web: exec format error\n", Class::CrashLoopBackOff, Cause::ApplicationError)]
-#[case::a_program_that_ran(
-    255,
-    "up\nexec /hook: exec format error\n",
-    Class::CrashLoopBackOff,
-    Cause::ApplicationError
-)]
-#[case::another_error(255, "exec /web: too many words\n", Class::CrashLoopBackOff, Cause::ApplicationError)]
-fn what_the_kernel_does_not_execute_never_ran(
+#[case::interpreter(1, "exec /run.sh: no such file or directory\n", Class::ContainerStart, Cause::CommandNotFound)]
+fn a_log_tells_whether_the_program_came_to_run(
     #[case] code: i32,
     #[case] text: &str,
     #[case] class: Class,
     #[case] cause: Cause,
 ) {
-    let container = looping(2, ended(code, "Error"));
-    let s = with_logs([pod_of("a", container)], vec![log("a", true, 2, text)]);
+    let s = with_logs([pod_of("a", looping(2, ended(code, "Error")))], vec![log("a", true, 2, text)]);
     assert_eq!(seen(&s, at(20)), [(class, cause, Sureness::Counted)]);
-    let told = findings(&s)[0].evidence.iter().any(|evidence| evidence.text == text.trim_end());
-    assert_eq!(told, class == Class::ContainerStart);
+    assert_eq!(wanted(&Snapshot { logs: Vec::new(), ..s }), [("a".to_owned(), true, 2)]);
+    // A message is read as the log that it ends.
+    let said = only(pod([looping(2, saying(ended(code, "Error"), text))]));
+    assert_eq!(seen(&said, at(20))[0].1, cause);
+}
+
+fn governed(rules: serde_json::Value) -> Arc<Policy> {
+    let rules: Vec<Rule> = serde_json::from_value(rules).unwrap();
+    Arc::new(Policy { rules: rules.into_iter().chain(builtin::rules()).collect(), ..builtin::policy() })
+}
+
+/// With the log read as the policy wants it.
+fn read_by_rule(of: &str, policy: &Arc<Policy>, text: &str) -> Arc<LogFacts> {
+    let rules = Some(policy.clone());
+    let wanted =
+        Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended: true, exits: 2, rules };
+    Arc::new(listen::heard(&wanted, text.as_bytes()))
+}
+
+#[rstest]
+#[case::memory(looping(2, ended(137, "OOMKilled")))]
+#[case::start(looping(2, ended(127, "Error")))]
+#[case::crash(crashed(2))]
+fn a_rule_finds_its_line_anywhere_in_the_log(#[case] container: ContainerFacts) {
+    let policy =
+        governed(serde_json::json!([{"name": "ledger", "match": {"logs": ["checksum drift"]}, "action": "Hold"}]));
+    let s = Snapshot { policy: policy.clone(), ..snapshot([pod_of("a", container)]) };
+    assert_eq!(wanted(&s), [("a".to_owned(), true, 2)]);
+    assert_ne!(findings(&s)[0].rule, "ledger");
+    let text = format!("ledger checksum drift\n{}", "line\n".repeat(41));
+    let s = Snapshot { logs: vec![read_by_rule("a", &policy, &text)], ..s };
+    assert_eq!(findings(&s)[0].rule, "ledger");
+}
+
+#[rstest]
+#[case::of_another_failure(serde_json::json!({"logs": ["x"], "failures": ["Pending"]}))]
+#[case::of_another_container(serde_json::json!({"logs": ["x"], "containers": ["db"]}))]
+#[case::without_patterns(serde_json::json!({"failures": ["OOMKilled"]}))]
+fn a_log_that_no_rule_asks_for_is_not_read(#[case] matches: serde_json::Value) {
+    let policy = governed(serde_json::json!([{"name": "r", "match": matches}]));
+    assert_eq!(wanted(&Snapshot { policy, ..snapshot([pod_of("a", looping(2, ended(137, "OOMKilled")))]) }), []);
 }
 
 #[test]
-fn a_program_for_another_machine_was_never_started_as_the_runtime_tells_in_its_log() {
-    let s = with_logs(
-        [pod_of("a", looping(2, ended(1, "Error")))],
-        vec![log("a", true, 2, "exec /serve: exec format error\n")],
-    );
-    assert_eq!(seen(&s, at(20)), [(Class::ContainerStart, Cause::WrongArchitecture, Sureness::Counted)]);
-    let [finding] = &findings(&s)[..] else { panic!("one finding") };
-    assert_eq!(finding.evidence[1].text, "exec /serve: exec format error");
+fn a_rule_behind_one_that_takes_the_failure_asks_for_nothing() {
+    let policy = governed(serde_json::json!([
+        {"name": "memory", "match": {"failures": ["OOMKilled"]}}, {"name": "ledger", "match": {"logs": ["x"]}},
+    ]));
+    assert_eq!(wanted(&Snapshot { policy, ..snapshot([pod_of("a", looping(2, ended(137, "OOMKilled")))]) }), []);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Each class: what is one, what is nearly one, and what only looks like one.
 
-mod build;
+pub(super) mod build;
 mod config;
 mod crash;
 mod evidence;

@@ -69,9 +69,11 @@ fn a_shell_that_finds_no_command_ran_itself_and_is_counted(#[case] code: i32, #[
 }
 
 #[test]
-fn exit_128_without_a_telling_text_is_a_runtime_error() {
-    let s = only(pod([looping(2, ended(128, "Error"))]));
+fn exit_128_without_a_telling_text_is_a_runtime_error_unless_it_ran() {
+    let s = only(pod([looping(2, Termination { started: None, ..ended(128, "Error") })]));
     assert_eq!(seen(&s, at(20)), [(Class::ContainerStart, Cause::RuntimeError, Sureness::Repeated)]);
+    let s = only(pod([looping(2, ended(128, "Error"))]));
+    assert_eq!(seen(&s, at(20)), [(Class::CrashLoopBackOff, Cause::ApplicationError, Sureness::Counted)]);
 }
 
 #[test]

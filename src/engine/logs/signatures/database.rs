@@ -4,7 +4,7 @@
 //! are MySQL's (`share/messages_to_clients.txt`), SQL Server's (`sys.messages`), Redis' and MongoDB's. The rest are
 //! texts of pools, drivers and migration tools.
 
-use super::{Group, ONCE, QUIET, RETRIED, WEAK};
+use super::{FATAL, Group, ONCE, QUIET, RETRIED, WEAK};
 use crate::engine::words::Cause;
 
 pub(super) const GROUPS: &[Group] = &[
@@ -60,6 +60,12 @@ pub(super) const GROUPS: &[Group] = &[
             "acquiring conn: context deadline exceeded",
             "connection from pool: context deadline exceeded",
             "pg: connection pool timeout",
+            // Prisma P2024 where only the code is logged, Druid, Jedis.
+            "{!}code{q}P2024{!}",
+            "Error code: P2024{!}",
+            "Error: P2024{!}",
+            "GetConnectionTimeoutException: ",
+            "Could not get a resource from the pool",
         ],
     },
     Group {
@@ -81,6 +87,8 @@ pub(super) const GROUPS: &[Group] = &[
             "max number of clients reached",
             "limit for the database is {#} and has been reached",
             "connection refused because too many open connections",
+            "SQLSTATE{~}53300{!}",
+            "{!}code{q}53300{!}",
         ],
     },
     Group {
@@ -94,6 +102,9 @@ pub(super) const GROUPS: &[Group] = &[
             "WriteConflict error",
             "codeName: 'WriteConflict'",
             "(WriteConflict)",
+            "{!}WriteConflict{!}",
+            "SQLSTATE{~}40P01{!}",
+            "{!}code{q}40P01{!}",
         ],
     },
     Group {
@@ -116,6 +127,12 @@ pub(super) const GROUPS: &[Group] = &[
             // MariaDB 1969, SQLite.
             "max_statement_time exceeded",
             "SQLITE_BUSY",
+            // SqlClient before Microsoft.Data, PostgreSQL 57014 and 55P03 by their codes.
+            "timeout period elapsed prior to completion of the operation",
+            "SQLSTATE{~}57014{!}",
+            "{!}code{q}57014{!}",
+            "SQLSTATE{~}55P03{!}",
+            "{!}code{q}55P03{!}",
         ],
     },
     Group {
@@ -147,6 +164,15 @@ pub(super) const GROUPS: &[Group] = &[
             "The column `{}` does not exist in the current database",
             "Schema-validation: missing ",
             "Schema-validation: wrong column type",
+            // Codes alone: PostgreSQL 42P01 and 42703, Prisma P2021 and P2022.
+            "SQLSTATE{~}42P01{!}",
+            "{!}code{q}42P01{!}",
+            "SQLSTATE{~}42703{!}",
+            "{!}code{q}42703{!}",
+            "{!}code{q}P2021{!}",
+            "Error code: P2021{!}",
+            "{!}code{q}P2022{!}",
+            "Error code: P2022{!}",
         ],
     },
     Group {
@@ -189,6 +215,9 @@ pub(super) const GROUPS: &[Group] = &[
             "migration {#} was previously applied but is missing in the resolved migrations",
             "migration {#} was previously applied but has been modified",
             "migration {#} is partially applied",
+            "Error: P3009{!}",
+            "Error: P3018{!}",
+            "{!}code{q}P3009{!}",
         ],
     },
     Group {
@@ -255,8 +284,16 @@ pub(super) const GROUPS: &[Group] = &[
             "Authentication failed against database server",
             "Database `{}` does not exist on the database server",
             "We could not find your database: ",
+            // Codes alone: PostgreSQL 28P01 and 3D000, MongoDB 18.
+            "SQLSTATE{~}28P01{!}",
+            "{!}code{q}28P01{!}",
+            "SQLSTATE{~}3D000{!}",
+            "{!}code{q}3D000{!}",
+            "codeName{q}AuthenticationFailed{!}",
         ],
     },
+    // MongoDB's words without a name; a server may say them of its clients too.
+    Group { cause: Cause::DatabaseAuth, how: FATAL, texts: &["{^}Authentication failed."] },
     Group {
         cause: Cause::DatabaseUnavailable,
         how: RETRIED,
@@ -269,6 +306,11 @@ pub(super) const GROUPS: &[Group] = &[
             "terminating connection due to administrator command",
             "terminating connection because of crash of another server process",
             "server closed the connection unexpectedly",
+            "SSL SYSCALL error: EOF detected",
+            "SQLSTATE{~}57P01{!}",
+            "{!}code{q}57P01{!}",
+            "SQLSTATE{~}57P03{!}",
+            "{!}code{q}57P03{!}",
             "in a read-only transaction",
             // Redis.
             "LOADING Redis is loading the dataset in memory",
@@ -276,6 +318,9 @@ pub(super) const GROUPS: &[Group] = &[
             "MASTERDOWN Link with MASTER is down",
             "CLUSTERDOWN ",
             "MISCONF Redis is configured to save RDB snapshots",
+            "MISCONF Errors writing to the AOF file: No space left on device",
+            "MISCONF Errors writing to the AOF file",
+            "NOREPLICAS Not enough good replicas",
             "OOM command not allowed when used memory > 'maxmemory'",
             // MongoDB.
             "Server selection timed out after {#} ms",
@@ -284,6 +329,8 @@ pub(super) const GROUPS: &[Group] = &[
             "while waiting for a server that matches",
             "server selection error: ",
             "NotWritablePrimary",
+            "not primary and secondaryOk=false",
+            "not master and slaveOk=false",
             "A timeout occurred after {#}ms selecting a server",
             // MySQL 2006, 2013 and 1290, SQL Server 40613, SQLite.
             "server has gone away",

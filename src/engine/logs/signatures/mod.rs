@@ -69,8 +69,9 @@ const TELLING: &[Cause] = &[
     Cause::PoolExhausted,
     Cause::DatabaseUnavailable,
     Cause::UpstreamTimeout,
-    Cause::WrongArchitecture,
     Cause::MissingCode,
+    Cause::WrongArchitecture,
+    Cause::CommandNotFound,
     Cause::PermissionDenied,
     Cause::ConfigError,
     Cause::NativeCrash,
@@ -87,6 +88,13 @@ pub struct Signature {
     pub cause: Cause,
     pub how: How,
     template: Template,
+}
+
+impl Signature {
+    /// The phrase is the same wherever it stands.
+    pub fn is_plain(&self) -> bool {
+        self.template.is_plain()
+    }
 }
 
 /// All phrases with their automaton.

@@ -80,6 +80,7 @@ pub(super) const GROUPS: &[Group] = &[
             "Connection terminated due to connection timeout",
             "SQLSTATE[HY000] [2002]",
             "NoHostAvailable",
+            "client has run out of available brokers",
         ],
     },
     Group {
@@ -163,6 +164,9 @@ pub(super) const GROUPS: &[Group] = &[
             "Error: self-signed certificate",
             "unable to get local issuer certificate",
             "unable to verify the first certificate",
+            "{^}certificate has expired",
+            "reason: certificate has expired",
+            "Hostname/IP does not match certificate's altnames",
             // rustls, .NET.
             "invalid peer certificate: ",
             "The SSL connection could not be established",
@@ -177,7 +181,7 @@ pub(super) const GROUPS: &[Group] = &[
             "Client.Timeout exceeded while awaiting headers",
             "Client.Timeout or context cancellation while reading body",
             "net/http: timeout awaiting response headers",
-            "net/http: TLS handshake timeout",
+            "TLS handshake timeout",
             "code = DeadlineExceeded",
             "code = Unavailable desc",
             "StatusRuntimeException: DEADLINE_EXCEEDED",
@@ -209,7 +213,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         cause: Cause::UpstreamTimeout,
         how: WEAK_RETRIED,
-        texts: &["context deadline exceeded", "operation timed out"],
+        texts: &["context deadline exceeded", "operation timed out", "{!}DeadlineExceeded{!}"],
     },
     Group {
         cause: Cause::KubernetesForbidden,

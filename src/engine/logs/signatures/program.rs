@@ -29,6 +29,9 @@ pub(super) const GROUPS: &[Group] = &[
         texts: &[
             // The environment.
             "KeyError: '{E}'",
+            "KeyError: '{k}'",
+            "required environment variable {E}",
+            "environment variables: {E}",
             "key not found: \"{E}\"",
             "required key {E} missing value",
             "environment variable \"{E}\" is not set",
@@ -89,6 +92,42 @@ pub(super) const GROUPS: &[Group] = &[
         texts: &["yaml: line {#}: ", "invalid configuration: ", "failed to load config", "error loading config"],
     },
     Group {
+        cause: Cause::ConfigError,
+        how: FATAL,
+        texts: &[
+            // A setting that the program will not do without.
+            "{E} is required",
+            "{E} is missing",
+            "{E} is not set",
+            "{E} is not defined",
+            "{E} must be set",
+            "{E} not set",
+            // A file of settings that is not there, or not what it should be. In passing, the latter is what clients send.
+            "open {f}: no such file or directory",
+            "No such file or directory: '{f}'",
+            "ENOENT: no such file or directory, open '{f}'",
+            "FileNotFoundException: {f} (No such file or directory)",
+            "value: Os { code: 2, kind: NotFound",
+            "No such file or directory (os error 2)",
+            "JSONDecodeError: ",
+            "Unexpected token {} in JSON",
+            "\" is not valid JSON",
+            "Unexpected end of JSON input",
+            "invalid character '{}' looking for beginning of",
+            "JsonParseException: ",
+            "YAMLException: ",
+            "could not find expected ':'",
+        ],
+    },
+    // Runtimes write this into the log of the container, where the program would have written; shells of start scripts
+    // say it too.
+    Group { cause: Cause::WrongArchitecture, how: FATAL, texts: &["exec format error", "cannot execute binary file"] },
+    Group {
+        cause: Cause::CommandNotFound,
+        how: FATAL,
+        texts: &["{!}exec {w}: no such file or directory", ": command not found", "sh: {}: not found"],
+    },
+    Group {
         cause: Cause::MissingCode,
         how: ONCE,
         texts: &[
@@ -122,7 +161,6 @@ pub(super) const GROUPS: &[Group] = &[
             "(UndefinedFunctionError) function ",
         ],
     },
-    Group { cause: Cause::MissingCode, how: FATAL, texts: &[": command not found", "sh: {}: not found"] },
     Group {
         cause: Cause::PortInUse,
         how: ONCE,
@@ -192,9 +230,6 @@ pub(super) const GROUPS: &[Group] = &[
         how: WEAK,
         texts: &[": permission denied", ": read-only file system", ": operation not permitted"],
     },
-    // Runtimes write this into the log of the container, where the program would have written; shells of start scripts
-    // say it too.
-    Group { cause: Cause::WrongArchitecture, how: FATAL, texts: &["exec format error", "cannot execute binary file"] },
     Group {
         cause: Cause::NativeCrash,
         how: FATAL,

@@ -1,0 +1,76 @@
+//! What pods of another revision say: those of the healthy one that run, or did until now, next to the failing ones.
+
+use super::{Case, control_is_ready, is_about_running, is_crash, is_good_part, verdict};
+use crate::engine::decision::Verdict;
+use crate::engine::finding::Finding;
+use crate::engine::listen;
+use crate::engine::moment::{after, seconds_between};
+use crate::engine::text;
+use crate::engine::words::{Class, Confidence, Fault, Sureness};
+
+/// Crashes of the control group this long before the failure still speak about it. What is remembered may be half of
+/// this behind.
+const CONTROL_WINDOW_SECONDS: i64 = 600;
+/// A status shows the last two ends of a container, and with no more than these the first was not much before them.
+const FEW_EXITS: u32 = 3;
+/// Most bytes of a line of a log in a verdict.
+const MAX_LINE: usize = 300;
+
+/// Pods of the baseline fail at the same time: what they share with the new ones is at fault. A few of many do not
+/// speak for the rest, since some pod of a large workload always has a bad day.
+pub(super) fn fails_too(case: &Case) -> Option<Verdict> {
+    let control = case.control?;
+    let alike = case
+        .findings
+        .iter()
+        .find(|f| !f.newest && f.revision == control.hash && f.sureness != Sureness::Excluded && is_good_part(f))?;
+    let fault = match case.finding.class {
+        Class::ImagePullBackOff | Class::Pending | Class::PodSetup | Class::ContainerStart => Fault::Platform,
+        Class::CreateRefused => Fault::Namespace,
+        _ => Fault::Dependency,
+    };
+    let because = format!(
+        "{} of {} pods of the healthy revision {} fail too ({}, {})",
+        alike.failing_pods, alike.total_pods, control.hash, alike.class, alike.cause
+    );
+    Some(verdict(fault, Confidence::Likely, because))
+}
+
+/// Pods of the baseline crashed at about the same time and are gone by now.
+pub(super) fn failed_before(case: &Case) -> Option<Verdict> {
+    let control = case.control?;
+    if control_is_ready(case) > 0 || !is_about_running(case.finding) {
+        return None;
+    }
+    let at = case.s.memory.ledger.iter().find(|e| e.uid == control.uid).and_then(|e| e.crashed_at)?;
+    (at >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)).then(|| {
+        let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
+        verdict(Fault::Dependency, Confidence::Likely, because)
+    })
+}
+
+/// Nobody saw an older revision healthy, but its pods had run for as long as makes one so, and now end in the same way. With
+/// a few exits a status still shows when they began.
+pub(super) fn unproven_fails_too(case: &Case) -> Option<Verdict> {
+    let (f, stable) = (case.finding, case.s.policy.rollout.stable_seconds);
+    let alike = |o: &&Finding| !o.newest && (o.class, o.cause, &o.container) == (f.class, f.cause, &f.container);
+    let alike = case.findings.iter().find(|o| alike(o) && is_crash(o) && o.occurrences <= FEW_EXITS)?;
+    let pods = case.s.pods.iter().filter(|pod| alike.pods.contains(&pod.name));
+    let ran_well = pods.filter_map(|pod| pod.started).all(|at| seconds_between(at, alike.onset) >= stable);
+    (case.control.is_none() && ran_well).then(|| {
+        let because = format!(
+            "{} of {} pods of the older revision {} had run well and end alike since {}",
+            alike.failing_pods, alike.total_pods, alike.revision, alike.onset
+        );
+        verdict(Fault::Dependency, Confidence::Possible, because)
+    })
+}
+
+/// Pods of the baseline run and report in their logs what makes the new ones fail.
+pub(super) fn reports_the_same(case: &Case) -> Option<Verdict> {
+    let heard = listen::control(case.s, case.control?, &case.rollout.newest.uid, case.finding)?;
+    let line = text::head(heard.line?, MAX_LINE);
+    let because =
+        format!("{} of {} logs of pods of the healthy revision report the same: {line}", heard.same, heard.read);
+    Some(verdict(Fault::Dependency, Confidence::Likely, because))
+}
