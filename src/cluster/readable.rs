@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Resource;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
@@ -26,6 +26,8 @@ pub struct Readable<K>(pub Result<K, Box<Unreadable>>);
 #[derive(Clone, Debug)]
 pub struct Unreadable {
     pub metadata: ObjectMeta,
+    /// The conditions in its status, as far as those can be read.
+    pub conditions: Vec<Condition>,
     /// Such as `spec.rollout.stableSeconds: must be a whole number, not a text`.
     pub because: String,
 }
@@ -48,7 +50,9 @@ impl<'de, K: Resource<DynamicType = ()> + DeserializeOwned> Deserialize<'de> for
                 let metadata = ObjectMeta::deserialize(metadata).map_err(D::Error::custom)?;
                 let because = places::<K>(&value).unwrap_or_else(|| error.to_string());
                 let because = text::clean(&because, text::MAX_MESSAGE).into();
-                Ok(Self(Err(Box::new(Unreadable { metadata, because }))))
+                let conditions = value.pointer("/status/conditions").map(Vec::deserialize);
+                let conditions = conditions.and_then(Result::ok).unwrap_or_default();
+                Ok(Self(Err(Box::new(Unreadable { metadata, conditions, because }))))
             }
         }
     }

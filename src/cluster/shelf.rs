@@ -147,7 +147,8 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
     fn misread(&mut self, key: Key, object: Unreadable) -> Option<Change<K>> {
         let listing = self.listing(&key);
         if let Some(odd) = self.unreadable.get_mut(&key).filter(|odd| odd.object.fault() == object.fault()) {
-            odd.listing = listing;
+            // Its status may say more by now.
+            *odd = Odd { object: Arc::new(object), listing };
             return None;
         }
         let kind = K::kind(&());

@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::{ApiResource, DynamicObject, Patch};
 use kube::{Api, Resource, ResourceExt};
-use serde::Deserialize;
 
 use super::context::Context;
 use super::write;
@@ -147,22 +145,16 @@ where
 {
     let metadata = &object.metadata;
     let name = metadata.name.as_deref().unwrap_or_default();
-    let api = api::<K>(ctx, metadata.namespace.as_deref());
-    // Rare enough to be read live: what was told before a restart is not told again.
-    let live = match call("reading", "policy", name, api.get(name)).await {
-        Err(Error::Call { source, .. }) if write::is_missing(&source) => return Ok(()),
-        answer => answer?,
-    };
-    let before = live.data.pointer("/status/conditions").map(Vec::<Condition>::deserialize);
-    let before = before.and_then(Result::ok).unwrap_or_default();
-    let mut conditions = before.clone();
+    // What was told before a restart is not told again. Policies are never read but by watching: there is no right to.
+    let mut conditions = object.conditions.clone();
     let message = format!("the policy cannot be read and governs nothing: {}", object.because);
     let wanted = Wanted { kind: "Ready", status: Some(false), reason: "Unreadable".to_owned(), message };
     condition::set(&mut conditions, wanted, metadata.generation, now);
-    if conditions == before {
+    if conditions == object.conditions {
         return Ok(());
     }
     let status = PolicyStatus { observed_generation: metadata.generation, conditions, ..PolicyStatus::default() };
+    let api = api::<K>(ctx, metadata.namespace.as_deref());
     patch_status(&api, name, write::replacement(metadata.uid.as_deref(), &status)).await
 }
 

@@ -10,6 +10,9 @@ use crate::engine::facts::{EventFacts, PodFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::words::{Cause, Class, Sureness};
 
+/// Pods that were rejected alike and are counted.
+const FEW: usize = 99;
+
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let pod = look.pod;
     let evicted = evicted_in_silence(look);
@@ -44,7 +47,8 @@ fn rejected<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
     let alike = |other: &&Arc<PodFacts>| {
         other.finished && other.revision == look.pod.revision && other.reason == look.pod.reason
     };
-    let occurrences = u32::try_from(look.scene.s.pods.iter().filter(alike).count()).unwrap_or(u32::MAX);
+    // There may be hundreds; more than a few are not counted.
+    let occurrences = u32::try_from(look.scene.s.pods.iter().filter(alike).take(FEW).count()).unwrap_or(u32::MAX);
     Symptom { occurrences, ..with_reason(look, said) }
 }
 
