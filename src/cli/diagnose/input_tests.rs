@@ -63,7 +63,7 @@ fn a_list_of_nothing_and_other_kinds_are_read(#[case] value: Value) {
 #[case("{\"kind\": \"List\",\n \"items\": [}\n]}", "x.json:2:12: not JSON: expected value")]
 #[case("kind: List\nitems: [\n", "x.json:")]
 #[case("kind: \"a\nb", "x.json:")]
-#[case("{\"kind\": \"Pod\"}\n---\nkind: Pod\nspec: [}\n", "x.json:4:8: not YAML: ")]
+#[case("{\"kind\": \"Pod\"}\n---\nkind: Pod\nspec: [}\n", "x.json:4:7: not YAML: ")]
 #[case("kind: Pod\nkind: Pod\n", "x.json:2:1: not YAML: duplicate mapping key: kind")]
 fn bad_input_is_one_line_with_its_place(#[case] text: &str, #[case] said: &str) {
     let refused = refused(text);
