@@ -133,8 +133,10 @@ pub struct Opened {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeSight {
+    /// Name of the node.
     #[schemars(length(max = 253))]
     pub name: String,
+    /// It was ready.
     pub ready: bool,
     /// Since when it is ready, or not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -155,6 +157,7 @@ pub struct EventSight {
     /// The object and the reason, such as `pod/web-6d-x events[Unhealthy]`.
     #[schemars(length(max = 256))]
     pub source: String,
+    /// What it said.
     #[schemars(length(max = 256))]
     pub text: String,
     /// When it happened last.

@@ -119,6 +119,7 @@ pub struct ServiceImpact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Autoscaler {
+    /// Name of the autoscaler.
     #[schemars(length(max = 253))]
     pub name: String,
     /// How many replicas it wants.
@@ -135,11 +136,13 @@ pub struct Autoscaler {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Budget {
+    /// Name of the budget.
     #[schemars(length(max = 253))]
     pub name: String,
     /// How many pods may be evicted now.
     #[schemars(range(min = 0))]
     pub disruptions_allowed: i32,
+    /// How many of its pods are healthy.
     #[schemars(range(min = 0))]
     pub healthy: i32,
     /// How many healthy pods it asks for.

@@ -138,9 +138,8 @@ impl World {
             self.memory.ledger.push(entry);
         }
         for (name, ago) in &script.memory.pruned {
-            let mut entry = LedgerEntry::new(Name::from(format!("uid-{name}-before")), Name::from(&**name));
-            entry.failed_at = Some(before(start, ago));
-            self.memory.ledger.push(entry);
+            let entry = LedgerEntry::new(Name::from(format!("uid-{name}-before")), Name::from(&**name));
+            self.memory.ledger.push(LedgerEntry { failed_at: Some(before(start, ago)), ..entry });
         }
         let Memory { ledger, current, .. } = self.memory.clone();
         self.health = (!ledger.is_empty()).then(|| WorkloadHealthStatus { ledger, current, ..Default::default() });

@@ -1,10 +1,10 @@
 //! Texts as they come in. What is kept of a text is short, and what tells may stand in the middle of a long one: so a long
-//! text is read as a whole, and what it says is kept in place of what is cut off.
+//! text is read as a whole, and what it says is kept in place of what is cut off. Secrets are hidden before anything is cut.
 
 use super::{ending, scheduling, start};
 use crate::engine::facts::Termination;
 use crate::engine::message::Message;
-use crate::engine::text::{MAX_MESSAGE, clean};
+use crate::engine::text::{MAX_MESSAGE, clean, shown};
 
 /// As much as a container can leave when it ends.
 const MAX_READ: usize = 4096;
@@ -13,7 +13,7 @@ const MAX_REFUSAL: usize = 2048;
 
 /// What was left of a run that ended so.
 pub fn of_ending(ending: &Termination, text: &str) -> Message {
-    let whole = clean(text, MAX_READ);
+    let whole = shown(text, MAX_READ);
     if whole.len() <= MAX_MESSAGE {
         return whole.into();
     }
@@ -28,7 +28,7 @@ pub fn of_ending(ending: &Termination, text: &str) -> Message {
 
 /// Why no node was found for a pod. The reasons that taints do not explain are kept first.
 pub fn of_scheduler(text: &str) -> Message {
-    let whole = clean(text, MAX_READ);
+    let whole = shown(text, MAX_READ);
     if whole.len() <= MAX_MESSAGE {
         return whole.into();
     }
@@ -41,7 +41,7 @@ pub fn of_scheduler(text: &str) -> Message {
 
 /// Why the API server creates no pods.
 pub fn of_refusal(text: &str) -> Message {
-    clean(text, MAX_REFUSAL).into()
+    shown(text, MAX_REFUSAL).into()
 }
 
 #[cfg(test)]

@@ -2,10 +2,12 @@
 
 use super::look::{Scene, beyond_pods};
 use super::pending;
+use super::scheduling;
 use super::text::contains;
 use crate::engine::change;
 use crate::engine::facts::{ConditionFacts, Name, PodFacts, RevisionFacts, WorkloadFacts};
 use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::message::Message;
 use crate::engine::words::{Aspect, Cause, Class, Sureness};
 
 const DEADLOCK_GRACE_SECONDS: i64 = 120;
@@ -39,10 +41,10 @@ fn deadline<'a>(workload: &'a WorkloadFacts, scene: &Scene<'a>) -> Option<Sympto
     })
 }
 
-/// Pods of the older revision have the ports that those of the newest ask for.
-fn has_the_ports(scene: &Scene<'_>, older: &Name, newest: &RevisionFacts) -> bool {
+/// Pods of the older revision ask for the same in this, such as ports, and so hold what those of the newest wait for.
+fn alike(scene: &Scene<'_>, older: &Name, newest: &RevisionFacts, aspect: Aspect) -> bool {
     let older = scene.s.revisions.iter().find(|revision| revision.uid == *older);
-    older.is_none_or(|older| !change::changed_aspects(older, newest).contains(&Aspect::Ports))
+    older.is_none_or(|older| !change::changed_aspects(older, newest).contains(&aspect))
 }
 
 /// A new pod needs the place of an old one, and no old pod may go before the new one is ready.
@@ -90,15 +92,23 @@ fn waits_for_a_place(scene: &Scene<'_>, symptom: &Symptom<'_>, newest: &Revision
         Detail::Condition { condition, .. } => Some(&condition.message),
         _ => None,
     };
-    let says = |phrase| told.into_iter().chain(condition).any(|message| contains(message, phrase));
+    let texts = || told.into_iter().chain(condition);
+    let says = |phrase| texts().any(|message| contains(message, phrase));
+    // Of anything else nobody knows how much the old pod would leave.
+    let is_known =
+        |message: &Message| scheduling::insufficient(message).all(|(what, _)| matches!(what, "cpu" | "memory"));
     match symptom.class {
         Class::Pending => match symptom.cause {
             // Not the neighbourhood of pods that are not there, nor a node that has the volume.
             Cause::PodAffinity => says("anti-affinity"),
             Cause::VolumeTopology => says("readwriteoncepod"),
-            Cause::HostPort => has_the_ports(scene, &old.revision, newest),
-            Cause::TopologySpread => true,
-            Cause::InsufficientResources | Cause::TooManyPods => fits(),
+            Cause::HostPort => alike(scene, &old.revision, newest, Aspect::Ports),
+            // A place is of no use where no node says which place it is.
+            Cause::TopologySpread => {
+                !says("missing required label") && alike(scene, &old.revision, newest, Aspect::Scheduling)
+            }
+            Cause::InsufficientResources => fits() && texts().all(is_known),
+            Cause::TooManyPods => fits(),
             _ => false,
         },
         // The volume is attached where the old pod runs.
