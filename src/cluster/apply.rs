@@ -182,7 +182,7 @@ pub async fn pause(
     write(client, target, &patch, (incident, &fresh.live), &Brings::Pause).await
 }
 
-/// The next step of a freeze. Before a second write `may_go_on` is asked, since the first may have taken its time.
+/// The next step of a freeze. Before each write but the first `may_go_on` is asked, since one may have taken its time.
 pub async fn freeze(
     client: &Client,
     target: Target<'_>,
@@ -198,18 +198,14 @@ pub async fn freeze(
             if let Applied::Overtaken(_) = applied {
                 return Ok(applied);
             }
-            if !may_go_on() {
-                return Ok(Applied::LeftOff);
-            }
-            scale_to_zero(client, target, stop).await?;
-            Ok(applied)
+            Ok(if scale_to_zero(client, target, stop, may_go_on).await? { applied } else { Applied::LeftOff })
         }
         Step::Scale => {
             if fresh.paused_for.as_deref() != Some(incident) {
                 return Ok(Applied::Overtaken("the freeze is no longer in force".to_owned()));
             }
-            scale_to_zero(client, target, stop).await?;
-            Ok(Applied::Done { generation: fresh.live.generation })
+            let done = Applied::Done { generation: fresh.live.generation };
+            Ok(if scale_to_zero(client, target, stop, may_go_on).await? { done } else { Applied::LeftOff })
         }
         Step::Wait | Step::Done => Ok(Applied::Already { generation: fresh.live.generation }),
     }
@@ -239,10 +235,19 @@ pub async fn last_writer(client: &Client, target: Target<'_>) -> Option<String> 
     writers.max_by_key(|e| e.time.as_ref().map(|t| t.0)).and_then(|e| e.manager.clone())
 }
 
-async fn scale_to_zero(client: &Client, target: Target<'_>, stop: &[RevisionRef]) -> Result<(), Error> {
+/// Whether all of them were scaled before it was not to go on.
+async fn scale_to_zero(
+    client: &Client,
+    target: Target<'_>,
+    stop: &[RevisionRef],
+    may_go_on: impl Fn() -> bool,
+) -> Result<bool, Error> {
     let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), target.namespace);
     let params = PatchParams { field_manager: Some(WORKLOAD_MANAGER.to_owned()), ..PatchParams::default() };
     for RevisionRef { name, uid, .. } in stop {
+        if !may_go_on() {
+            return Ok(false);
+        }
         let patch = Patch::Json::<()>(patch::scale_to_zero(uid));
         match call("scaling to zero", "ReplicaSet", name, sets.patch_scale(name, &params, &patch)).await {
             // What is gone runs nothing.
@@ -250,7 +255,7 @@ async fn scale_to_zero(client: &Client, target: Target<'_>, stop: &[RevisionRef]
             scaled => drop(scaled?),
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Something is not as it was judged.

@@ -20,7 +20,7 @@ use crate::engine::words::ActionKind;
 /// Findings kept in an incident.
 const MAX_FINDINGS: usize = 8;
 /// Timeline entries kept; later ones are dropped, since nothing in a timeline is ever changed.
-pub const MAX_TIMELINE: usize = 64;
+const MAX_TIMELINE: usize = 64;
 /// Of those, kept free for how it ends.
 const ROOM_FOR_THE_END: usize = 8;
 /// How often the same is told; what comes and goes would fill the timeline.
@@ -214,7 +214,7 @@ fn done_word(kind: ActionKind) -> &'static str {
     }
 }
 
-fn tell(status: &mut IncidentStatus, at: Timestamp, what: &str, text: String) {
+pub(super) fn tell(status: &mut IncidentStatus, at: Timestamp, what: &str, text: String) {
     let told = status.timeline.iter().filter(|entry| entry.what == what).count();
     if told < MAX_REPEATED {
         push(status, MAX_TIMELINE - ROOM_FOR_THE_END, at, (what, text));

@@ -10,7 +10,7 @@ use super::act::Work;
 use super::context::Context;
 use super::record;
 use crate::api::Incident;
-use crate::api::incident::{IncidentStatus, TimelineEntry};
+use crate::api::incident::IncidentStatus;
 use crate::cluster::around::Source;
 use crate::cluster::around::scene::{self, Question};
 use crate::cluster::store::WorkloadKey;
@@ -50,10 +50,9 @@ impl Told {
     /// Puts it into a status; the first signal stays the earliest, and what changed as it was told first.
     pub fn add_to(self, status: &mut IncidentStatus) {
         status.what_changed.get_or_insert(self.what_changed);
-        if status.blast_radius.is_some() && status.timeline.len() < record::MAX_TIMELINE {
-            let what = self.blast_radius.effect.to_string();
-            let text = self.blast_radius.because.clone();
-            status.timeline.push(TimelineEntry { at: self.at, what, text });
+        if status.blast_radius.is_some() {
+            let effect = self.blast_radius.effect.to_string();
+            record::tell(status, self.at, &effect, self.blast_radius.because.clone());
         }
         status.severity = Some(self.blast_radius.severity.max(self.least));
         status.blast_radius = Some(self.blast_radius);

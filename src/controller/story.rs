@@ -91,6 +91,10 @@ async fn update(
     if let Some(told) = scene::tell(ctx, work, incident, progress).await {
         told.add_to(&mut status);
     }
+    // To look around takes its time, and only the leader writes records.
+    if !ctx.standing.is_leader() {
+        return Ok(());
+    }
     record::hear(&mut status, incident, work.decision, &ctx.listener.all(work.key));
     let before = incident.status.as_ref();
     if !record::differs(before, &status) {
@@ -190,6 +194,9 @@ async fn close(
     // An incident that never got to tell its story tells it now.
     if let Some(told) = scene::tell(ctx, work, &incident, decision::Progress::Recovering).await {
         told.add_to(&mut status);
+    }
+    if !ctx.standing.is_leader() {
+        return Ok(());
     }
     let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
     if !is_told(&written) {

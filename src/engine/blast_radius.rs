@@ -15,6 +15,8 @@ use super::words::Severity;
 
 /// Entries kept of each list.
 const KEPT: usize = 8;
+/// Bytes of the sentence that says how the effect was told.
+const MAX_BECAUSE: usize = 512;
 /// Hosts kept.
 const KEPT_HOSTS: usize = 16;
 const KEPT_BUDGETS: usize = 4;
@@ -247,7 +249,7 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
     BlastRadius {
         effect,
         severity,
-        because,
+        because: super::text::head(&because, MAX_BECAUSE).to_owned(),
         replicas,
         services,
         hosts,

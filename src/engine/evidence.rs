@@ -35,9 +35,11 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
         let key = Key::of(symptom);
         match groups.iter_mut().find(|g| g.key == key) {
             Some(group) => group.symptoms.push(symptom),
-            None => groups.push(Group::new(s, key, symptom)),
+            None => groups.push(Group { key, rule: None, symptoms: vec![symptom] }),
         }
     }
+    // A rule may ask for what any of the pods said, so it is chosen when all of them are there.
+    groups.iter_mut().for_each(|group| group.rule = group.governed_by(s));
     let (mut next_look, mut evident_since) = (None, None);
     let newest = rollout.map(|r| &*r.newest.uid);
     let mut findings: Vec<Finding> = Vec::with_capacity(groups.len());
@@ -106,10 +108,8 @@ struct Group<'a> {
 const DEFAULTS: &Threshold = &Threshold { pods: None, exits: None, attempts: None, flaps: None, for_seconds: None };
 
 impl<'a> Group<'a> {
-    fn new(s: &'a Snapshot, key: Key<'a>, symptom: &'a Symptom<'a>) -> Self {
-        let said = |patterns: &Patterns| said(s, key, symptom, patterns);
-        let rule = s.policy.rules.iter().find(|r| matches(r, &key, said));
-        Self { key, rule, symptoms: vec![symptom] }
+    fn governed_by(&self, s: &'a Snapshot) -> Option<&'a Rule> {
+        s.policy.rules.iter().find(|rule| matches(rule, &self.key, |patterns| said(s, self, patterns)))
     }
 
     fn threshold(&self) -> &'a Threshold {
@@ -237,14 +237,16 @@ fn matches(rule: &Rule, key: &Key, said: impl Fn(&Patterns) -> bool) -> bool {
 }
 
 /// One of the patterns finds something in the logs that were read of the revision's container, or in the message of
-/// the symptom.
-fn said(s: &Snapshot, key: Key, symptom: &Symptom, patterns: &Patterns) -> bool {
-    let message = match symptom.detail {
-        Detail::Ended(ended) | Detail::OutOfMemory { ended, .. } => &*ended.message,
-        _ => "",
+/// one of the symptoms.
+fn said(s: &Snapshot, group: &Group, patterns: &Patterns) -> bool {
+    let of_message = |symptom: &&Symptom| match symptom.detail {
+        Detail::Ended(ended) | Detail::OutOfMemory { ended, .. } => {
+            !ended.message.is_empty() && patterns.find_in(&ended.message)
+        }
+        _ => false,
     };
-    let logged = || key.revision.zip(key.container).is_some_and(|(r, c)| listen::says(s, r, c, patterns));
-    (!message.is_empty() && patterns.find_in(message)) || logged()
+    let logged = || group.key.revision.zip(group.key.container).is_some_and(|(r, c)| listen::says(s, r, c, patterns));
+    group.symptoms.iter().any(of_message) || logged()
 }
 
 /// Pods of a revision that can speak for or against it: those going away or already taken away cannot.

@@ -26,8 +26,12 @@ impl Pace {
                 u32::try_from(retries).unwrap_or(u32::MAX).saturating_add(1)
             }
             Self::BackingOff => {
-                let made = |attempts: &u32| self.seconds_until(*attempts) <= seconds;
-                (2..=MAX_ATTEMPTS).take_while(made).last().unwrap_or(1)
+                let retries = (0..MAX_ATTEMPTS - 1).map(pause).scan(0_i64, |sum, pause| {
+                    *sum = sum.saturating_add(pause);
+                    Some(*sum)
+                });
+                let made = retries.take_while(|sum| sum.saturating_add(999) / 1000 <= seconds).count();
+                u32::try_from(made).unwrap_or(u32::MAX).saturating_add(1)
             }
         }
     }
@@ -38,12 +42,16 @@ impl Pace {
         match self {
             Self::Every(pause) => pause.saturating_mul(i64::from(retries)),
             Self::BackingOff => {
-                let pause = |n: u32| FIRST_PAUSE_MS.saturating_mul(1 << n.min(20)).clamp(ATTEMPT_MS, LONGEST_PAUSE_MS);
                 let pauses = (0..retries.min(MAX_ATTEMPTS)).map(pause).fold(0, i64::saturating_add);
                 pauses.saturating_add(999) / 1000
             }
         }
     }
+}
+
+/// Milliseconds before this retry.
+fn pause(retry: u32) -> i64 {
+    FIRST_PAUSE_MS.saturating_mul(1 << retry.min(20)).clamp(ATTEMPT_MS, LONGEST_PAUSE_MS)
 }
 
 #[cfg(test)]

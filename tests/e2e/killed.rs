@@ -120,11 +120,12 @@ async fn the_other_finishes(t: &Case, baseline: &Baseline, killed: &str) {
     let causes = &[Cause::ApplicationError, Cause::Unknown];
     let incident = t.rolled_back(baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
     assert_eq!(t.incidents().await.len(), 1, "there is one incident");
-    for reason in ["RolledBack", "Recovered"] {
+    // Who is killed between the record and the Event tells of it no more, and nobody knows that it did not.
+    for (reason, least) in [("RolledBack", 0), ("Recovered", 1)] {
         let events = t.api::<Event>().list(&ListParams::default()).await.expect("listing Events").items;
         let told: Vec<_> = events.iter().filter(|e| e.reason.as_deref() == Some(reason)).collect();
-        assert_eq!(told.len(), 1, "one Event {reason} about {}, but saw {told:?}", incident.name_any());
-        assert!(told[0].series.is_none(), "told once: {told:?}");
+        let once = (least..=1).contains(&told.len()) && told.iter().all(|e| e.series.is_none());
+        assert!(once, "one Event {reason} about {}, but saw {told:?}", incident.name_any());
     }
     assert_ne!(leader(t, |holder| holder != killed).await, killed, "the other leads");
     both_replicas_are_back(t).await;

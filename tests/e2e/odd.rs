@@ -186,9 +186,9 @@ async fn t31_a_kind_that_is_gone_harms_no_others_and_is_taken_up_when_it_is_back
         tokio::time::timeout(PATIENCE, gone).await.expect("the definition goes").unwrap();
         logged(&["watching failed", "clusterincidentpolicies"]).await;
         protects(&t, &baseline).await;
-        let (_, pods) =
-            helm::kubectl(&["get", "deployment", "backstay", "-o", "jsonpath={.status.readyReplicas}"]).await;
-        assert_eq!(pods, "2", "both replicas are ready without it");
+        let ready = ["wait", "--for=jsonpath={.status.readyReplicas}=2", "deployment/backstay", "--timeout=60s"];
+        let (ready, said) = helm::kubectl(&ready).await;
+        assert!(ready, "both replicas are ready without it: {said}");
         drop(missing);
         is_served(&definitions, CLUSTER_POLICIES).await;
         let policy = json!({

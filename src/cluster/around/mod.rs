@@ -1,7 +1,8 @@
 //! Reading what lies around one workload: live, on occasion, and bounded in number, bytes and time; or from the files of
 //! a diagnosis. No watch and no store, so that what is rarely needed costs nothing while nothing is wrong.
 //!
-//! Of ConfigMaps and Secrets only the metadata is asked for; their values never reach this process.
+//! Of a cluster's ConfigMaps and Secrets only the metadata is asked for; from files their values are dropped as they are
+//! read.
 
 mod ask;
 pub mod objects;

@@ -24,7 +24,10 @@ pub fn event_facts(event: &SlimEvent, names: &mut Interner) -> Option<(Name, Eve
     let given = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
     let object = match kind {
         "Node" => names.named(&given(&about.name)?),
-        "PersistentVolumeClaim" => names.name(&claim_key(&given(&about.namespace)?, &given(&about.name)?)),
+        "PersistentVolumeClaim" => {
+            let (namespace, claim) = (names.named(&given(&about.namespace)?), names.named(&given(&about.name)?));
+            names.name(&claim_key(&namespace, &claim))
+        }
         _ => names.name(&given(&about.uid)?),
     };
     let created = event.metadata.creation_timestamp.as_ref().map(|created| created.0);

@@ -38,7 +38,12 @@ pub fn template_facts(template: &Walked<Template>, names: &mut Interner) -> Temp
         material: kept.material().0,
         placing: kept.placing().0,
         aspects: kept.aspects.clone().finish(),
-        claims: kept.volumes.iter().filter_map(|volume| volume.claim.as_deref()).map(|name| names.name(name)).collect(),
+        claims: kept
+            .volumes
+            .iter()
+            .filter_map(|volume| volume.claim.as_deref())
+            .map(|name| names.named(name))
+            .collect(),
         containers: init.chain(apps).map(|(kind, spec)| container_template(kind, spec, names)).collect(),
     }
 }

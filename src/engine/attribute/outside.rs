@@ -4,7 +4,7 @@ use super::{Case, NEIGHBOUR_SECONDS, judged_pods, says, seconds_between, shows, 
 use crate::engine::change;
 use crate::engine::change::references::Sight;
 use crate::engine::decision::Verdict;
-use crate::engine::facts::{ContainerFacts, PodFacts};
+use crate::engine::facts::{ContainerFacts, PodFacts, RevisionFacts};
 use crate::engine::knowledge;
 use crate::engine::surroundings;
 use crate::engine::words::{Cause, Class, Confidence, Fault};
@@ -37,8 +37,13 @@ pub(super) fn limit_rewritten(case: &Case) -> Option<Verdict> {
     let failing = judged_pods(case.s, &newest.uid).filter(|pod| shows(finding, pod)).filter_map(given).max()?;
     let control = case.control.into_iter().flat_map(|control| judged_pods(case.s, &control.uid));
     let mut beside = control.filter(|pod| pod.ready).map(given).peekable();
-    // A limit that the template lacks may be the namespace's default, with which the healthy revision lives.
-    let less = template.map_or(beside.peek().is_some(), |template| failing < template);
+    // A limit that no template has may be the namespace's default, with which the healthy revision lives. Where the newest
+    // one dropped its own, that is its doing.
+    let limits = |revision: &RevisionFacts| {
+        revision.template.containers.iter().any(|c| c.name == *name && c.memory_limit.is_some())
+    };
+    let dropped = template.is_none() && case.control.is_some_and(limits);
+    let less = template.map_or(!dropped && beside.peek().is_some(), |template| failing < template);
     let lives_with_it = beside.any(|limit| limit.is_some_and(|limit| limit <= failing));
     (less && !lives_with_it).then(|| {
         let said = template.map_or_else(|| "none".to_owned(), mebibytes);

@@ -27,7 +27,7 @@ const SANDBOX: &[(&[&str], &[Aspect])] = &[
     (&["seccomp", "sysctl", "apparmor", "selinux", "user namespace", "supplementalgroups"], &[Aspect::Security]),
 ];
 /// The network of a node fails, whatever else the change touches.
-const NETWORK: [&str; 4] = ["setup network for sandbox", "set up network for sandbox", "plugin type=", "cni"];
+const NETWORK: [&str; 4] = ["setup network for sandbox", "set up network for sandbox", "plugin type=", "cni plugin"];
 
 /// The change touches something that can cause the failure. Without a healthy revision everything is a change.
 pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
@@ -46,7 +46,7 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         cause if is_about_the_registry(cause) => brings_in(change::registry),
         Cause::InsufficientResources | Cause::QuotaExceeded => {
             let elsewhere = aspects.iter().any(|a| *a != Aspect::Resources && case.changed.contains(a));
-            let devices = || lacks_a_device(case) && changed(case, &[Aspect::Resources]);
+            let devices = || lacks_what_is_not_known(case) && changed(case, &[Aspect::Resources]);
             elsewhere || change::asks_for_more(control, newest) || devices()
         }
         Cause::Taints => changed(case, aspects) && !stand_for_conditions(case),
@@ -66,14 +66,19 @@ pub(super) fn changed(case: &Case, aspects: &[Aspect]) -> bool {
     aspects.iter().any(|aspect| case.changed.contains(aspect))
 }
 
-/// What the nodes have not enough of is neither processor nor memory, of which the facts tell how much is asked for, but
-/// something with a name of its own, such as `example.com/gpu`.
-fn lacks_a_device(case: &Case) -> bool {
-    let lacks = |text: &str| {
+/// What there is not enough of is neither processor nor memory, of which the facts tell how much is asked for, but something
+/// else, such as `example.com/gpu` or `ephemeral-storage`, or a quota's limit of processors.
+fn lacks_what_is_not_known(case: &Case) -> bool {
+    let nodes_lack = |text: &str| {
         let names = text.split("Insufficient ").skip(1).filter_map(|rest| rest.split([',', ' ']).next());
-        names.into_iter().any(|name| name.contains('/'))
+        names.map(|name| name.trim_end_matches('.')).any(|name| !matches!(name, "" | "cpu" | "memory"))
     };
-    case.finding.evidence.iter().any(|evidence| lacks(&evidence.text))
+    let quota_lacks = |text: &str| {
+        let known = |name: &str| matches!(name, "requests.cpu" | "requests.memory" | "limits.memory");
+        let is_asked = |name: &str| name.starts_with("requests.") || name.starts_with("limits.");
+        classify::quota_resources(text).any(|name| is_asked(name) && !known(name))
+    };
+    case.finding.evidence.iter().any(|evidence| nodes_lack(&evidence.text) || quota_lacks(&evidence.text))
 }
 
 /// The registry cannot be reached by this name. It is a platform's trouble, unless the change named another one; and

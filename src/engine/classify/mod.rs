@@ -62,6 +62,11 @@ pub(super) use text::reading;
 pub(super) use text::{Reading, Table};
 pub use unready::FLAPPING_SECONDS;
 
+/// The resources that a refusal says a quota leaves too little of.
+pub(super) fn quota_resources(message: &str) -> impl Iterator<Item = &str> {
+    refusal::quota(message).into_iter().flat_map(|quota| quota.shortages).map(|shortage| shortage.resource)
+}
+
 /// Every failure that the statuses of a workload's objects show, of all its revisions, with the causes that logs name
 /// where statuses do not. `HealthCheck` has no status and comes from elsewhere.
 pub fn classify<'a>(s: &'a Snapshot, now: Timestamp) -> Vec<Symptom<'a>> {

@@ -1,8 +1,6 @@
 //! Pods that something outside took away or turned away. They say nothing about their revision, save those that used
 //! more than they themselves asked for, and those that ask for what no kubelet gives.
 
-use std::sync::Arc;
-
 use super::hint;
 use super::look::Look;
 use super::text::{Reading, contains, reading};
@@ -10,21 +8,19 @@ use crate::engine::facts::{EventFacts, PodFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::words::{Cause, Class, Sureness};
 
-/// Pods that were rejected alike and are counted.
-const FEW: usize = 99;
+/// Pods that failed alike and are counted.
+const FEW: usize = 9;
 
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let pod = look.pod;
     let evicted = evicted_in_silence(look);
     if exceeded_its_limit(look) {
         let said = reading(Class::Evicted, Cause::OwnLimit, Sureness::Repeated);
-        let others = look.scene.s.pods.iter().filter(|other| other.revision == pod.revision);
-        let alike = others.filter(|other| exceeded_its_limit(&Look { pod: other, ..*look })).count();
-        let occurrences = u32::try_from(alike).unwrap_or(u32::MAX);
-        return Some(hint::with(Symptom { occurrences, ..with_reason(look, said) }, evicted));
+        let alike = |other: &PodFacts| exceeded_its_limit(&Look { pod: other, ..*look });
+        return Some(hint::with(by_itself(look, said, alike), evicted));
     }
     if let Some(said) = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec) {
-        return Some(rejected(look, said));
+        return Some(by_itself(look, said, |other| other.finished && other.reason == pod.reason));
     }
     let taken = pod.reason.as_deref().and_then(|reason| by_reason(reason, pod));
     let taken = taken.or_else(|| evicted.map(|_| (Class::Evicted, Cause::NodePressure)));
@@ -39,16 +35,14 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
 
 /// The pod failed for what its own spec says, and the ReplicaSet makes one like it after the other. Once the revision has
 /// all its pods, those that failed are left over.
-fn rejected<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
+fn by_itself<'a>(look: &Look<'_, 'a>, said: Reading, alike: impl Fn(&PodFacts) -> bool) -> Symptom<'a> {
     let short = look.revision.is_none_or(|revision| revision.ready < revision.desired);
     if !short {
         return with_reason(look, Reading { sureness: Sureness::Excluded, ..said });
     }
-    let alike = |other: &&Arc<PodFacts>| {
-        other.finished && other.revision == look.pod.revision && other.reason == look.pod.reason
-    };
     // There may be hundreds; more than a few are not counted.
-    let occurrences = u32::try_from(look.scene.s.pods.iter().filter(alike).take(FEW).count()).unwrap_or(u32::MAX);
+    let others = look.scene.s.pods.iter().filter(|other| other.revision == look.pod.revision && alike(other));
+    let occurrences = u32::try_from(others.take(FEW).count()).unwrap_or(u32::MAX);
     Symptom { occurrences, ..with_reason(look, said) }
 }
 

@@ -54,7 +54,7 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
     if workload.recreate || workload.max_unavailable > 0 {
         return None;
     }
-    let waits = symptoms.iter().find(|symptom| {
+    let waiting = symptoms.iter().filter(|symptom| {
         let of_newest = match symptom.subject {
             Subject::Pod(pod) => pod.revision == newest.uid,
             Subject::Revision(revision) => revision.uid == newest.uid,
@@ -63,7 +63,8 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
         let mut old = scene.s.pods.iter().filter(|pod| pod.revision != newest.uid && pod.node.is_some());
         let waits = |old: &PodFacts| waits_for_a_place(scene, symptom, newest, old);
         of_newest && symptom.sureness != Sureness::Excluded && old.any(|old| waits(old))
-    })?;
+    });
+    let waits = waiting.min_by_key(|symptom| (symptom.onset, symptom.grace_seconds))?;
     let detail =
         Detail::Plain("a new pod needs the place of an old one, and with maxUnavailable 0 no old pod may go first");
     let symptom = beyond_pods(

@@ -66,10 +66,14 @@ require_postgres() {
   [[ -z $(postgres_programs) ]] || return 0
   if ((EUID == 0)) && command -v apt-get >/dev/null; then
     require_packages postgresql-common
-    cp -p "$settings" "$cluster_target/createcluster.conf"
-    echo 'create_main_cluster = false' >>"$settings"
-    (require_packages postgresql) || rc=$?
-    cp -p "$cluster_target/createcluster.conf" "$settings"
+    # In a shell of its own, whose end puts the settings back however it comes.
+    (
+      cp -p "$settings" "$cluster_target/createcluster.conf"
+      trap 'cp -p "$cluster_target/createcluster.conf" "$settings"' EXIT
+      trap 'exit 130' INT TERM
+      echo 'create_main_cluster = false' >>"$settings"
+      require_packages postgresql
+    ) || rc=$?
     ((rc == 0)) || exit "$rc"
   else
     require_packages postgresql
