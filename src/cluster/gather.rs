@@ -11,11 +11,10 @@ use super::own::Own;
 use super::shelf::Key;
 use crate::api::{Incident, WorkloadHealth};
 use crate::engine::attribute;
-use crate::engine::decision::{Decision, Outcome};
+use crate::engine::decision::{Decision, Outcome, Verdict};
 use crate::engine::facts::{LogFacts, Name, WorkloadFacts};
 use crate::engine::listen::{self, Wanted};
 use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, OpenIncident};
-use crate::engine::words::{Confidence, Fault};
 
 /// What this process has seen of a workload and may not have written down yet.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,7 +102,7 @@ fn ledger(mut ledger: Vec<LedgerEntry>, incidents: &[Arc<Incident>]) -> Vec<Ledg
 fn blames_the_revision(incident: &Incident) -> bool {
     let status = incident.status.as_ref();
     let verdict = status.and_then(|s| s.verdict.as_ref()).or(incident.spec.opened.verdict.as_ref());
-    verdict.is_some_and(|v| v.fault == Fault::Revision && v.confidence >= Confidence::Likely)
+    verdict.is_some_and(Verdict::blames_the_revision)
 }
 
 /// Crashes of healthy revisions. The evidence of an incident that blames something else tells of them too, and it is

@@ -56,6 +56,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The revision is at fault, surely enough to act on it.
+    pub fn blames_the_revision(&self) -> bool {
+        self.fault == Fault::Revision && self.confidence >= Confidence::Likely
+    }
+
     pub fn unknown() -> Self {
         Self { fault: Fault::Unknown, confidence: Confidence::Possible, because: String::new(), rejected: Vec::new() }
     }

@@ -230,10 +230,7 @@ fn onset(symptom: &Symptom) -> Timestamp {
 /// The rule governs failures of this kind. `said`: whether the container said something that one of the patterns finds.
 fn matches(rule: &Rule, key: &Key, said: impl Fn(&Patterns) -> bool) -> bool {
     let m = &rule.matches;
-    (m.failures.is_empty() || m.failures.contains(&key.class))
-        && (m.causes.is_empty() || m.causes.contains(&key.cause))
-        && (m.containers.is_empty() || key.container.is_some_and(|c| m.containers.iter().any(|name| name == c)))
-        && (m.logs.is_empty() || said(&m.logs))
+    m.is_of(key.class, key.cause, key.container) && (m.logs.is_empty() || said(&m.logs))
 }
 
 /// One of the patterns finds something in the logs that were read of the revision's container, or in the message of

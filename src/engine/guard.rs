@@ -22,7 +22,7 @@ use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
 use super::rollout::{self, Rollout};
 use super::surroundings;
 use super::tried::{self, changes_template};
-use super::words::{ActionKind, Confidence, Fault, RefusalReason};
+use super::words::{ActionKind, Fault, RefusalReason};
 
 /// Data older than this is not acted on. Watches prove to be alive more often than this.
 pub const MAX_DATA_AGE_SECONDS: i64 = 60;
@@ -229,11 +229,10 @@ fn no_rollout_in_window(case: &Case, _: Timestamp) -> Option<Refusal> {
 
 fn fault_not_revision(case: &Case, _: Timestamp) -> Option<Refusal> {
     let v = case.verdict;
-    let guilty = v.fault == Fault::Revision && v.confidence >= Confidence::Likely;
     // That nothing material changed is all that is known then, and the guard on the baseline, which never lets it
     // pass, has the better word for it.
     let unchanged = v.fault == Fault::Unknown && case.target == Err(Missing::EqualsCurrent);
-    (!guilty && !unchanged)
+    (!v.blames_the_revision() && !unchanged)
         .then(|| no(RefusalReason::FaultNotRevision, &format!("fault {}, {}: {}", v.fault, v.confidence, v.because)))
 }
 

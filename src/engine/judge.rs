@@ -15,7 +15,7 @@ use super::memory::{LedgerEntry, OpenIncident};
 use super::moment::{after, seconds_between};
 use super::policy::{OnSuspicion, Rule, RuleAction};
 use super::rollout::Rollout;
-use super::words::{ActionKind, Confidence, Fault, RefusalReason, Severity, State, Sureness};
+use super::words::{ActionKind, RefusalReason, Severity, State, Sureness};
 
 /// How long until the baseline is looked at again where nothing tells that it changed. Seconds.
 const LOOK_AGAIN_SECONDS: i64 = 300;
@@ -148,12 +148,8 @@ fn lead(look: &mut Look, rollout: &Rollout) -> Option<(usize, Verdict)> {
             finding.rejected.clone_from(&verdict.rejected);
         }
     }
-    let at = verdicts.iter().position(|(_, v)| is_guilty(v)).unwrap_or(0);
+    let at = verdicts.iter().position(|(_, v)| v.blames_the_revision()).unwrap_or(0);
     verdicts.into_iter().nth(at)
-}
-
-fn is_guilty(verdict: &Verdict) -> bool {
-    verdict.fault == Fault::Revision && verdict.confidence >= Confidence::Likely
 }
 
 fn act(
@@ -233,7 +229,7 @@ fn condemn(look: &mut Look, rollout: &Rollout, verdict: &Verdict, draft: &Draft)
     let IncidentStep::Record { name, .. } = &draft.incident else { return };
     // A no that comes before the question of fault, and a storm, leave it open whether the revision is bad.
     let heard = draft.refusal.as_ref().is_none_or(|r| r.reason > RefusalReason::Storm);
-    if !is_guilty(verdict) || !heard {
+    if !verdict.blames_the_revision() || !heard {
         return;
     }
     let newest = rollout.newest;

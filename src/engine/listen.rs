@@ -20,7 +20,7 @@ use super::logs::{self, Seen};
 use super::moment::after;
 use super::observe;
 use super::patterns::Patterns;
-use super::policy::{LogAccess, Policy, Rule};
+use super::policy::{LogAccess, Policy};
 use super::rollout;
 use super::words::{Cause, Class, ContainerKind, Sureness};
 
@@ -119,7 +119,8 @@ fn needs_logs(finding: &Finding) -> bool {
 /// A rule of the policy that could govern the finding looks for something in the log of its container.
 fn is_asked_for(s: &Snapshot, finding: &Finding) -> bool {
     let ran = matches!(finding.class, Class::OOMKilled | Class::ContainerStart);
-    let rules = s.policy.rules.iter().filter(|rule| could_govern(rule, finding));
+    let container = finding.container.as_deref();
+    let rules = s.policy.rules.iter().filter(|rule| rule.matches.is_of(finding.class, finding.cause, container));
     ran && finding.sureness != Sureness::Excluded
         // What comes behind a rule that takes the finding in any case is never asked.
         && rules.take_while(|rule| !rule.matches.logs.is_empty()).next().is_some()
@@ -129,14 +130,6 @@ fn is_asked_for(s: &Snapshot, finding: &Finding) -> bool {
 pub fn may_have_a_log(class: Class) -> bool {
     let ran = [Class::CrashLoopBackOff, Class::OOMKilled, Class::ContainerStart, Class::InitStuck, Class::Unready];
     ran.contains(&class)
-}
-
-fn could_govern(rule: &Rule, finding: &Finding) -> bool {
-    let m = &rule.matches;
-    (m.failures.is_empty() || m.failures.contains(&finding.class))
-        && (m.causes.is_empty() || m.causes.contains(&finding.cause))
-        && (m.containers.is_empty()
-            || finding.container.as_deref().is_some_and(|c| m.containers.iter().any(|name| name == c)))
 }
 
 /// A program runs and may only need more time. It is left alone until that was almost too long.

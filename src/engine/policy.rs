@@ -126,6 +126,15 @@ pub struct Match {
     pub logs: Patterns,
 }
 
+impl Match {
+    /// Failures of this kind are meant, as far as the class, the cause and the container go.
+    pub fn is_of(&self, class: Class, cause: Cause, container: Option<&str>) -> bool {
+        (self.failures.is_empty() || self.failures.contains(&class))
+            && (self.causes.is_empty() || self.causes.contains(&cause))
+            && (self.containers.is_empty() || container.is_some_and(|c| self.containers.iter().any(|name| name == c)))
+    }
+}
+
 /// How much evidence is sufficient.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

@@ -33,9 +33,7 @@ impl<'a> Look<'_, 'a> {
         let event = events.find(|event| is(event, reason) && fits(event))?;
         Some(Told { by: Teller::Node(node), event })
     }
-}
 
-impl<'a> Look<'_, 'a> {
     /// The newest event about a volume claim of the pod's template that `fits`.
     pub(super) fn event_of_claim(&self, fits: impl Fn(&EventFacts) -> bool) -> Option<Told<'a>> {
         let s = self.scene.s;

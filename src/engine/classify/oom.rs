@@ -8,8 +8,7 @@ use crate::engine::finding::Told;
 use crate::engine::words::{Cause, Class, Sureness};
 
 /// The runtime says `OOMKilled`, be it the container that was out of memory or its node, which then says so. It says so too
-/// when a child or an `exec` process was the victim and the container
-/// lives on, whatever the exit code it shows.
+/// when a child or an `exec` process was the victim and the container lives on, whatever the exit code it shows.
 pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, ending: &Termination) -> Option<Reading> {
     if &*ending.reason != "OOMKilled" {
         return None;
