@@ -51,7 +51,7 @@ const fn figure(name: &'static str, unit: &'static str, most: Option<f64>) -> Fi
     Figure { name, unit, budget }
 }
 
-const FIGURES: [Figure; 18] = [
+const FIGURES: [Figure; 19] = [
     figure(IDLE_P50, "ms", Some(20.0)),
     figure("evidence_to_rollback_ms.idle.p99", "ms", Some(60.0)),
     figure("evidence_to_rollback_ms.load_10k.p50", "ms", None),
@@ -60,6 +60,7 @@ const FIGURES: [Figure; 18] = [
     figure("floor_ms.p99", "ms", None),
     figure("writes_per_incident", "", Some(6.0)),
     figure("lists_steady", "", Some(0.0)),
+    figure("lists_per_incident", "", None),
     figure("rss_mib.pods_1000", "MiB", Some(20.0)),
     figure("rss_mib.pods_10000", "MiB", Some(40.0)),
     figure("relist_peak_ratio", "×", Some(1.5)),

@@ -1,5 +1,6 @@
 //! The figures of speed and size, in the order in which the cluster grows.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr;
@@ -165,12 +166,14 @@ impl Bench {
         say("every Deployment has a baseline");
         tokio::time::sleep(SETTLE).await;
         self.put_memory(&operator, "rss_mib.pods_1000")?;
+        tokio::time::sleep(self.scale.quiet.saturating_sub(began.elapsed())).await;
+        self.put_lists("lists_steady", ready)?;
+        let quiet = self.log.mark()?;
         let times = incidents::run(&self.client, &self.log, &self.boards, &targets).await?;
         self.put_times("evidence_to_rollback_ms.idle", "floor_ms", &times)?;
         self.put_writes(&times, targets.len());
         self.put_memory(&operator, "rss_mib.pods_1000_after_incidents")?;
-        tokio::time::sleep(self.scale.quiet.saturating_sub(began.elapsed())).await;
-        self.put_lists("lists_steady", ready)?;
+        self.put_lists_per_incident(quiet, targets.len())?;
         operator.stop().await
     }
 
@@ -209,6 +212,21 @@ impl Bench {
         say(&format!("{figure}: {mib:.1} MiB, at most {:.1}", memory.peak as f64 / 1024.0));
         self.report.put(figure, mib);
         self.report.put(&format!("peak_{figure}"), memory.peak as f64 / 1024.0);
+        Ok(())
+    }
+
+    /// What lies around a workload is read when it fails, a page of each kind.
+    #[expect(clippy::cast_precision_loss, reason = "hundreds of incidents")]
+    fn put_lists_per_incident(&mut self, since: Mark, incidents: usize) -> anyhow::Result<()> {
+        let entries = self.log.since(since, &[OPERATOR])?;
+        let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
+        for list in entries.iter().filter(|e| e.verb == "list") {
+            *kinds.entry(list.object_ref.resource.clone()).or_default() += 1;
+        }
+        let total: usize = kinds.values().sum();
+        say(&format!("lists per incident: {:.2}", total as f64 / incidents as f64));
+        self.report.put("lists_per_incident", total as f64 / incidents as f64);
+        self.report.put_value("lists_in_incidents_by_kind", json!(kinds));
         Ok(())
     }
 

@@ -28,13 +28,14 @@ pid_of() { cat "$state/pids/$1" 2>/dev/null || true; }
 
 running() { ours "$(pid_of "$1")"; }
 
-# gone PID tells whether the process has ended. One that is on its way out has no environment any more, and may still hold
-# its ports.
+# gone PID tells whether the process has ended. One that is on its way out has no environment any more, and its first
+# thread may be dead before the others: its ports are free only when the last of them is gone.
 gone() {
-  local status
+  local status threads
   status=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
   status=${status##*) }
-  [[ $status == [ZX]* ]]
+  threads=("/proc/$1/task"/*)
+  [[ $status == [ZX]* ]] && ((${#threads[@]} <= 1))
 }
 
 # stop_one NAME SIGNAL SECONDS ends one daemon, with SIGKILL when the signal does not end it in time.
