@@ -148,6 +148,16 @@ fn nodes_explain_it(case: &Case) -> Option<Verdict> {
     None
 }
 
+/// All failing pods run on one node, on which no pod of the workload is ready: it may be the node.
+fn on_a_node_of_their_own(case: &Case) -> bool {
+    if !is_about_running(case.finding) {
+        return false;
+    }
+    let mut bad = judged_pods(case.s, &case.rollout.newest.uid).filter(|p| shows(case.finding, p));
+    let Some(node) = bad.next().and_then(|p| p.node.as_ref()) else { return false };
+    bad.all(|p| p.node.as_ref() == Some(node)) && !case.s.pods.iter().any(|p| p.ready && p.node.as_ref() == Some(node))
+}
+
 /// What no node brings about: the name of an image, a command, or a pod that the API server does not accept.
 fn is_told_by_the_template(finding: &Finding) -> bool {
     let class = matches!(finding.class, Class::ImagePullBackOff | Class::ContainerStart | Class::CreateRefused);
@@ -164,7 +174,7 @@ fn is_about_running(finding: &Finding) -> bool {
 /// The pod is one of the finding's. A finding names few of many pods; of more, those that are not ready are taken.
 fn shows(finding: &Finding, pod: &PodFacts) -> bool {
     let all_named = usize::try_from(finding.failing_pods).is_ok_and(|n| n <= finding.pods.len());
-    finding.pods.contains(&pod.name) || (!all_named && !pod.ready)
+    (!all_named && !pod.ready) || finding.pods.contains(&pod.name)
 }
 
 fn configuration_explains_it(case: &Case) -> Option<Verdict> {
@@ -220,7 +230,7 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 
 /// Without pods of the baseline to compare with, other workloads that fail at the same time speak for a dependency.
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
-    let apart = |at: &&Timestamp| seconds_between(**at, case.finding.onset).saturating_abs();
+    let apart = |at: &&Timestamp| seconds_between(**at, case.finding.began).saturating_abs();
     let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
     if neighbours == 0 || control_is_ready(case) > 0 || !is_about_running(case.finding) {
         return None;
@@ -252,7 +262,8 @@ fn revision_at_fault(case: &Case) -> Verdict {
     match case.control {
         Some(control) if ready > 0 => {
             let shared = touches::is_about_the_registry(f.cause) || shared::is(case) || admission::is(case);
-            let confidence = if shared { Confidence::Likely } else { Confidence::Certain };
+            let confidence =
+                if shared || on_a_node_of_their_own(case) { Confidence::Likely } else { Confidence::Certain };
             let because = format!(
                 "{seen}; {ready} pods of the healthy revision {} are ready at the same time; changed: {}",
                 control.hash,

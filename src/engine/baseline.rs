@@ -2,15 +2,20 @@
 
 use jiff::Timestamp;
 
-use super::facts::{PodFacts, RevisionFacts, Snapshot};
+use super::classify::FLAPPING_SECONDS;
+use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
-use super::memory::{LedgerEntry, OpenIncident};
+use super::memory::LedgerEntry;
 use super::moment::{after, earliest, seconds_between};
 use super::policy::UnprovenBaseline;
 use super::rollout::Rollout;
+use super::words::{ContainerKind, Sureness};
 
 /// Entries of revisions that no longer exist are kept up to this many, so that a bad template is known again.
 const MAX_ENTRIES: usize = 24;
+
+/// After a run of this length what came before says nothing about the present. Seconds.
+const LONGEST_RUN_SECONDS: i64 = 600;
 
 /// The ledger after this look, and when the next entry may become due.
 pub struct Ledger {
@@ -32,13 +37,14 @@ pub enum Missing {
 /// bad rollout is met half-way.
 pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now: Timestamp) -> Ledger {
     let mut entries = s.memory.ledger.clone();
+    note_trouble(&mut entries, rollout, findings);
     let mut next_look = None;
     for revision in &s.revisions {
         let known = entries.iter().find(|e| e.uid == revision.uid);
         let newest = rollout.filter(|r| r.newest.uid == revision.uid);
         let due = match newest {
             Some(rollout) => rollout.complete && !is_proven(known, rollout) && !fails(findings),
-            None => known.is_none() && !judged_bad(&entries, &s.memory.open, revision) && carries(s, revision),
+            None => known.is_none() && !judged_bad(s, &entries, revision) && carries(s, revision),
         };
         if !due {
             continue;
@@ -63,6 +69,18 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
     Ledger { entries: bounded(entries, s), next_look }
 }
 
+/// A revision that shows a sure failure while it is the newest has to prove itself as such: once another takes over, its failing
+/// pods are the first to go, and those that are left all do well.
+fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findings: &[Finding]) {
+    let Some(Rollout { newest, .. }) = rollout else { return };
+    let sure = |f: &Finding| f.sufficient || !matches!(f.sureness, Sureness::Timed | Sureness::Excluded);
+    let troubled = findings.iter().any(|f| f.newest && sure(f));
+    if troubled && !entries.iter().any(|e| e.uid == newest.uid) {
+        entries.push(LedgerEntry::new(newest.uid.clone(), newest.hash.clone()));
+        entries.sort_by(|a, b| a.uid.cmp(&b.uid));
+    }
+}
+
 /// The revision was seen healthy in this very rollout. One that is taken up again has to prove itself again.
 fn is_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
     // Times of objects are cut to seconds.
@@ -74,10 +92,12 @@ fn fails(findings: &[Finding]) -> bool {
     findings.iter().any(|f| f.newest && f.sufficient)
 }
 
-/// As many of the revision's pods run as a rolling update leaves of the revision before.
+/// As many of the revision's pods run as a rolling update leaves of the revision before, and as make up half of what is
+/// wanted.
 fn carries(s: &Snapshot, revision: &RevisionFacts) -> bool {
     let w = &s.workload;
-    revision.ready > 0 && revision.ready >= w.replicas.saturating_sub(w.max_unavailable)
+    let left = w.replicas.saturating_sub(w.max_unavailable);
+    revision.ready > 0 && revision.ready >= left && revision.ready.saturating_mul(2) >= w.replicas
 }
 
 /// The revision to go back to: of those that were seen healthy and not found at fault since, the one that was the
@@ -114,16 +134,23 @@ fn candidates<'a>(
     ledger: &[LedgerEntry],
 ) -> impl Iterator<Item = &'a RevisionFacts> {
     let revisions = s.revisions.iter().map(AsRef::as_ref);
-    revisions.filter(|r| r.uid != rollout.newest.uid && !r.deleting && !judged_bad(ledger, &s.memory.open, r))
+    revisions.filter(|r| r.uid != rollout.newest.uid && !r.deleting && !judged_bad(s, ledger, r))
 }
 
 /// The revision's template was found to be at fault, by an open incident or before, and was not seen healthy since. It may
 /// have had other ReplicaSets, which are gone: what was seen of it last counts.
-pub fn judged_bad(ledger: &[LedgerEntry], open: &[OpenIncident], revision: &RevisionFacts) -> bool {
-    let same = || ledger.iter().filter(|e| e.uid == revision.uid || e.hash == revision.hash);
+pub fn judged_bad(s: &Snapshot, ledger: &[LedgerEntry], revision: &RevisionFacts) -> bool {
+    let same = || ledger.iter().filter(|e| e.uid == revision.uid || is_of_template(s, &e.hash, revision));
     let (failed, healthy) = (same().filter_map(|e| e.failed_at).max(), same().filter_map(|e| e.healthy_since).max());
     failed.is_some_and(|failed| healthy.is_none_or(|healthy| healthy <= failed))
-        || open.iter().any(|i| i.failing.hash == revision.hash && i.intent.is_some())
+        || s.memory.open.iter().any(|i| i.intent.is_some() && is_of_template(s, &i.failing.hash, revision))
+}
+
+/// The hash is that of this revision, or of another one whose template is materially the same, such as one that was
+/// restarted.
+pub fn is_of_template(s: &Snapshot, hash: &Name, revision: &RevisionFacts) -> bool {
+    let same = |r: &RevisionFacts| r.hash == *hash && r.template.material == revision.template.material;
+    *hash == revision.hash || s.revisions.iter().any(|r| same(r))
 }
 
 /// It was seen healthy, and not found at fault since then. What was shipped again and works now has proven itself.
@@ -159,11 +186,28 @@ pub fn health(s: &Snapshot, revision: &RevisionFacts, now: Timestamp) -> Health 
     }
 }
 
+/// Until when a revision that does well has to go on doing so before it is believed: for longer than it did in between its
+/// last failures, twice over. `None` where a pod is not ready.
+pub fn well_until_settled(s: &Snapshot, revision: &RevisionFacts) -> Option<Timestamp> {
+    let mut settled: Option<Timestamp> = None;
+    for pod in s.pods.iter().filter(|p| p.revision == revision.uid && !p.deleting && !p.finished) {
+        let ready = pod.ready_since.filter(|_| pod.ready)?;
+        let ends = pod.containers.iter().filter(|c| c.kind != ContainerKind::Init).filter_map(|c| c.last.as_deref());
+        let runs = ends.filter_map(|end| Some(seconds_between(end.started?, end.finished?)));
+        let run = runs.max().unwrap_or_default().clamp(0, LONGEST_RUN_SECONDS);
+        let readiness = if pod.history.losses.is_empty() { 0 } else { FLAPPING_SECONDS };
+        let since = last_exit(pod).map_or(ready, |exit| exit.max(ready));
+        let wanted = run.saturating_mul(2).max(readiness).max(s.policy.rollout.stable_seconds);
+        settled = settled.max(Some(after(since, wanted)));
+    }
+    settled
+}
+
 /// When a container of the pod last ended, whether or not it runs again.
 pub fn last_exit(pod: &PodFacts) -> Option<Timestamp> {
     pod.containers
         .iter()
-        .filter(|c| c.kind != super::words::ContainerKind::Init)
+        .filter(|c| c.kind != ContainerKind::Init)
         .filter_map(|c| c.last.as_ref().and_then(|t| t.finished))
         .max()
 }

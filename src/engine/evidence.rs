@@ -48,7 +48,7 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
         let finding = group.finding(s, newest, counted, now);
         if finding.newest && finding.sufficient {
             let reached = group.symptoms.iter().filter(|x| reached(x, group.threshold(), now));
-            evident_since = earliest(evident_since, reached.map(|x| due(x, group.threshold())).min());
+            evident_since = earliest(evident_since, reached.map(|x| lasting(x, x.began, group.threshold())).min());
         }
         findings.push(finding);
         let due = group.symptoms.iter().filter_map(|x| becomes_due(x, group.threshold(), now));
@@ -151,6 +151,7 @@ impl<'a> Group<'a> {
             sufficient,
             rule: self.rule.map_or_else(String::new, |r| r.name.clone()),
             onset: self.symptoms.iter().map(|x| onset(x)).min().unwrap_or(now),
+            began: self.symptoms.iter().map(|x| x.began.min(onset(x))).min().unwrap_or(now),
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
             rollback: knowledge::about(class, cause).rollback,
@@ -291,8 +292,13 @@ fn needed(sureness: Sureness, threshold: &Threshold) -> u32 {
 
 /// When it will have lasted long enough.
 fn due(symptom: &Symptom, threshold: &Threshold) -> Timestamp {
+    lasting(symptom, symptom.onset, threshold)
+}
+
+/// When it would have lasted long enough, had it begun at this moment.
+fn lasting(symptom: &Symptom, since: Timestamp, threshold: &Threshold) -> Timestamp {
     let grace = if symptom.sureness == Sureness::Timed { symptom.grace_seconds } else { 0 };
-    after(symptom.onset, threshold.for_seconds.unwrap_or(grace))
+    after(since, threshold.for_seconds.unwrap_or(grace))
 }
 
 /// When time alone will make the symptom count.
@@ -313,8 +319,8 @@ fn passes(symptom: &Symptom, s: &Snapshot) -> Option<Timestamp> {
     if symptom.sureness == Sureness::Excluded {
         return None;
     }
-    if let Detail::Flapping { .. } = symptom.detail {
-        return Some(after(symptom.onset, classify::FLAPPING_SECONDS.saturating_add(1)));
+    if let Detail::Flapping { first, .. } = symptom.detail {
+        return Some(after(first, classify::FLAPPING_SECONDS.saturating_add(1)));
     }
     let (Subject::Pod(pod), Some(container)) = (symptom.subject, symptom.container) else { return None };
     match container.state {

@@ -277,7 +277,8 @@ pub struct History {
     pub exits_at_first_sight: u32,
     /// When a container was last seen to turn `started`; `None` if that never happened before our eyes.
     pub last_started: Option<Timestamp>,
-    /// Times at which readiness was lost, oldest first, at most `observe::MAX_LOSSES`.
+    /// Times at which readiness was lost, each no more than `classify::FLAPPING_SECONDS` after the one before: the first, and
+    /// the newest after that, oldest first, at most `observe::MAX_LOSSES`.
     pub losses: Vec<Timestamp>,
     /// The waiting container, its reason, when that spell began and how many attempts were seen.
     pub waiting: Option<Box<WaitingSpell>>,

@@ -19,6 +19,8 @@ pub struct Symptom<'a> {
     pub container: Option<&'a ContainerFacts>,
     /// The earliest moment the failure is known to have existed.
     pub onset: Timestamp,
+    /// The latest moment at which it can have begun: before `onset` where nobody saw its beginning.
+    pub began: Timestamp,
     /// Exits, attempts or losses of readiness, as `sureness` counts them; 1 otherwise.
     pub occurrences: u32,
     /// How long it must last before it counts, in seconds, where the class or cause says so (`Timed`).
@@ -89,6 +91,8 @@ pub enum Detail<'a> {
     },
     Flapping {
         losses: u32,
+        /// The first of them.
+        first: Timestamp,
     },
     /// Anything that needs no more words than these.
     Plain(&'static str),
@@ -148,6 +152,10 @@ pub struct Finding {
     pub rule: String,
     /// The earliest sign of it.
     pub onset: Timestamp,
+    /// The latest moment at which it can have begun: before `onset` where nobody saw its beginning. It may speak for what
+    /// others suffered at the time, never against a revision.
+    #[serde(skip)]
+    pub began: Timestamp,
     pub fault: Fault,
     pub confidence: Confidence,
     pub rollback: Rollback,

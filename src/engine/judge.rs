@@ -6,13 +6,13 @@ use super::attribute;
 use super::baseline;
 use super::decide::{Draft, Look, close, resume};
 use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict};
-use super::facts::{Name, WorkloadFacts};
 use super::finding::Finding;
 use super::guard::{self, Case, Permit};
 use super::hazard;
 use super::lifecycle;
 use super::memory::{LedgerEntry, OpenIncident};
 use super::moment::{after, seconds_between};
+use super::naming;
 use super::policy::{OnSuspicion, Rule, RuleAction};
 use super::rollout::Rollout;
 use super::words::{ActionKind, RefusalReason, Severity, State, Sureness};
@@ -39,9 +39,7 @@ pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
     match (suspicion, incident) {
         (Some(finding), None) if starts(finding, &rollout) => starting(look, &rollout, finding),
         (Some(finding), _) => suspect(look, &rollout, finding, incident),
-        (None, Some(incident)) if rollout.complete => {
-            close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned())
-        }
+        (None, Some(incident)) if rollout.complete => went_away(look, &rollout, incident),
         (None, _) => nothing_wrong(look, &rollout),
     }
 }
@@ -57,6 +55,20 @@ fn orphaned(look: &Look) -> Option<Draft> {
     }
     let why = format!("paused by Backstay for {name}, which is no longer open; backstay.dev/resume: {name} ends it");
     Some(Draft { state: State::Held, why, ..Draft::default() })
+}
+
+/// Nothing fails any more. What fails now and then is well in between, and is one incident all the same.
+fn went_away(look: &Look, rollout: &Rollout, incident: &OpenIncident) -> Draft {
+    let settled = baseline::well_until_settled(look.s, rollout.newest);
+    match settled {
+        Some(until) if until > look.now => Draft {
+            state: State::Suspect,
+            why: format!("nothing fails at present; incident {} is over if that is so until {until}", incident.name),
+            next_check: Some(until),
+            ..Draft::default()
+        },
+        _ => close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned()),
+    }
 }
 
 /// New pods take their time: that is what a rollout looks like, and no suspicion yet.
@@ -256,7 +268,12 @@ fn suspect(look: &Look, rollout: &Rollout, finding: &Finding, incident: Option<&
     };
     let wants_pause = look.s.policy.rollout.on_suspicion == OnSuspicion::Pause && !rollout.complete;
     // Once per template: a second pause would fight with whoever resumed the first.
-    let known = look.s.memory.actions.iter().any(|a| a.kind == ActionKind::Pause && a.from == rollout.newest.hash);
+    let known = look
+        .s
+        .memory
+        .actions
+        .iter()
+        .any(|a| a.kind == ActionKind::Pause && baseline::is_of_template(look.s, &a.from, rollout.newest));
     let already = known || incident.is_some_and(|i| lifecycle::acted(look.s, i));
     if !wants_pause || already || !sure_sign(finding) || look.s.workload.paused {
         return waiting;
@@ -336,31 +353,12 @@ fn open(
     let episode =
         look.s.memory.episodes.iter().find(|(hash, _)| hash == &newest.hash).map_or(0, |(_, n)| *n).saturating_add(1);
     IncidentStep::Record {
-        name: incident_name(&look.s.workload.name, &look.s.workload.uid, &newest.hash, episode),
+        name: naming::incident_name(&look.s.workload.name, &look.s.workload.uid, &newest.hash, episode),
         failing: guard::reference(newest),
         episode,
         severity,
         progress,
     }
-}
-
-/// A name that every replica and every restart computes alike: the workload's name and the failing template's hash
-/// for people, a digest of the workload's UID against namesakes, and the episode.
-pub fn incident_name(workload: &str, uid: &str, hash: &str, episode: u32) -> Name {
-    Name::from(format!("{}{episode}", name_without_episode(workload, uid, hash)))
-}
-
-/// An incident of this name is about the template with this hash.
-pub fn is_about(incident: &str, w: &WorkloadFacts, hash: &str) -> bool {
-    let episode = incident.strip_prefix(&*name_without_episode(&w.name, &w.uid, hash));
-    episode.is_some_and(|episode| episode.parse::<u32>().is_ok())
-}
-
-fn name_without_episode(workload: &str, uid: &str, hash: &str) -> String {
-    let short: String = workload.chars().take(40).collect();
-    // FNV-1a, 32 bits: stable over versions and platforms, which the standard hasher does not promise to be.
-    let digest = uid.bytes().fold(0x811c_9dc5_u32, |h, b| (h ^ u32::from(b)).wrapping_mul(0x0100_0193));
-    format!("{}-{hash}-{digest:08x}-", short.trim_end_matches(['-', '.']))
 }
 
 /// The numbers behind a finding, for people.

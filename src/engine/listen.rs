@@ -349,7 +349,7 @@ pub fn control<'a>(
     if failing.is_empty() {
         return None;
     }
-    let since = after(f.onset, -CONTROL_WINDOW_SECONDS);
+    let since = after(f.began, -CONTROL_WINDOW_SECONDS);
     let alike = |seen: &&Seen| {
         let recent = seen.last.at.is_none_or(|at| at >= since);
         recent && failing.iter().any(|f| f.phrases.iter().any(|phrase| seen.phrases.contains(phrase)))

@@ -30,6 +30,7 @@ pub mod logs;
 pub mod memory;
 pub mod message;
 pub mod moment;
+pub mod naming;
 pub mod observe;
 pub mod pace;
 pub mod patterns;

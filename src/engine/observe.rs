@@ -5,12 +5,16 @@
 
 use jiff::Timestamp;
 
+use super::classify::FLAPPING_SECONDS;
 use super::facts::{ContainerFacts, ContainerState, ExitSeries, History, PodFacts, Termination, WaitingSpell};
 use super::message::Message;
+use super::moment::{after, seconds_between};
 use super::words::ContainerKind;
 
 /// How many losses of readiness are remembered per pod.
 pub const MAX_LOSSES: usize = 8;
+/// A status shows no more than the last two ends of a container.
+const SHOWN_ENDS: u32 = 2;
 /// A run of this length ends a series: the kubelet forgets its back-off after it, so what came before says nothing
 /// about the present (twice the longest back-off, pkg/kubelet/kubelet.go).
 const LONG_RUN_SECONDS: i64 = 600;
@@ -67,6 +71,33 @@ pub fn series_since(before: Option<Timestamp>, container: &ContainerFacts) -> Op
 pub fn is_long_run(ending: &Termination) -> bool {
     matches!((ending.started, ending.finished), (Some(started), Some(finished))
         if finished.duration_since(started).as_secs() >= LONG_RUN_SECONDS)
+}
+
+/// The latest moment at which a container can have begun to end, given when that was seen to begin. Nobody saw the first of
+/// many ends that came before the pod was first seen; but between two runs the kubelet waits, 10 s and then twice as long
+/// each time up to 5 minutes (pkg/kubelet/kubelet.go), and not before the first restart.
+pub fn began_by(pod: &PodFacts, container: &ContainerFacts, seen: Timestamp) -> Timestamp {
+    let series = pod.history.series.iter().find(|series| series.container == container.name);
+    let seen = series.map_or(seen, |series| series.since.min(seen));
+    let ending = match &container.state {
+        ContainerState::Terminated(ending) => Some(&**ending),
+        _ => container.last.as_deref(),
+    };
+    let finished = ending.filter(|ending| !is_long_run(ending)).and_then(|ending| ending.finished);
+    match finished {
+        Some(finished) if pod.history.exits_at_first_sight > SHOWN_ENDS => {
+            let waited = after(finished, -waited_seconds(container.restarts.saturating_sub(1)));
+            waited.max(pod.started.unwrap_or(pod.created)).min(seen)
+        }
+        _ => seen,
+    }
+}
+
+/// How long so many waits between runs take together.
+fn waited_seconds(waits: u32) -> i64 {
+    const GROWING: u32 = 5;
+    let grown = 10 * ((1_i64 << waits.min(GROWING)) - 1);
+    grown.saturating_add(300_i64.saturating_mul(i64::from(waits.saturating_sub(GROWING))))
 }
 
 /// Endings that the kubelet or the runtime made up, because they lost the container: `ContainerStatusUnknown`
@@ -128,8 +159,12 @@ fn losses(previous: &PodFacts, next: &PodFacts, now: Timestamp) -> Vec<Timestamp
     let mut losses = previous.history.losses.clone();
     let lost = previous.ready && !next.ready && !next.deleting && !next.finished;
     if lost && losses.last().is_none_or(|last| *last < now) {
+        if losses.last().is_some_and(|last| seconds_between(*last, now) > FLAPPING_SECONDS) {
+            losses.clear();
+        }
+        // The first tells since when it has come and gone.
         if losses.len() >= MAX_LOSSES {
-            losses.remove(0);
+            losses.remove(1);
         }
         losses.push(now);
     }

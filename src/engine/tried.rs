@@ -2,20 +2,22 @@
 
 use jiff::Timestamp;
 
+use super::baseline::is_of_template;
 use super::decision::Refusal;
+use super::facts::Name;
 use super::freeze;
 use super::guard::{Case, kind, no};
-use super::judge;
 use super::memory::{Intent, OpenIncident};
+use super::naming;
 use super::words::{ActionKind, RefusalReason};
 
 /// At most one action on one template of one workload, whoever shipped it again.
 pub fn refuses(case: &Case, _: Timestamp) -> Option<Refusal> {
-    let hash = &case.rollout.newest.hash;
     let m = &case.s.memory;
-    let closed = m.actions.iter().find(|a| &a.from == hash && changes_template(a.kind)).map(|a| &a.incident);
+    let same = |hash: &Name| is_of_template(case.s, hash, case.rollout.newest);
+    let closed = m.actions.iter().find(|a| same(&a.from) && changes_template(a.kind)).map(|a| &a.incident);
     let acted = |i: &&OpenIncident| {
-        &i.failing.hash == hash && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| changes_template(t.kind))
+        same(&i.failing.hash) && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| changes_template(t.kind))
     };
     if let Some(refusal) = put_back_in_vain(case).or_else(|| overruled(case)) {
         return Some(refusal);
@@ -28,8 +30,9 @@ pub fn refuses(case: &Case, _: Timestamp) -> Option<Refusal> {
 /// A person resumed this very template although there was enough evidence against it, and their word still stands on the
 /// Deployment. The incident that it names may be closed by now.
 fn overruled(case: &Case) -> Option<Refusal> {
-    let w = &case.s.workload;
-    let asked = w.resume_asked.as_ref().filter(|name| judge::is_about(name, w, &case.rollout.newest.hash))?;
+    let (w, newest) = (&case.s.workload, case.rollout.newest);
+    let same = || case.s.revisions.iter().filter(|r| is_of_template(case.s, &r.hash, newest));
+    let asked = w.resume_asked.as_ref().filter(|name| same().any(|r| naming::is_about(name, w, &r.hash)))?;
     let because = format!("a person resumed this template in incident {asked} (backstay.dev/resume)");
     Some(no(RefusalReason::AlreadyTried, &because))
 }

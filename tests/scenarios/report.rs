@@ -9,6 +9,7 @@ use backstay::engine::decision::{Action, Decision, IncidentStep, Progress};
 use backstay::engine::facts::Snapshot;
 use backstay::engine::first_signal::{self, FirstSignal};
 use backstay::engine::knowledge;
+use backstay::engine::memory::LedgerEntry;
 use backstay::engine::policy::Mode;
 use backstay::engine::words::Sureness;
 use backstay::engine::{rollout, surroundings};
@@ -48,6 +49,9 @@ impl Report {
         self.words.extend(decision.refusal.iter().map(|refusal| <&'static str>::from(refusal.reason)));
         self.steps.push(StepReport { at, says, why: decision.why.clone(), applied, next_check: decision.next_check });
         self.decision = Some(decision);
+        // That a revision is known and nothing else tells a reader nothing.
+        let tells = |entry: &LedgerEntry| entry.healthy_since.is_some() || entry.failed_at.is_some();
+        self.decision.iter_mut().for_each(|decision| decision.ledger.retain(tells));
     }
 
     /// The findings of the last decision, as a scenario's `finds` names them.

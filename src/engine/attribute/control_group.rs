@@ -17,13 +17,14 @@ const FEW_EXITS: u32 = 3;
 const MAX_LINE: usize = 300;
 
 /// Pods of the baseline fail at the same time: what they share with the new ones is at fault. A few of many do not
-/// speak for the rest, since some pod of a large workload always has a bad day.
+/// speak for the rest, since some pod of a large workload always has a bad day; nor do those that had failed for long
+/// before, while the others serve.
 pub(super) fn fails_too(case: &Case) -> Option<Verdict> {
     let control = case.control?;
     let alike = case
         .findings
         .iter()
-        .find(|f| !f.newest && f.revision == control.hash && f.sureness != Sureness::Excluded && is_good_part(f))?;
+        .find(|f| !f.newest && f.revision == control.hash && f.sureness != Sureness::Excluded && speaks(case, f))?;
     let fault = match case.finding.class {
         Class::ImagePullBackOff | Class::Pending | Class::PodSetup | Class::ContainerStart => Fault::Platform,
         Class::CreateRefused => Fault::Namespace,
@@ -36,6 +37,12 @@ pub(super) fn fails_too(case: &Case) -> Option<Verdict> {
     Some(verdict(fault, Confidence::Likely, because))
 }
 
+fn speaks(case: &Case, of_control: &Finding) -> bool {
+    let most = of_control.failing_pods.saturating_mul(2) > of_control.total_pods;
+    let at_once = of_control.began >= after(case.finding.began, -CONTROL_WINDOW_SECONDS);
+    is_good_part(of_control) && (most || at_once)
+}
+
 /// Pods of the baseline crashed at about the same time and are gone by now.
 pub(super) fn failed_before(case: &Case) -> Option<Verdict> {
     let control = case.control?;
@@ -43,7 +50,7 @@ pub(super) fn failed_before(case: &Case) -> Option<Verdict> {
         return None;
     }
     let at = case.s.memory.ledger.iter().find(|e| e.uid == control.uid).and_then(|e| e.crashed_at)?;
-    (at >= after(case.finding.onset, -CONTROL_WINDOW_SECONDS)).then(|| {
+    (at >= after(case.finding.began, -CONTROL_WINDOW_SECONDS)).then(|| {
         let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
         verdict(Fault::Dependency, Confidence::Likely, because)
     })

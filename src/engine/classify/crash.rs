@@ -20,7 +20,9 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     }
     let last = last_ending(look, container)?;
     let said = ending::read(look, container, last)?;
-    let symptom = look.on_container(container, said, onset(look, container, last), detail(look, container, said, last));
+    let onset = onset(look, container, last);
+    let symptom = look.on_container(container, said, onset, detail(look, container, said, last));
+    let symptom = Symptom { began: observe::began_by(look.pod, container, onset), ..symptom };
     let told = match said.cause {
         Cause::LivenessKilled | Cause::StartupProbeKilled => probe::told(look, container, last),
         Cause::NodeOutOfMemory => oom::told(look, last),

@@ -74,7 +74,7 @@ impl fmt::Display for Text<'_, '_> {
                 let before = if was_ready { "was ready before" } else { "was never ready" };
                 write!(f, "not ready for {seconds} s, allowed {grace} s, {before}")
             }
-            Detail::Flapping { losses } => write!(f, "readiness was lost {losses} times within 5 minutes"),
+            Detail::Flapping { losses, .. } => write!(f, "readiness was lost {losses} times within 5 minutes"),
             Detail::Plain(text) => f.write_str(text),
         }
     }

@@ -9,6 +9,7 @@ use crate::engine::finding::{Detail, Subject, Symptom};
 use crate::engine::message::Message;
 use crate::engine::observe;
 use crate::engine::pace::Pace;
+use crate::engine::rollout;
 use crate::engine::words::{Cause, Class, Sureness};
 
 use super::text::Reading;
@@ -17,7 +18,7 @@ use super::text::Reading;
 pub(super) struct Scene<'a> {
     pub s: &'a Snapshot,
     pub now: Timestamp,
-    /// The newest revision by number; a revision that is taken up again gets a new, higher one.
+    /// The revision that the Deployment's template belongs to.
     pub newest: Option<&'a RevisionFacts>,
     /// When the rollout to the newest revision began.
     pub rollout_start: Timestamp,
@@ -31,10 +32,9 @@ pub(super) struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     pub(super) fn new(s: &'a Snapshot, now: Timestamp) -> Self {
-        let newest = s.revisions.iter().map(AsRef::as_ref).max_by_key(|r| (r.number, r.created));
-        let remembered = s.memory.current.as_ref().filter(|current| newest.is_some_and(|r| r.hash == current.hash));
-        let rollout_start =
-            remembered.map(|current| current.since).or(newest.map(|r| r.created)).unwrap_or(s.workload.created);
+        let rollout = rollout::current(s, now);
+        let rollout_start = rollout.map_or(s.workload.created, |rollout| rollout.since);
+        let newest = rollout.map(|rollout| rollout.newest);
         let node_lost = s.nodes.own.iter().any(|node| !node.ready);
         let stable = SignedDuration::from_secs(s.policy.rollout.stable_seconds);
         let stable_since = now.checked_sub(stable).unwrap_or(Timestamp::MIN);
@@ -140,6 +140,7 @@ impl<'a> Look<'_, 'a> {
             subject: Subject::Pod(self.pod),
             container: None,
             onset,
+            began: onset,
             occurrences: 1,
             grace_seconds: 0,
             pace: None,
@@ -188,6 +189,7 @@ pub(super) fn beyond_pods<'a>(
         subject,
         container: None,
         onset,
+        began: onset,
         occurrences: 1,
         grace_seconds: 0,
         pace: None,

@@ -68,18 +68,19 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
 /// Readiness that comes and goes; it shows even while the pod is ready.
 pub(super) fn flapping<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let now = look.scene.now;
-    let recent = |at: &&Timestamp| {
-        let of_the_pod = look.since_node(**at) == **at;
-        **at <= now && look.scene.elapsed(**at) <= FLAPPING_SECONDS && of_the_pod
-    };
-    let losses = look.pod.history.losses.iter().filter(recent);
-    let count = u32::try_from(losses.clone().count()).unwrap_or(u32::MAX);
-    let first = losses.min()?;
+    let of_the_pod = |at: &&Timestamp| **at <= now && look.since_node(**at) == **at;
+    let recent = |at: &&Timestamp| look.scene.elapsed(**at) <= FLAPPING_SECONDS;
+    let losses = look.pod.history.losses.iter().filter(of_the_pod);
+    let recent = losses.clone().filter(recent);
+    let count = u32::try_from(recent.clone().count()).unwrap_or(u32::MAX);
+    let first = *recent.min()?;
     if count < 2 {
         return None;
     }
     let said = reading(Class::Unready, Cause::Flapping, Sureness::Flapping);
-    let symptom = look.on_pod(said, *first, Detail::Flapping { losses: count });
+    // It began with the series, however many of its losses are older than what counts.
+    let onset = losses.min().copied().unwrap_or(first);
+    let symptom = look.on_pod(said, onset, Detail::Flapping { losses: count, first });
     Some(Symptom { occurrences: count, container: only_app(look.pod), ..symptom })
 }
 

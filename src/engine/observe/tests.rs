@@ -172,6 +172,32 @@ fn the_newest_losses_are_kept() {
     }
     assert_eq!(pod.history.losses.len(), MAX_LOSSES);
     assert_eq!(pod.history.losses.last(), Some(&at(39)));
+    assert_eq!(pod.history.losses.first(), Some(&at(1)), "the first tells since when");
+}
+
+#[rstest]
+#[case::soon_after(300, &[1, 301])]
+#[case::long_after(301, &[302])]
+fn losses_far_apart_are_two_matters(#[case] gap: i64, #[case] expected: &[i64]) {
+    let mut pod = observe(None, ready(true), at(0));
+    for (second, is_ready) in [(1, false), (2, true), (1 + gap, false)] {
+        pod = observe(Some(&pod), ready(is_ready), at(second));
+    }
+    assert_eq!(pod.history.losses, expected.iter().copied().map(at).collect::<Vec<_>>());
+}
+
+/// The last end was at 10,002 s, and the pod is of 0 s.
+#[rstest]
+#[case::all_ends_show(1, 10_002)]
+#[case::two_waits(3, 10_002 - 10 - 20)]
+#[case::waits_grow_to_five_minutes(7, 10_002 - 310 - 300)]
+#[case::no_longer_than_the_pod(100, 0)]
+fn ends_that_nobody_saw_took_their_time(#[case] restarts: u32, #[case] began: i64) {
+    let mut crashed = container(restarts, waiting("CrashLoopBackOff", ""), true);
+    let end = Termination { started: Some(at(10_001)), finished: Some(at(10_002)), ..*ended(1) };
+    crashed.last = Some(Box::new(end));
+    let pod = observe(None, pod(crashed.clone()), at(10_003));
+    assert_eq!(began_by(&pod, &crashed, at(10_002)), at(began));
 }
 
 #[test]
