@@ -92,7 +92,7 @@ pub async fn tell(ctx: &Context, work: &Work<'_>, incident: &Incident, progress:
     let s = &case.s;
     let opened = &incident.spec.opened;
     let subject = Subject { failing: &case.failing, since: case.since, baseline: case.baseline.as_deref() };
-    let lead = case.findings.iter().find(|f| f.newest && f.sufficient).or(opened.findings.first());
+    let lead = case.findings.iter().find(|f| f.is_evident()).or(opened.findings.first());
     let since = told::window(&subject, lead.map_or(work.now, |f| f.onset));
     let (scene, mut changes, gaps) = look(ctx, work, &case, since).await;
     changes.extend(rollouts(ctx, work.key, since));

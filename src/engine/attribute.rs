@@ -11,6 +11,7 @@ mod outside;
 mod shared;
 mod touches;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -42,6 +43,22 @@ struct Case<'a> {
     /// The revision that is known to be good, if there is one.
     control: Option<&'a RevisionFacts>,
     changed: Vec<Aspect>,
+    /// What the evidence says, in lower case, made when somebody asks first.
+    said: OnceCell<Vec<String>>,
+}
+
+impl Case<'_> {
+    /// The statuses, events and logs behind the finding hold one of these phrases, which are in lower case.
+    fn says(&self, phrases: &[&str]) -> bool {
+        self.says_of(|_| true, phrases)
+    }
+
+    /// Only what was read in these places counts.
+    fn says_of(&self, place: impl Fn(&Evidence) -> bool, phrases: &[&str]) -> bool {
+        let lowered = || self.finding.evidence.iter().map(|evidence| evidence.text.to_ascii_lowercase()).collect();
+        let said = self.finding.evidence.iter().zip(self.said.get_or_init(lowered));
+        said.filter(|(evidence, _)| place(evidence)).any(|(_, text)| phrases.iter().any(|phrase| text.contains(phrase)))
+    }
 }
 
 /// The verdict on one finding of the newest revision, given all findings.
@@ -52,7 +69,7 @@ pub fn attribute(
     control: Option<&RevisionFacts>,
 ) -> Verdict {
     let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
-    let case = Case { s, rollout, finding, findings, control, changed };
+    let case = Case { s, rollout, finding, findings, control, changed, said: OnceCell::new() };
     let explained = explained(&case).or_else(|| explained_by_status(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
@@ -90,8 +107,8 @@ fn explained_by_status(case: &Case) -> Option<Verdict> {
     let (class, cause) = case.finding.by_status?;
     let rollback = knowledge::about(class, cause).rollback;
     let finding = &Finding { class, cause, rollback, by_status: None, ..case.finding.clone() };
-    let Case { s, rollout, findings, control, ref changed, .. } = *case;
-    explained(&Case { s, rollout, finding, findings, control, changed: changed.clone() })
+    let Case { s, rollout, findings, control, ref changed, ref said, .. } = *case;
+    explained(&Case { s, rollout, finding, findings, control, changed: changed.clone(), said: said.clone() })
 }
 
 fn verdict(fault: Fault, confidence: Confidence, because: String) -> Verdict {
@@ -168,7 +185,7 @@ fn shows(finding: &Finding, pod: &PodFacts) -> bool {
 }
 
 fn configuration_explains_it(case: &Case) -> Option<Verdict> {
-    let Case { s, rollout, finding, findings, control, changed } = case;
+    let Case { s, rollout, finding, findings, control, changed, .. } = case;
     configuration::explains(&configuration::Case { s, rollout, finding, findings, control: *control, changed })
 }
 
@@ -309,16 +326,6 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
         reject(Fault::Revision, format!("what changed ({}) does not explain it alone", words(&case.changed)));
     }
     out
-}
-
-/// The statuses, events and logs behind a finding hold one of these phrases, which are in lower case.
-fn says(finding: &Finding, phrases: &[&str]) -> bool {
-    finding.evidence.iter().any(|evidence| holds(evidence, phrases))
-}
-
-fn holds(evidence: &Evidence, phrases: &[&str]) -> bool {
-    let text = evidence.text.to_ascii_lowercase();
-    phrases.iter().any(|phrase| text.contains(phrase))
 }
 
 fn words(aspects: &[Aspect]) -> String {

@@ -102,7 +102,7 @@ async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Time
     let rollout = rollout::current(s, now)?;
     let around = s.surroundings.as_ref()?;
     let subject = Subject { failing: rollout.newest, since: rollout.since, baseline: around.baseline.as_deref() };
-    let lead: Option<&Finding> = findings.iter().find(|f| f.newest && f.sufficient).or(findings.first());
+    let lead: Option<&Finding> = findings.iter().find(|f| f.is_evident()).or(findings.first());
     let since = told::window(&subject, lead.map_or(now, |f| f.onset));
     let question = SceneQuestion {
         namespace: &s.workload.namespace,

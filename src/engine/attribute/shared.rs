@@ -1,9 +1,8 @@
 //! Failures of what a program shares with others: a service that it calls, the cluster's DNS, a disk. A new image alone
 //! brings these about at times, and they come by themselves at others; pods of the healthy revision know.
 
-use super::{Case, control_is_ready, holds, knowledge, touches, verdict, words};
+use super::{Case, control_is_ready, knowledge, touches, verdict, words};
 use crate::engine::decision::Verdict;
-use crate::engine::finding::Finding;
 use crate::engine::knowledge::aspects;
 use crate::engine::listen;
 use crate::engine::words::{Aspect, Cause, Confidence, Fault};
@@ -91,7 +90,7 @@ fn is_shared(case: &Case) -> bool {
         | Cause::DnsFailure
         | Cause::TlsFailure
         | Cause::UpstreamTimeout => true,
-        Cause::MigrationFailed => program_says(case.finding, LOCKED),
+        Cause::MigrationFailed => program_says(case, LOCKED),
         _ => false,
     }
 }
@@ -104,19 +103,17 @@ fn leads_elsewhere(case: &Case) -> bool {
 }
 
 /// What a kubelet tells of a probe is not the program's own.
-fn program_says(finding: &Finding, phrases: &[&str]) -> bool {
-    let mut own = finding.evidence.iter().filter(|evidence| !evidence.source.contains(" events["));
-    own.any(|evidence| holds(evidence, phrases))
+fn program_says(case: &Case, phrases: &[&str]) -> bool {
+    case.says_of(|evidence| !evidence.source.contains(" events["), phrases)
 }
 
 /// Who is at fault where the message leaves no doubt.
 fn by_its_own_words(case: &Case) -> Option<(Fault, &'static str)> {
-    let finding = case.finding;
-    Some(match finding.cause {
-        Cause::DnsFailure if program_says(finding, NO_ANSWER) => {
+    Some(match case.finding.cause {
+        Cause::DnsFailure if program_says(case, NO_ANSWER) => {
             (Fault::Platform, "the resolver does not answer for now, which no change of the revision brings about")
         }
-        Cause::TlsFailure if program_says(finding, OUT_OF_TIME) => {
+        Cause::TlsFailure if program_says(case, OUT_OF_TIME) => {
             (Fault::Dependency, "a certificate is out of its time, for every revision alike")
         }
         Cause::TooManyConnections => {
