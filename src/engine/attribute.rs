@@ -8,6 +8,7 @@ mod admission;
 mod control_group;
 mod its_log;
 mod outside;
+mod same_node;
 mod shared;
 mod touches;
 
@@ -27,10 +28,13 @@ use super::listen;
 use super::memory::LedgerEntry;
 use super::moment::seconds_between;
 use super::rollout::{self, Rollout};
+use super::text;
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
 /// One of so many pods of the control group must fail for it to speak.
 const CONTROL_SHARE: u32 = 3;
+/// Bytes of what speaks against a hypothesis.
+const MAX_BECAUSE: usize = 256;
 /// Workloads that began to fail within this time of each other may share a cause.
 const NEIGHBOUR_SECONDS: i64 = 120;
 
@@ -75,7 +79,11 @@ pub fn attribute(
     if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
         verdict.because.push_str("; with maxUnavailable 0 no old pod may make room, which a person has to change");
     }
-    verdict.rejected = rejected(&case, verdict.fault);
+    let alone = same_node::others_do_not(&case);
+    if let Some(alone) = alone.as_ref().filter(|_| verdict.fault == Fault::Platform) {
+        verdict.because = format!("{}; {alone}", verdict.because.trim_end_matches('.'));
+    }
+    verdict.rejected = rejected(&case, verdict.fault, alone);
     verdict
 }
 
@@ -85,6 +93,7 @@ fn explained(case: &Case) -> Option<Verdict> {
         .or_else(|| outside::limit_rewritten(case))
         .or_else(|| outside::the_nodes_own_words(case))
         .or_else(|| outside::others_cannot_pull_either(case))
+        .or_else(|| same_node::others_hang_too(case))
         .or_else(|| not_the_revisions_doing(case))
         .or_else(|| nodes_explain_it(case))
         .or_else(|| configuration_explains_it(case))
@@ -298,11 +307,11 @@ fn control_is_ready(case: &Case) -> usize {
 }
 
 /// The hypotheses that the evidence speaks against, with what speaks.
-fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
+fn rejected(case: &Case, chosen: Fault, alone: Option<String>) -> Vec<Rejected> {
     let mut out = Vec::new();
     let mut reject = |fault: Fault, because: String| {
         if fault != chosen {
-            out.push(Rejected { fault, because });
+            out.push(Rejected { fault, because: text::head(&because, MAX_BECAUSE).to_owned() });
         }
     };
     let ready = control_is_ready(case);
@@ -312,12 +321,15 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
         reject(Fault::Dependency, format!("{ready} pods of the baseline are ready at the same time{unheard}"));
     }
     let sick = case.s.nodes.own.iter().filter(|n| !n.ready || !n.pressure.is_empty()).count();
-    if sick == 0 && !case.s.nodes.own.is_empty() {
-        let ready = match case.s.nodes.own.len() {
-            1 => "the one node with pods of the workload is ready".to_owned(),
-            several => format!("all {several} nodes with pods of the workload are ready"),
-        };
-        reject(Fault::Platform, ready);
+    let nodes = match case.s.nodes.own.len() {
+        _ if sick > 0 => None,
+        0 => None,
+        1 => Some("the one node with pods of the workload is ready".to_owned()),
+        several => Some(format!("all {several} nodes with pods of the workload are ready")),
+    };
+    let nodes: Vec<String> = nodes.into_iter().chain(alone).collect();
+    if !nodes.is_empty() {
+        reject(Fault::Platform, nodes.join("; "));
     }
     if case.finding.class != Class::CreateRefused {
         reject(Fault::Namespace, "the API server creates the revision's pods".to_owned());

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use self::fleet::{FleetFacts, PullFacts};
+pub use self::fleet::{FleetFacts, PullFacts, SetupFacts};
 use super::logs::Reading;
 use super::memory::Memory;
 use super::message::Message;

@@ -36,6 +36,7 @@ use crate::cluster::survey::Survey;
 use crate::controller::fleet::{self, Fleet};
 use crate::engine::decide::decide;
 use crate::engine::diagnose::{Diagnosis, of_deployment, of_others};
+use crate::engine::facts::FleetFacts;
 use crate::engine::storm::Limits;
 use crate::engine::words::State;
 
@@ -170,11 +171,19 @@ async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
 pub fn diagnose(intake: Intake, now: Timestamp) -> Vec<Diagnosed> {
     let mut cases = cases(intake, now);
     let fleet = Fleet::new(Limits::default());
-    for case in cases.iter().filter(|case| case.is_deployment) {
-        fleet.report(&key(case), fleet::Report::of(&case.snapshot, &decide(&case.snapshot, now)));
+    for case in &cases {
+        let s = &case.snapshot;
+        let report = match case.is_deployment {
+            true => fleet::Report::of(s, &decide(s, now)),
+            false => fleet::Report { setups: fleet::setups(s, &of_others(s, now).findings), ..Default::default() },
+        };
+        fleet.report(&key(case), report);
     }
-    for case in cases.iter_mut().filter(|case| case.is_deployment) {
-        case.snapshot.fleet = fleet.facts(&key(case), now);
+    for case in &mut cases {
+        let facts = fleet.facts(&key(case), now);
+        // What is not a Deployment is only compared node by node.
+        let setups = || FleetFacts { watched: facts.watched, setups: facts.setups.clone(), ..FleetFacts::default() };
+        case.snapshot.fleet = if case.is_deployment { facts } else { setups() };
     }
     cases.into_iter().map(|case| Diagnosed { diagnosis: of_case(&case, now), case, story: None }).collect()
 }
@@ -186,7 +195,10 @@ fn of_case(case: &Case, now: Timestamp) -> Diagnosis {
 
 fn key(case: &Case) -> WorkloadKey {
     let workload = &case.snapshot.workload;
-    WorkloadKey { namespace: workload.namespace.clone(), name: workload.name.clone() }
+    // Other kinds may bear the same names.
+    let name =
+        if case.is_deployment { workload.name.clone() } else { format!("{}/{}", workload.kind, workload.name).into() };
+    WorkloadKey { namespace: workload.namespace.clone(), name }
 }
 
 /// The workloads that were asked for.

@@ -205,3 +205,6 @@ fn now_is_the_newest_time_in_the_input() {
 
 #[path = "story_tests.rs"]
 mod story;
+
+#[path = "nodes_tests.rs"]
+mod nodes;
