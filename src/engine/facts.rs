@@ -5,6 +5,7 @@
 //! the present and some failures only show over time.
 
 mod fleet;
+mod room;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::fleet::{FleetFacts, PullFacts, SetupFacts};
+pub use self::room::{NodeRoom, RoomFacts};
 use super::logs::Reading;
 use super::memory::Memory;
 use super::message::Message;
@@ -318,6 +320,8 @@ pub struct NodesFacts {
     pub largest_memory: u64,
     /// Taints that keep pods away, as `KEY=VALUE:EFFECT`, and how many nodes bear each; the most frequent come first.
     pub taints: Vec<(Name, u32)>,
+    /// Of a diagnosis, where the pods on the nodes were seen. The operator keeps no pods but those of Deployments.
+    pub room: Option<Arc<RoomFacts>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

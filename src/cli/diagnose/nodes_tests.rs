@@ -43,3 +43,52 @@ fn pods_of_others_that_hang_on_the_same_node_speak_for_the_node() {
     let alone = &found(&answer, "traces").diagnosis.verdict.as_ref().unwrap().because;
     assert!(!alone.contains("another workload"), "{alone}");
 }
+
+/// A pod that no node has room for, and what else there is: a node of 4 cores with a pod on it, and one with a taint.
+fn full(asks: &str, taken: &str) -> String {
+    let waits = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "web-x", "namespace": "shop", "creationTimestamp": "2026-03-01T10:00:00Z"},
+        "spec": {"containers": [{"name": "web", "image": "x", "resources": {"requests": {"cpu": asks, "memory": "1Gi"}}}]},
+        "status": {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False",
+            "reason": "Unschedulable", "lastTransitionTime": "2026-03-01T10:00:00Z",
+            "message": "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint(s)."}]}});
+    let runs = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "ledger-y", "namespace": "bank", "creationTimestamp": "2026-03-01T10:30:00Z"},
+        "spec": {"nodeName": "n1", "containers": [
+            {"name": "web", "image": "x", "resources": {"requests": {"cpu": taken, "memory": "1536Mi"}}}]},
+        "status": {"phase": "Running"}});
+    let node = |name: &str, taints: Value| {
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {"taints": taints}, "status": {
+            "allocatable": {"cpu": "4", "memory": "8Gi"}, "conditions": [{"type": "Ready", "status": "True"}]}})
+    };
+    let tainted = json!([{"key": "dedicated", "effect": "NoSchedule"}]);
+    document(&[waits, runs, node("n1", Value::Null), node("n2", tainted)])
+}
+
+#[rstest]
+#[case::full(
+    "2",
+    "3",
+    "a pod asks for cpu 2 and memory 1Gi; no node has more than cpu 4 or memory 8Gi in all; free now, by the requests of 1 \
+     pod in sight, are at most cpu 1 and memory 6656Mi on node n1; no node has room for it now: kubectl describe node n1"
+)]
+#[case::too_large(
+    "5",
+    "1",
+    "a pod asks for cpu 5 and memory 1Gi; no node has more than cpu 4 or memory 8Gi in all; free now, by the requests of 1 \
+     pod in sight, are at most cpu 3 and memory 6656Mi on node n1; see kubectl describe node n1"
+)]
+#[case::by_what_is_in_sight_there_is_room(
+    "2",
+    "1",
+    "a pod asks for cpu 2 and memory 1Gi; no node has more than cpu 4 or memory 8Gi in all; free now, by the requests of 1 \
+     pod in sight, are at most cpu 3 and memory 6656Mi on node n1; by that node n1 has room: kubectl describe node n1 shows \
+     what else is there"
+)]
+fn what_is_free_is_told_next_to_what_a_pod_asks_for(#[case] asks: &str, #[case] taken: &str, #[case] text: &str) {
+    let answer = answer(&full(asks, taken));
+    let finding = &found(&answer, "web-x").diagnosis.findings[0];
+    assert_eq!((finding.class, finding.cause), (Class::Pending, Cause::InsufficientResources));
+    let note = finding.evidence.iter().find(|evidence| evidence.source == "nodes").unwrap();
+    assert_eq!(note.text, text);
+}
