@@ -13,6 +13,7 @@ use kube::{Client, Resource};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::hints::NODE_EVENTS;
 use super::intake::Intake;
 use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth};
 
@@ -21,9 +22,6 @@ const PAGE: u32 = 500;
 
 /// Pages of pods of other namespaces that are read to count what is free.
 const MAX_PAGES: usize = 20;
-
-/// Where events about what has no namespace are, such as nodes.
-const NODE_EVENTS: &str = "default";
 
 /// What was seen.
 #[derive(Debug, Default)]

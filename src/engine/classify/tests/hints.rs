@@ -227,6 +227,10 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
         shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1
     };
     assert!(heard(Vec::new()).contains("its events, of which none is left: they expire after an hour;"));
+    let mut blind = hearing(only(pod([looping(2, ended(143, "Error"))])), POD, []);
+    blind.events.of_nodes = false;
+    let text = shown(&blind, 20).remove(0).1;
+    assert!(text.contains("events of its node (no right to list and watch events in namespace default);"), "{text}");
     let one = heard(vec![event("BackOff", "Back-off restarting failed container", 9)]);
     assert!(one.starts_with("looked at how the container's run ended, 1 event; missing: an event that tells"), "{one}");
 }
