@@ -161,6 +161,8 @@ pub struct ContainerTemplate {
     pub readiness: Option<ProbeFacts>,
     pub liveness: Option<ProbeFacts>,
     pub startup: Option<ProbeFacts>,
+    /// Digest of the variables that may lead to a service, and of those whose content is elsewhere.
+    pub places: u64,
     /// Digest per aspect of this container, sorted by aspect.
     pub aspects: Box<[(Aspect, u64)]>,
 }

@@ -77,19 +77,27 @@ pub(super) fn unproven(case: &Case) -> Option<Verdict> {
     Some(verdict(fault, Confidence::Possible, because))
 }
 
+/// What goes wrong between a program and a service that it calls.
+pub(super) fn is_of_a_service(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::PoolExhausted
+            | Cause::TooManyConnections
+            | Cause::DatabaseDeadlock
+            | Cause::DatabaseLockTimeout
+            | Cause::DatabaseAuth
+            | Cause::DatabaseUnavailable
+            | Cause::DependencyUnreachable
+            | Cause::DnsFailure
+            | Cause::TlsFailure
+            | Cause::UpstreamTimeout
+    )
+}
+
 fn is_shared(case: &Case) -> bool {
     match case.finding.cause {
-        Cause::StorageFull
-        | Cause::PoolExhausted
-        | Cause::TooManyConnections
-        | Cause::DatabaseDeadlock
-        | Cause::DatabaseLockTimeout
-        | Cause::DatabaseAuth
-        | Cause::DatabaseUnavailable
-        | Cause::DependencyUnreachable
-        | Cause::DnsFailure
-        | Cause::TlsFailure
-        | Cause::UpstreamTimeout => true,
+        Cause::StorageFull => true,
+        cause if is_of_a_service(cause) => true,
         Cause::MigrationFailed => program_says(case, LOCKED),
         _ => false,
     }
@@ -97,9 +105,10 @@ fn is_shared(case: &Case) -> bool {
 
 /// The change names another place, other credentials, or more room.
 fn leads_elsewhere(case: &Case) -> bool {
-    let room = case.finding.cause == Cause::StorageFull;
-    touches::changed(case, aspects::ADDRESSES)
-        || (room && touches::changed(case, &[Aspect::Resources, Aspect::Scheduling]))
+    // Any variable may say where to write, and how much.
+    let room = [Aspect::Environment, Aspect::Resources, Aspect::Scheduling];
+    let is_room = case.finding.cause == Cause::StorageFull;
+    touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
 }
 
 /// What a kubelet tells of a probe is not the program's own.
