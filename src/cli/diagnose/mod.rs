@@ -2,6 +2,7 @@
 //!
 //! The answer is made by the operator's own code. Nothing is written.
 
+mod alerts;
 pub mod around;
 pub mod input;
 mod logs;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use self::alerts::Alert;
 use self::around::{Reach, Story};
 use self::report::Report;
 use self::target::Target;
@@ -59,6 +61,10 @@ pub struct DiagnoseArgs {
     /// with `--previous`, as POD_CONTAINER.previous.log
     #[arg(long, value_name = "DIR", requires = "files")]
     pub logs: Option<PathBuf>,
+    /// Alerts, as Alertmanager's /api/v2/alerts or Prometheus' /api/v1/alerts answers, among which the first sign of a
+    /// failure may be
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
@@ -126,6 +132,8 @@ pub async fn run(args: &DiagnoseArgs, program: &str) -> anyhow::Result<ExitCode>
 }
 
 async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
+    // A file that cannot be read is told before a cluster is asked.
+    let (alerts, odd) = alerts(args, Timestamp::now())?;
     let cluster = args.reach.connect().await?;
     let namespace = (!args.all_namespaces).then_some(&*cluster.namespace);
     let place = namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace {name}"));
@@ -134,7 +142,9 @@ async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let now = Timestamp::now();
     let mut workloads = chosen(args, diagnose(seen.intake, now), &place)?;
     let mut gaps = seen.gaps;
-    let reach = Reach { source: Source::Cluster(&cluster.client), everywhere: args.all_namespaces };
+    gaps.extend(odd);
+    let source = Source::Cluster(&cluster.client);
+    let reach = Reach { source, everywhere: args.all_namespaces, alerts: &alerts };
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     gaps.extend(logs::live(&cluster.client, &mut workloads, now).await);
     around::tell(reach, &mut workloads, now).await;
@@ -157,7 +167,9 @@ async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     }
     let now = args.now.or(intake.newest).unwrap_or_else(Timestamp::now);
     let shown = std::mem::take(&mut intake.shown);
-    let reach = Reach { source: Source::Input(&shown), everywhere: true };
+    let (alerts, odd) = alerts(args, now)?;
+    gaps.extend(odd);
+    let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts: &alerts };
     let mut workloads = chosen(args, diagnose(intake, now), "the input")?;
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     if let Some(folder) = &args.logs {
@@ -165,6 +177,11 @@ async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     }
     around::tell(reach, &mut workloads, now).await;
     Ok(Answer { workloads, gaps, now })
+}
+
+/// The alerts that were given, and what was left out of them.
+fn alerts(args: &DiagnoseArgs, now: Timestamp) -> Result<(Vec<Alert>, Vec<String>), Failed> {
+    args.alerts.as_ref().map_or_else(|| Ok(Default::default()), |path| alerts::read(path, now))
 }
 
 /// Judges every workload, each knowing how its neighbours do.
