@@ -283,6 +283,27 @@ fn diagnose_reads_logs_that_somebody_saved() {
 }
 
 #[test]
+fn a_file_of_alerts_that_cannot_be_read_is_named() {
+    let folder = folder("diagnose-alerts");
+    let write = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let objects = write("bad.json", &pod("bad", true));
+    let (good, broken) = (write("good.json", "[]"), write("broken.json", "[{"));
+    let output = diagnose(&["-f", &objects, "--alerts", &good], None);
+    assert_eq!((output.status.code(), err(&output)), (Some(1), String::new()));
+    let with_objects = ["-f", &objects, "--alerts", &broken];
+    // Nor is a cluster asked that is not there.
+    for arguments in [&with_objects[..], &["--alerts", &broken]] {
+        let output = diagnose(arguments, None);
+        let said = err(&output);
+        assert_eq!((output.status.code(), said.lines().count()), (Some(2), 1), "{said}");
+        assert!(said.starts_with(&format!("backstay: {broken}:1:2: no JSON, such as ")), "{said}");
+    }
+}
+
+#[test]
 fn a_folder_of_logs_that_cannot_be_read_is_named() {
     let objects = folder("diagnose-no-logs").join("bad.json").display().to_string();
     fs::write(&objects, pod("../bad", true)).unwrap();

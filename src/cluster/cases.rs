@@ -5,6 +5,7 @@
 //! Deployment. Such a revision has no template to compare, and such a workload nothing to decide about.
 
 mod group;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -49,7 +50,7 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
     let nodes = sorting.sort(&intake);
     let events = sorting.events(&intake, now);
     let mut templates = intake.templates;
-    let summary = store::summary(&nodes);
+    let summary = NodesFacts { room: room::room(&nodes, &intake.asks), ..store::summary(&nodes) };
     let mut cases = Vec::with_capacity(sorting.groups.len());
     for (key, group) in sorting.groups {
         let Some(family) = group.finish(&key, &mut templates, &mut sorting.names, now) else { continue };

@@ -46,6 +46,8 @@ struct Inner {
     count: usize,
     /// The first list is complete.
     read: bool,
+    /// The first list with those about nodes is.
+    of_nodes: bool,
 }
 
 /// The events about one object, the newest last, each with the digest of its name.
@@ -74,10 +76,16 @@ impl Hints {
         }
     }
 
+    /// What is said about nodes was listed too.
+    pub fn heard_of_nodes(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).of_nodes = true;
+    }
+
     /// What is said about any part of a workload, where the newest of it may still matter.
     pub fn of(&self, (workload, revisions, pods, nodes): &Family, now: Timestamp) -> EventsFacts {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = EventsFacts::new(inner.read);
+        events.of_nodes = inner.of_nodes;
         if inner.about.is_empty() {
             return events;
         }
@@ -198,10 +206,16 @@ fn digest(event: &SlimEvent) -> u64 {
 pub struct HintStreams {
     config: watcher::Config,
     places: Vec<(Option<String>, Arc<Watch>)>,
+    /// Of nodes alone, where only single namespaces are watched.
+    nodes: Option<Arc<Watch>>,
 }
 
+/// Where events are about what has no namespace, such as nodes.
+pub(super) const NODE_EVENTS: &str = "default";
+
 impl HintStreams {
-    /// Registers one watch per namespace of the scope, or one of all.
+    /// Registers one watch per namespace of the scope, or one of all. What is about nodes lies outside of single
+    /// namespaces, and nobody need have the right to see it.
     pub fn new(scope: &Scope, watches: &mut Watches) -> Self {
         let mut place =
             |namespace: Option<&String>| (namespace.cloned(), watches.add::<SlimEvent>(namespace.map(String::as_str)));
@@ -210,11 +224,13 @@ impl HintStreams {
         } else {
             scope.namespaces.iter().map(|namespace| place(Some(namespace))).collect()
         };
+        let sees_nodes = places.iter().any(|(namespace, _)| is_of_nodes(namespace.as_deref()));
+        let nodes = (!sees_nodes).then(|| watches.add_optional::<SlimEvent>(Some(NODE_EVENTS)));
         let quiet = UNINTERESTING.iter().map(|reason| format!("reason!={reason}"));
         let fields: Vec<String> = scope.fields.iter().cloned().chain(quiet).collect();
         // Events carry no labels of what they are about.
         let config = watcher::Config { label_selector: None, field_selector: Some(fields.join(",")), ..scope.config() };
-        Self { config, places }
+        Self { config, places, nodes }
     }
 
     /// Runs all of them until the set is dropped or the receiver of `touched` is gone.
@@ -226,16 +242,29 @@ impl HintStreams {
         touched: &UnboundedSender<WorkloadKey>,
     ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        for (namespace, watch) in self.places {
+        let fields = self.config.field_selector.as_deref().unwrap_or_default();
+        let of_nodes = Some(format!("involvedObject.kind=Node,{fields}"));
+        let of_nodes = watcher::Config { field_selector: of_nodes, ..self.config.clone() };
+        let nodes = self.nodes.map(|watch| (Some(NODE_EVENTS.to_owned()), watch, of_nodes));
+        let places = self.places.into_iter().map(|(namespace, watch)| (namespace, watch, self.config.clone()));
+        for (namespace, watch, config) in places.chain(nodes) {
             let api: Api<SlimEvent> = namespaced(client, namespace.as_deref());
+            let sees_nodes = is_of_nodes(namespace.as_deref());
             let (hints, stores, touched) = (hints.clone(), stores.clone(), touched.clone());
-            tasks.spawn(follow(api, self.config.clone(), watch, move |event| {
+            tasks.spawn(follow(api, config, watch, move |event| {
+                if sees_nodes && matches!(event, Event::InitDone) {
+                    hints.heard_of_nodes();
+                }
                 let news = hints.take(event, Timestamp::now());
                 news.and_then(|object| stores.workload_of(&object)).is_none_or(|key| touched.send(key).is_ok())
             }));
         }
         tasks
     }
+}
+
+fn is_of_nodes(namespace: Option<&str>) -> bool {
+    namespace.is_none_or(|namespace| namespace == NODE_EVENTS)
 }
 
 #[cfg(test)]

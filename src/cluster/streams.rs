@@ -159,6 +159,9 @@ impl Sink {
 /// Between two tries of a watch that keeps failing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Somebody may give the right to what is done without at any time, and nobody waits for it.
+const UNTIL_ALLOWED: Duration = Duration::from_secs(600);
+
 /// Follows one watch for ever: gives every event to `take`, which returns whether to go on.
 pub async fn follow<K>(api: Api<K>, config: watcher::Config, watch: Arc<Watch>, mut take: impl FnMut(Event<K>) -> bool)
 where
@@ -171,7 +174,8 @@ where
             Ok(event) => event,
             Err(error) => {
                 report(&watch, &error);
-                tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)).await;
+                let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+                tokio::time::sleep(if watch.is_spared() { UNTIL_ALLOWED } else { pause }).await;
                 continue;
             }
         };
@@ -200,7 +204,10 @@ where
 /// One line per spell of failures; the metric counts them all.
 fn report(watch: &Watch, error: &watcher::Error) {
     let resource = watch.resource.as_str();
-    if watch.failed(is_denied(error)) {
+    let first = watch.failed(is_denied(error));
+    if first && watch.is_spared() {
+        tracing::info!(resource, error = %chain(error), "not allowed to watch, going without");
+    } else if first {
         tracing::warn!(resource, error = %chain(error), "watching failed, trying again");
     } else {
         tracing::debug!(resource, error = %chain(error), "watching failed again");

@@ -13,14 +13,15 @@ use kube::{Client, Resource};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::hints::NODE_EVENTS;
 use super::intake::Intake;
 use crate::api::{ClusterIncidentPolicy, Incident, IncidentPolicy, WorkloadHealth};
 
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 
-/// Where events about what has no namespace are, such as nodes.
-const NODE_EVENTS: &str = "default";
+/// Pages of pods of other namespaces that are read to count what is free.
+const MAX_PAGES: usize = 20;
 
 /// What was seen.
 #[derive(Debug, Default)]
@@ -62,6 +63,9 @@ impl Survey {
             (Ok(()), Some(namespace)) if namespace != NODE_EVENTS => survey.node_events(client).await,
             (Ok(()), _) => {}
         }
+        if let Some(namespace) = namespace.filter(|_| survey.lacks_room()) {
+            survey.pods_elsewhere(client, namespace).await;
+        }
         survey.own::<IncidentPolicy>(client, namespace).await;
         survey.own::<ClusterIncidentPolicy>(client, None).await;
         survey.own::<WorkloadHealth>(client, namespace).await;
@@ -79,6 +83,43 @@ impl Survey {
             let why = said(&error);
             self.gaps.push(format!("events of nodes cannot be read, so what befell a node may be missed: {why}"));
         }
+    }
+
+    /// A pod waits for room on a node, of which pods of other namespaces take some too.
+    fn lacks_room(&self) -> bool {
+        let conditions = self.intake.pods.values().flat_map(|pod| &pod.status.conditions);
+        let mut said = conditions.filter_map(|condition| condition.message.as_deref());
+        said.any(|message| message.contains("Insufficient cpu") || message.contains("Insufficient memory"))
+    }
+
+    /// What pods of other namespaces take. Where that is not known in full nothing is free to anybody's knowledge.
+    async fn pods_elsewhere(&mut self, client: &Client, namespace: &str) {
+        let fields =
+            format!("spec.nodeName!=,status.phase!=Succeeded,status.phase!=Failed,metadata.namespace!={namespace}");
+        let path = Request::new(Pod::url_path(&(), None));
+        let mut params = ListParams::default().fields(&fields).limit(PAGE);
+        for _ in 0..MAX_PAGES {
+            let page = match path.list(&params).map_err(kube::Error::BuildRequest) {
+                Ok(request) => client.request::<Page>(request).await,
+                Err(error) => Err(error),
+            };
+            let page = match page {
+                Ok(page) => page,
+                Err(error) => return self.no_room(&said(&error)),
+            };
+            page.items.iter().for_each(|pod| self.intake.take_asks(pod));
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params.continue_token = Some(token),
+                None => return,
+            }
+        }
+        self.no_room("there are too many; -A counts them all");
+    }
+
+    fn no_room(&mut self, why: &str) {
+        self.intake.asks.clear();
+        let gap = "pods of other namespaces cannot be counted, so how much of a node is free is not told";
+        self.gaps.push(format!("{gap}: {why}"));
     }
 
     /// A kind that may be missing.
@@ -142,35 +183,5 @@ fn said(error: &kube::Error) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{Request as HttpRequest, Response};
-    use kube::client::Body;
-    use serde_json::json;
-    use tower_test::mock;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn events_of_nodes_are_read_where_they_are() {
-        let (service, mut handle) = mock::pair::<HttpRequest<Body>, Response<Body>>();
-        let server = tokio::spawn(async move {
-            let mut asked = Vec::new();
-            while let Some((request, send)) = handle.next_request().await {
-                asked.push(request.uri().to_string());
-                let about = json!({"kind": "Node", "name": "n1", "uid": "n1"});
-                let event = json!({"metadata": {"name": "n1.1", "namespace": "default", "creationTimestamp": "2026-03-01T10:00:00Z"},
-                    "involvedObject": about, "reason": "SystemOOM", "message": "System OOM encountered"});
-                let of_nodes = request.uri().path() == "/api/v1/namespaces/default/events";
-                let items = if of_nodes { vec![event] } else { Vec::new() };
-                let body = serde_json::to_vec(&json!({"metadata": {}, "items": items})).unwrap();
-                send.send_response(Response::new(Body::from(body)));
-            }
-            asked
-        });
-        let survey = Survey::of(&Client::new(service, "shop"), Some("shop")).await.unwrap();
-        assert_eq!(survey.intake.events.len(), 1, "{:?}", survey.gaps);
-        let asked = server.await.unwrap();
-        let of_nodes: Vec<_> = asked.iter().filter(|uri| uri.contains("/namespaces/default/")).collect();
-        assert!(of_nodes.len() == 1 && of_nodes[0].contains("involvedObject.kind%3DNode"), "{of_nodes:?}");
-    }
-}
+#[path = "survey_tests.rs"]
+mod tests;

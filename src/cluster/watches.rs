@@ -34,6 +34,8 @@ pub struct Watch {
     opened_before: AtomicU64,
     heard: AtomicU64,
     ready: AtomicBool,
+    /// Nobody need have the right to it: until it was listed once it does not count.
+    optional: bool,
     /// The API server said that there is nothing to list, or not for us.
     denied: AtomicBool,
     errors: AtomicU64,
@@ -57,6 +59,15 @@ pub struct WatchAge {
 impl Watches {
     /// Registers the watch of `K` in one namespace, or in all.
     pub fn add<K: Resource<DynamicType = ()>>(&mut self, namespace: Option<&str>) -> Arc<Watch> {
+        self.register::<K>(namespace, false)
+    }
+
+    /// Registers a watch that is done without where it is not allowed.
+    pub fn add_optional<K: Resource<DynamicType = ()>>(&mut self, namespace: Option<&str>) -> Arc<Watch> {
+        self.register::<K>(namespace, true)
+    }
+
+    fn register<K: Resource<DynamicType = ()>>(&mut self, namespace: Option<&str>, optional: bool) -> Arc<Watch> {
         let watch = Arc::new(Watch {
             resource: K::plural(&()).into_owned(),
             path: K::url_path(&(), namespace),
@@ -65,6 +76,7 @@ impl Watches {
             opened_before: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             ready: AtomicBool::new(false),
+            optional,
             denied: AtomicBool::new(false),
             errors: AtomicU64::new(0),
             failing: AtomicBool::new(false),
@@ -76,7 +88,7 @@ impl Watches {
     /// Per resource, in the order in which they were added.
     pub fn ages(&self) -> Vec<WatchAge> {
         let mut ages: Vec<WatchAge> = Vec::new();
-        for watch in &self.0 {
+        for watch in self.counted() {
             let age = watch.age();
             match ages.iter_mut().find(|known| known.resource == age.resource) {
                 Some(known) => {
@@ -93,12 +105,16 @@ impl Watches {
 
     /// Seconds since the slowest watch last proved to be alive.
     pub fn slowest_seconds(&self) -> u64 {
-        self.0.iter().map(|watch| watch.age().seconds).max().unwrap_or_default()
+        self.counted().map(|watch| watch.age().seconds).max().unwrap_or_default()
     }
 
     /// Everything has been listed once.
     pub fn ready(&self) -> bool {
-        self.0.iter().all(|watch| watch.ready.load(Ordering::Acquire))
+        self.counted().all(|watch| watch.ready.load(Ordering::Acquire))
+    }
+
+    fn counted(&self) -> impl Iterator<Item = &Arc<Watch>> {
+        self.0.iter().filter(|watch| !watch.optional || watch.ready.load(Ordering::Acquire))
     }
 
     fn at(&self, path: &str) -> Option<&Arc<Watch>> {
@@ -107,6 +123,11 @@ impl Watches {
 }
 
 impl Watch {
+    /// It is not allowed, and done without.
+    pub(super) fn is_spared(&self) -> bool {
+        self.optional && self.denied.load(Ordering::Acquire) && !self.ready.load(Ordering::Acquire)
+    }
+
     pub fn age(&self) -> WatchAge {
         let ready = self.ready.load(Ordering::Acquire);
         let alive = self.opened.load(Ordering::Relaxed).max(self.heard.load(Ordering::Relaxed)).saturating_sub(1);

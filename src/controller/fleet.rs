@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use crate::cluster::store::WorkloadKey;
 use crate::engine::change;
 use crate::engine::decision::Decision;
-use crate::engine::facts::{FleetFacts, Name, PullFacts, Snapshot};
+use crate::engine::facts::{FleetFacts, Name, PullFacts, SetupFacts, Snapshot};
+use crate::engine::finding::Finding;
 use crate::engine::moment::seconds_between;
 use crate::engine::storm::{self, Limits, Weather};
-use crate::engine::words::{ActionKind, Class};
+use crate::engine::words::{ActionKind, Cause, Class};
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -33,7 +34,12 @@ pub struct Report {
     pub last_failed: Option<Timestamp>,
     /// The image that its newest revision fails to pull, if it does.
     pub pull: Option<PullFacts>,
+    /// Where its pods hang while they are set up.
+    pub setups: Vec<SetupFacts>,
 }
+
+/// Entries of one workload in `Report::setups`.
+const MAX_SETUPS: usize = 8;
 
 impl Report {
     /// What was acted on is told from objects, so that a restart in the middle of a storm does not release the brake.
@@ -41,7 +47,13 @@ impl Report {
         let acted = s.memory.actions.iter().filter(|a| a.kind != ActionKind::Pause).map(|a| a.at).max();
         let opened = s.memory.open.iter().filter(|i| i.intent.is_some()).map(|i| i.opened).max();
         let Decision { failing_since, evident_since, .. } = *decision;
-        Self { failing_since, evident_since, last_failed: acted.max(opened), pull: pull(s, decision) }
+        Self {
+            failing_since,
+            evident_since,
+            last_failed: acted.max(opened),
+            pull: pull(s, decision),
+            setups: setups(s, &decision.findings),
+        }
     }
 }
 
@@ -50,6 +62,22 @@ fn pull(s: &Snapshot, decision: &Decision) -> Option<PullFacts> {
     let newest = s.revisions.iter().find(|revision| revision.hash == finding.revision)?;
     let registry = Name::from(change::registry_of(newest, finding.container.as_deref()?)?);
     Some(PullFacts { registry, cause: finding.cause, since: finding.onset })
+}
+
+/// The nodes on which pods hang while they are set up. A pod of which nothing is said may only take its time, until that
+/// was too long.
+pub fn setups(s: &Snapshot, findings: &[Finding]) -> Vec<SetupFacts> {
+    let hangs = |f: &&Finding| f.class == Class::PodSetup && (f.cause != Cause::Unknown || f.counted_pods > 0);
+    let mut setups: Vec<SetupFacts> = Vec::new();
+    for finding in findings.iter().filter(hangs) {
+        let pods = s.pods.iter().filter(|pod| finding.pods.contains(&pod.name));
+        for node in pods.filter_map(|pod| pod.node.as_ref()) {
+            if setups.len() < MAX_SETUPS && !setups.iter().any(|at| at.node == *node && at.cause == finding.cause) {
+                setups.push(SetupFacts { node: node.clone(), cause: finding.cause, since: finding.onset });
+            }
+        }
+    }
+    setups
 }
 
 /// The fleet. All methods are short and never wait.
@@ -84,13 +112,16 @@ impl Fleet {
         self.with(|inner| {
             let others = inner.watched.iter().filter(|(k, _)| k.namespace == key.namespace && *k != key);
             let neighbours = others.filter_map(|(_, r)| r.failing_since).collect();
-            let pulls = inner.watched.iter().filter(|(k, _)| *k != key).filter_map(|(_, r)| r.pull.clone()).collect();
+            let others = || inner.watched.iter().filter(|(k, _)| *k != key).map(|(_, report)| report);
+            let pulls = others().filter_map(|r| r.pull.clone()).collect();
+            let setups = others().flat_map(|r| r.setups.iter().cloned()).collect();
             let newly = inner.onsets().filter(|at| seconds_between(*at, now) <= window).count();
             FleetFacts {
                 watched: count(inner.watched.len()),
                 newly_failing: count(newly),
                 neighbours,
                 pulls,
+                setups,
                 storm: inner.brake(),
             }
         })
@@ -173,6 +204,21 @@ fn count(n: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_others_hang_is_told_of_all_namespaces_and_not_of_oneself() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let fleet = Fleet::new(Limits::default());
+        let hanging = |node: &str| {
+            let setups = vec![SetupFacts { node: Name::from(node), cause: Cause::SandboxFailed, since: now }];
+            Report { setups, ..Report::default() }
+        };
+        let own = WorkloadKey::new("shop", "web");
+        fleet.report(&own, hanging("n1"));
+        fleet.report(&WorkloadKey::new("bank", "web"), hanging("n2"));
+        let setups = fleet.facts(&own, now).setups;
+        assert_eq!(setups.iter().map(|at| &*at.node).collect::<Vec<_>>(), ["n2"]);
+    }
 
     #[test]
     fn what_was_brought_back_still_counts_for_the_brake_and_not_for_neighbours() {

@@ -30,6 +30,8 @@ use crate::engine::words::Severity;
 
 /// All of it together takes no longer than this.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// What an installation for single namespaces does without.
+const NODE_EVENTS: &str = "events of nodes (no right to list and watch events in namespace default)";
 /// Other workloads that fail and are compared.
 const COMPARED: usize = 20;
 /// Rollouts of other workloads that are told.
@@ -92,10 +94,13 @@ pub async fn tell(ctx: &Context, work: &Work<'_>, incident: &Incident, progress:
     let s = &case.s;
     let opened = &incident.spec.opened;
     let subject = Subject { failing: &case.failing, since: case.since, baseline: case.baseline.as_deref() };
-    let lead = case.findings.iter().find(|f| f.newest && f.sufficient).or(opened.findings.first());
+    let lead = case.findings.iter().find(|f| f.is_evident()).or(opened.findings.first());
     let since = told::window(&subject, lead.map_or(work.now, |f| f.onset));
-    let (scene, mut changes, gaps) = look(ctx, work, &case, since).await;
+    let (scene, mut changes, mut gaps) = look(ctx, work, &case, since).await;
     changes.extend(rollouts(ctx, work.key, since));
+    if s.events.read && !s.events.of_nodes {
+        gaps.push(NODE_EVENTS.to_owned());
+    }
     let signals = first_signal::of_all(s, (&case.failing, case.since), &case.findings);
     Some(Told {
         at: work.now,

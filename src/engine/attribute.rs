@@ -8,9 +8,11 @@ mod admission;
 mod control_group;
 mod its_log;
 mod outside;
+mod same_node;
 mod shared;
 mod touches;
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
@@ -26,10 +28,13 @@ use super::listen;
 use super::memory::LedgerEntry;
 use super::moment::seconds_between;
 use super::rollout::{self, Rollout};
+use super::text;
 use super::words::{Aspect, Cause, Class, Confidence, Fault, Rollback, Sureness};
 
 /// One of so many pods of the control group must fail for it to speak.
 const CONTROL_SHARE: u32 = 3;
+/// Bytes of what speaks against a hypothesis.
+const MAX_BECAUSE: usize = 256;
 /// Workloads that began to fail within this time of each other may share a cause.
 const NEIGHBOUR_SECONDS: i64 = 120;
 
@@ -42,6 +47,22 @@ struct Case<'a> {
     /// The revision that is known to be good, if there is one.
     control: Option<&'a RevisionFacts>,
     changed: Vec<Aspect>,
+    /// What the evidence says, in lower case, made when somebody asks first.
+    said: OnceCell<Vec<String>>,
+}
+
+impl Case<'_> {
+    /// The statuses, events and logs behind the finding hold one of these phrases, which are in lower case.
+    fn says(&self, phrases: &[&str]) -> bool {
+        self.says_of(|_| true, phrases)
+    }
+
+    /// Only what was read in these places counts.
+    fn says_of(&self, place: impl Fn(&Evidence) -> bool, phrases: &[&str]) -> bool {
+        let lowered = || self.finding.evidence.iter().map(|evidence| evidence.text.to_ascii_lowercase()).collect();
+        let said = self.finding.evidence.iter().zip(self.said.get_or_init(lowered));
+        said.filter(|(evidence, _)| place(evidence)).any(|(_, text)| phrases.iter().any(|phrase| text.contains(phrase)))
+    }
 }
 
 /// The verdict on one finding of the newest revision, given all findings.
@@ -52,13 +73,17 @@ pub fn attribute(
     control: Option<&RevisionFacts>,
 ) -> Verdict {
     let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
-    let case = Case { s, rollout, finding, findings, control, changed };
+    let case = Case { s, rollout, finding, findings, control, changed, said: OnceCell::new() };
     let explained = explained(&case).or_else(|| explained_by_status(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
         verdict.because.push_str("; with maxUnavailable 0 no old pod may make room, which a person has to change");
     }
-    verdict.rejected = rejected(&case, verdict.fault);
+    let alone = same_node::others_do_not(&case);
+    if let Some(alone) = alone.as_ref().filter(|_| verdict.fault == Fault::Platform) {
+        verdict.because = format!("{}; {alone}", verdict.because.trim_end_matches('.'));
+    }
+    verdict.rejected = rejected(&case, verdict.fault, alone);
     verdict
 }
 
@@ -68,6 +93,7 @@ fn explained(case: &Case) -> Option<Verdict> {
         .or_else(|| outside::limit_rewritten(case))
         .or_else(|| outside::the_nodes_own_words(case))
         .or_else(|| outside::others_cannot_pull_either(case))
+        .or_else(|| same_node::others_hang_too(case))
         .or_else(|| not_the_revisions_doing(case))
         .or_else(|| nodes_explain_it(case))
         .or_else(|| configuration_explains_it(case))
@@ -90,8 +116,8 @@ fn explained_by_status(case: &Case) -> Option<Verdict> {
     let (class, cause) = case.finding.by_status?;
     let rollback = knowledge::about(class, cause).rollback;
     let finding = &Finding { class, cause, rollback, by_status: None, ..case.finding.clone() };
-    let Case { s, rollout, findings, control, ref changed, .. } = *case;
-    explained(&Case { s, rollout, finding, findings, control, changed: changed.clone() })
+    let Case { s, rollout, findings, control, ref changed, ref said, .. } = *case;
+    explained(&Case { s, rollout, finding, findings, control, changed: changed.clone(), said: said.clone() })
 }
 
 fn verdict(fault: Fault, confidence: Confidence, because: String) -> Verdict {
@@ -178,7 +204,7 @@ fn shows(finding: &Finding, pod: &PodFacts) -> bool {
 }
 
 fn configuration_explains_it(case: &Case) -> Option<Verdict> {
-    let Case { s, rollout, finding, findings, control, changed } = case;
+    let Case { s, rollout, finding, findings, control, changed, .. } = case;
     configuration::explains(&configuration::Case { s, rollout, finding, findings, control: *control, changed })
 }
 
@@ -292,11 +318,11 @@ fn control_is_ready(case: &Case) -> usize {
 }
 
 /// The hypotheses that the evidence speaks against, with what speaks.
-fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
+fn rejected(case: &Case, chosen: Fault, alone: Option<String>) -> Vec<Rejected> {
     let mut out = Vec::new();
     let mut reject = |fault: Fault, because: String| {
         if fault != chosen {
-            out.push(Rejected { fault, because });
+            out.push(Rejected { fault, because: text::head(&because, MAX_BECAUSE).to_owned() });
         }
     };
     let ready = control_is_ready(case);
@@ -306,12 +332,15 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
         reject(Fault::Dependency, format!("{ready} pods of the baseline are ready at the same time{unheard}"));
     }
     let sick = case.s.nodes.own.iter().filter(|n| !n.ready || !n.pressure.is_empty()).count();
-    if sick == 0 && !case.s.nodes.own.is_empty() {
-        let ready = match case.s.nodes.own.len() {
-            1 => "the one node with pods of the workload is ready".to_owned(),
-            several => format!("all {several} nodes with pods of the workload are ready"),
-        };
-        reject(Fault::Platform, ready);
+    let nodes = match case.s.nodes.own.len() {
+        _ if sick > 0 => None,
+        0 => None,
+        1 => Some("the one node with pods of the workload is ready".to_owned()),
+        several => Some(format!("all {several} nodes with pods of the workload are ready")),
+    };
+    let nodes: Vec<String> = nodes.into_iter().chain(alone).collect();
+    if !nodes.is_empty() {
+        reject(Fault::Platform, nodes.join("; "));
     }
     if case.finding.class != Class::CreateRefused {
         reject(Fault::Namespace, "the API server creates the revision's pods".to_owned());
@@ -320,16 +349,6 @@ fn rejected(case: &Case, chosen: Fault) -> Vec<Rejected> {
         reject(Fault::Revision, format!("what changed ({}) does not explain it alone", words(&case.changed)));
     }
     out
-}
-
-/// The statuses, events and logs behind a finding hold one of these phrases, which are in lower case.
-fn says(finding: &Finding, phrases: &[&str]) -> bool {
-    finding.evidence.iter().any(|evidence| holds(evidence, phrases))
-}
-
-fn holds(evidence: &Evidence, phrases: &[&str]) -> bool {
-    let text = evidence.text.to_ascii_lowercase();
-    phrases.iter().any(|phrase| text.contains(phrase))
 }
 
 fn words(aspects: &[Aspect]) -> String {

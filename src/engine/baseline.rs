@@ -89,7 +89,7 @@ fn is_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
 }
 
 fn fails(findings: &[Finding]) -> bool {
-    findings.iter().any(|f| f.newest && f.sufficient)
+    findings.iter().any(|f| f.is_evident())
 }
 
 /// As many of the revision's pods run as a rolling update leaves of the revision before, and as make up half of what is

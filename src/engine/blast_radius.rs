@@ -272,7 +272,7 @@ pub fn replicas(s: &Snapshot, findings: &[Finding]) -> Replicas {
     Replicas {
         desired: s.workload.replicas,
         ready: i32::try_from(ready).unwrap_or(i32::MAX),
-        failing: findings.iter().filter(|f| f.newest && f.sufficient).map(|f| f.failing_pods).max().unwrap_or_default(),
+        failing: findings.iter().filter(|f| f.is_evident()).map(|f| f.failing_pods).max().unwrap_or_default(),
     }
 }
 

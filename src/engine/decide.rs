@@ -70,7 +70,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
     let next = [ledger.next_look, weighed.next_look, draft.refusal.as_ref().and_then(|r| r.next_look)]
         .into_iter()
         .fold(draft.next_check, earliest);
-    let failing_since = weighed.findings.iter().filter(|f| f.newest && f.sufficient).map(|f| f.began).min();
+    let failing_since = weighed.findings.iter().filter(|f| f.is_evident()).map(|f| f.began).min();
     let evident_since = weighed.evident_since;
     let current = match (&rollout, rollout::is_unrolled(s)) {
         (Some(r), false) => Some(CurrentRevision { hash: r.newest.hash.clone(), since: r.since }),

@@ -46,7 +46,7 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
     for group in &groups {
         let counted = counted(groups.iter().filter(|g| g.shares_rule(group)), now);
         let finding = group.finding(s, newest, counted, now);
-        if finding.newest && finding.sufficient {
+        if finding.is_evident() {
             let reached = group.symptoms.iter().filter(|x| reached(x, group.threshold(), now));
             evident_since = earliest(evident_since, reached.map(|x| lasting(x, x.began, group.threshold())).min());
         }

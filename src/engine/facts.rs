@@ -5,6 +5,7 @@
 //! the present and some failures only show over time.
 
 mod fleet;
+mod nodes;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -12,7 +13,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use self::fleet::{FleetFacts, PullFacts};
+pub use self::fleet::{FleetFacts, PullFacts, SetupFacts};
+pub use self::nodes::{NodeFacts, NodeRoom, NodesFacts, RoomFacts};
 use super::logs::Reading;
 use super::memory::Memory;
 use super::message::Message;
@@ -159,6 +161,8 @@ pub struct ContainerTemplate {
     pub readiness: Option<ProbeFacts>,
     pub liveness: Option<ProbeFacts>,
     pub startup: Option<ProbeFacts>,
+    /// Digest of the variables that may lead to a service, and of those whose content is elsewhere.
+    pub places: u64,
     /// Digest per aspect of this container, sorted by aspect.
     pub aspects: Box<[(Aspect, u64)]>,
 }
@@ -306,35 +310,6 @@ pub struct WaitingSpell {
     pub message: Message,
 }
 
-/// The nodes that matter to one workload, and how the whole cluster does.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NodesFacts {
-    /// Nodes on which pods of the workload run.
-    pub own: Vec<Arc<NodeFacts>>,
-    pub total: u32,
-    pub not_ready: u32,
-    pub unschedulable: u32,
-    /// Largest allocatable values over all nodes: thousandths of a core, and bytes.
-    pub largest_cpu: u64,
-    pub largest_memory: u64,
-    /// Taints that keep pods away, as `KEY=VALUE:EFFECT`, and how many nodes bear each; the most frequent come first.
-    pub taints: Vec<(Name, u32)>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct NodeFacts {
-    pub name: Name,
-    pub ready: bool,
-    pub ready_since: Option<Timestamp>,
-    pub unschedulable: bool,
-    /// Names of true pressure conditions, such as `MemoryPressure`.
-    pub pressure: Vec<Name>,
-    pub allocatable_cpu: u64,
-    pub allocatable_memory: u64,
-    /// Taints that keep pods away, as `KEY=VALUE:EFFECT`.
-    pub taints: Box<[Name]>,
-}
-
 /// Events by the object that they are about. They are hints: they expire, some are never sent and others are merged, so
 /// that their absence says nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -343,6 +318,8 @@ pub struct EventsFacts {
     about: BTreeMap<Name, Arc<[EventFacts]>>,
     /// Events were read; otherwise nobody knows whether there are any.
     pub read: bool,
+    /// Those about nodes too, which live in a namespace of their own.
+    pub of_nodes: bool,
 }
 
 /// What events about a volume claim go by: no template knows the UID of what it names.
@@ -352,7 +329,7 @@ pub fn claim_key(namespace: &str, name: &str) -> String {
 
 impl EventsFacts {
     pub fn new(read: bool) -> Self {
-        Self { read, ..Self::default() }
+        Self { read, of_nodes: read, ..Self::default() }
     }
 
     pub fn put(&mut self, object: Name, events: Arc<[EventFacts]>) {

@@ -172,6 +172,13 @@ pub struct Finding {
     pub next_steps: Vec<String>,
 }
 
+impl Finding {
+    /// The newest revision shows it, and the evidence suffices.
+    pub fn is_evident(&self) -> bool {
+        self.newest && self.sufficient
+    }
+}
+
 /// Where something was read and what it said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

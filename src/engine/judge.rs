@@ -32,7 +32,7 @@ pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
     if let Some(draft) = orphaned(look) {
         return draft;
     }
-    if look.weighed.findings.iter().any(|f| f.newest && f.sufficient) {
+    if look.weighed.findings.iter().any(|f| f.is_evident()) {
         return accuse(look, &rollout, incident);
     }
     let suspicion = suspicion(&look.weighed.findings);
@@ -84,7 +84,7 @@ fn starting(look: &Look, rollout: &Rollout, finding: &Finding) -> Draft {
 /// Judges a workload whose rollout our own pause holds.
 pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
     let Some(rollout) = look.rollout else { return judge(look, Some(incident)) };
-    let evident = look.weighed.findings.iter().any(|f| f.newest && f.sufficient);
+    let evident = look.weighed.findings.iter().any(|f| f.is_evident());
     if look.s.workload.resume_asked.as_ref() == Some(&incident.name) {
         return asked_to_resume(incident, evident);
     }
@@ -150,7 +150,7 @@ fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -
 fn lead(look: &mut Look, rollout: &Rollout) -> Option<(usize, Verdict)> {
     let control = baseline::control(look.s, rollout, &look.ledger.entries);
     let findings = &look.weighed.findings;
-    let sufficient = findings.iter().enumerate().filter(|(_, f)| f.newest && f.sufficient);
+    let sufficient = findings.iter().enumerate().filter(|(_, f)| f.is_evident());
     let verdicts: Vec<(usize, Verdict)> =
         sufficient.map(|(at, f)| (at, attribute::attribute(look.s, rollout, (f, findings), control))).collect();
     for (at, verdict) in &verdicts {

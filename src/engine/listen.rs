@@ -40,8 +40,8 @@ const KEPT_FAILING: usize = 2;
 const KEPT_HEALTHY: usize = 2;
 /// The log of what takes its time is read so long before that was too long, to be there when the evidence suffices.
 const AHEAD_SECONDS: i64 = 5;
-/// What pods of the baseline said so long before a failure still speaks about it. Seconds.
-const CONTROL_WINDOW_SECONDS: i64 = 600;
+/// What pods of the baseline said or went through so long before a failure still speaks about it. Seconds.
+pub const CONTROL_WINDOW_SECONDS: i64 = 600;
 
 /// A log that a finding needs.
 #[derive(Clone, Debug, PartialEq)]

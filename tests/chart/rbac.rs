@@ -152,6 +152,18 @@ fn observe_mode_grants_no_write_to_workloads() {
 }
 
 #[test]
+fn events_of_nodes_are_one_more_right_in_the_namespace_where_they_are() {
+    let events = rights(&[&[("", "events", &["list", "watch"])]]);
+    let scope = "rbac.scope=namespaced";
+    let rendered = render(&[scope, "rbac.nodeEvents=true"]);
+    assert_eq!(granted(&rendered, "RoleBinding", Some("default")), events);
+    assert_eq!(granted(&render(&[scope]), "RoleBinding", Some("default")), BTreeSet::new());
+    let covered = render(&[scope, "rbac.namespaces={default}", "rbac.nodeEvents=true"]);
+    assert!(covered.of_kind("Role").iter().all(|role| role["metadata"]["name"] != "backstay-node-events"));
+    assert!(refusal(&["rbac.nodeEvents=true"]).contains("rbac.nodeEvents has no meaning with rbac.scope cluster"));
+}
+
+#[test]
 fn without_logs_there_is_no_right_to_read_them() {
     let rendered = render(&["logs.read=false"]);
     assert_eq!(

@@ -14,6 +14,7 @@ use super::script::{EventLine, seconds};
 pub fn none(now: Timestamp) -> Hints {
     let hints = Hints::default();
     hints.take(Event::InitDone, now);
+    hints.heard_of_nodes();
     hints
 }
 

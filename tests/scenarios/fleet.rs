@@ -6,10 +6,11 @@ use backstay::cluster::store::WorkloadKey;
 use backstay::controller::fleet::{self, Report};
 use backstay::engine::decide::decide;
 use backstay::engine::decision::Decision;
-use backstay::engine::facts::{FleetFacts, Name, PullFacts, Snapshot};
+use backstay::engine::facts::{FleetFacts, Name, PullFacts, SetupFacts, Snapshot};
 use backstay::engine::storm::Limits;
 use backstay::engine::words::Cause;
 use jiff::Timestamp;
+use strum::IntoEnumIterator;
 
 use super::script::FleetLine;
 
@@ -20,13 +21,15 @@ pub struct Fleet {
     fleet: fleet::Fleet,
     /// Since when other workloads fail.
     failing: BTreeMap<WorkloadKey, Timestamp>,
+    /// Since when pods of others hang.
+    hanging: BTreeMap<String, Timestamp>,
     overridden: bool,
 }
 
 impl Fleet {
     pub fn new(now: Timestamp) -> Self {
-        let mut fleet =
-            Self { fleet: fleet::Fleet::new(Limits::default()), failing: BTreeMap::new(), overridden: false };
+        let fleet = fleet::Fleet::new(Limits::default());
+        let mut fleet = Self { fleet, failing: BTreeMap::new(), hanging: BTreeMap::new(), overridden: false };
         fleet.others(&FleetLine::default(), now);
         fleet
     }
@@ -37,6 +40,7 @@ impl Fleet {
         self.fleet.set_overridden(line.overridden);
         let registry = line.pulling_from.as_deref().map(Name::from);
         let pulling = registry.map(|registry| PullFacts { registry, cause: Cause::RegistryUnreachable, since: now });
+        self.hang(&line.hanging_on, now);
         let elsewhere = line.watched.max(20) - NEIGHBOURS - 1;
         for (namespace, all, failing) in [("shop", NEIGHBOURS, line.neighbours), ("elsewhere", elsewhere, line.failing)]
         {
@@ -53,7 +57,20 @@ impl Fleet {
             self.failing.remove(&key);
         }
         let pull = since.zip(pulling).map(|(since, pulling)| PullFacts { since, ..pulling.clone() });
-        self.fleet.report(&key, Report { failing_since: since, evident_since: since, last_failed: None, pull });
+        let failing = Report { failing_since: since, evident_since: since, pull, ..Report::default() };
+        self.fleet.report(&key, failing);
+    }
+
+    /// One workload of another namespace per line.
+    fn hang(&mut self, lines: &[String], now: Timestamp) {
+        self.hanging.retain(|line, _| lines.contains(line));
+        for (n, line) in lines.iter().enumerate() {
+            let since = *self.hanging.entry(line.clone()).or_insert(now);
+            let (node, cause) = line.split_once(' ').unwrap_or_else(|| panic!("no node and cause: {line}"));
+            let cause = Cause::iter().find(|word| word.to_string() == cause).unwrap();
+            let setups = vec![SetupFacts { node: Name::from(node), cause, since }];
+            self.fleet.report(&WorkloadKey::new("beside", &n.to_string()), Report { setups, ..Report::default() });
+        }
     }
 
     pub fn facts(&self, now: Timestamp) -> FleetFacts {

@@ -254,6 +254,7 @@ pub fn nodes_facts(nodes: &BTreeMap<String, Value>, pods: &[Arc<PodFacts>]) -> N
         largest_cpu: nodes.iter().map(|n| n.allocatable_cpu).max().unwrap_or(0),
         largest_memory: nodes.iter().map(|n| n.allocatable_memory).max().unwrap_or(0),
         taints: taints(&nodes),
+        room: None,
         own: nodes.into_iter().filter(|n| pods.iter().any(|p| p.node.as_ref() == Some(&n.name))).collect(),
     }
 }

@@ -63,7 +63,7 @@ impl Report {
     /// What the incident would tell, as far as no other objects are looked at.
     pub fn tell(&mut self, s: &Snapshot, decision: &Decision, now: Timestamp) {
         let findings = &decision.findings;
-        let lead = findings.iter().find(|f| f.newest && f.sufficient);
+        let lead = findings.iter().find(|f| f.is_evident());
         let baseline = surroundings::compared(s, decision, now).and_then(|(_, baseline)| baseline);
         let baseline = baseline.as_ref().map(|b| &*b.uid);
         let Some(rollout) = rollout::current(s, now) else { return };

@@ -185,6 +185,8 @@ pub struct FleetLine {
     pub neighbours: usize,
     /// The others fail to pull from this registry, which they cannot reach.
     pub pulling_from: Option<String>,
+    /// Nodes on which pods of another workload hang, as `NODE CAUSE`, since the first step that says so.
+    pub hanging_on: Vec<String>,
     /// A person's word on the storm lets workloads be judged one by one.
     pub overridden: bool,
 }

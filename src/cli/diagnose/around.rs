@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::alerts::{self, Alert};
 use super::screen::ranked;
 use super::{Diagnosed, of_case};
 use crate::cluster::around::scene::{self, Question as SceneQuestion};
@@ -39,6 +40,8 @@ pub struct Story {
 pub struct Reach<'a> {
     pub source: Source<'a>,
     pub everywhere: bool,
+    /// What was given beside it.
+    pub alerts: &'a [Alert],
 }
 
 /// Reads what the guards would want to know of every Deployment in trouble, and judges it anew. Returns what was left
@@ -102,7 +105,7 @@ async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Time
     let rollout = rollout::current(s, now)?;
     let around = s.surroundings.as_ref()?;
     let subject = Subject { failing: rollout.newest, since: rollout.since, baseline: around.baseline.as_deref() };
-    let lead: Option<&Finding> = findings.iter().find(|f| f.newest && f.sufficient).or(findings.first());
+    let lead: Option<&Finding> = findings.iter().find(|f| f.is_evident()).or(findings.first());
     let since = told::window(&subject, lead.map_or(now, |f| f.onset));
     let question = SceneQuestion {
         namespace: &s.workload.namespace,
@@ -117,6 +120,7 @@ async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Time
     let (scene, mut changes, gaps) = scene::look(reach.source, &question).await;
     changes.extend(rollouts(found, all, since));
     let signals = first_signal::of_all(s, (rollout.newest, rollout.since), findings);
+    let signals = signals.chain(alerts::of(reach.alerts, s, rollout.since));
     Some(Story {
         what_changed: told::tell(s, &subject, lead, (changes, gaps), now),
         blast_radius: blast_radius::assess(s, blast_radius::replicas(s, findings), scene),

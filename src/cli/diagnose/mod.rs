@@ -2,6 +2,7 @@
 //!
 //! The answer is made by the operator's own code. Nothing is written.
 
+mod alerts;
 pub mod around;
 pub mod input;
 mod logs;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use self::alerts::Alert;
 use self::around::{Reach, Story};
 use self::report::Report;
 use self::target::Target;
@@ -36,6 +38,7 @@ use crate::cluster::survey::Survey;
 use crate::controller::fleet::{self, Fleet};
 use crate::engine::decide::decide;
 use crate::engine::diagnose::{Diagnosis, of_deployment, of_others};
+use crate::engine::facts::FleetFacts;
 use crate::engine::storm::Limits;
 use crate::engine::words::State;
 
@@ -58,6 +61,10 @@ pub struct DiagnoseArgs {
     /// with `--previous`, as POD_CONTAINER.previous.log
     #[arg(long, value_name = "DIR", requires = "files")]
     pub logs: Option<PathBuf>,
+    /// Alerts, as Alertmanager's /api/v2/alerts or Prometheus' /api/v1/alerts answers, among which the first sign of a
+    /// failure may be
+    #[arg(long, value_name = "FILE")]
+    pub alerts: Option<PathBuf>,
     /// All namespaces
     #[arg(short = 'A', long, conflicts_with = "namespace")]
     pub all_namespaces: bool,
@@ -125,6 +132,8 @@ pub async fn run(args: &DiagnoseArgs, program: &str) -> anyhow::Result<ExitCode>
 }
 
 async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
+    // A file that cannot be read is told before a cluster is asked.
+    let (alerts, odd) = alerts(args, Timestamp::now())?;
     let cluster = args.reach.connect().await?;
     let namespace = (!args.all_namespaces).then_some(&*cluster.namespace);
     let place = namespace.map_or_else(|| "all namespaces".to_owned(), |name| format!("namespace {name}"));
@@ -133,7 +142,9 @@ async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let now = Timestamp::now();
     let mut workloads = chosen(args, diagnose(seen.intake, now), &place)?;
     let mut gaps = seen.gaps;
-    let reach = Reach { source: Source::Cluster(&cluster.client), everywhere: args.all_namespaces };
+    gaps.extend(odd);
+    let source = Source::Cluster(&cluster.client);
+    let reach = Reach { source, everywhere: args.all_namespaces, alerts: &alerts };
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     gaps.extend(logs::live(&cluster.client, &mut workloads, now).await);
     around::tell(reach, &mut workloads, now).await;
@@ -156,7 +167,9 @@ async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     }
     let now = args.now.or(intake.newest).unwrap_or_else(Timestamp::now);
     let shown = std::mem::take(&mut intake.shown);
-    let reach = Reach { source: Source::Input(&shown), everywhere: true };
+    let (alerts, odd) = alerts(args, now)?;
+    gaps.extend(odd);
+    let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts: &alerts };
     let mut workloads = chosen(args, diagnose(intake, now), "the input")?;
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     if let Some(folder) = &args.logs {
@@ -166,15 +179,28 @@ async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     Ok(Answer { workloads, gaps, now })
 }
 
+/// The alerts that were given, and what was left out of them.
+fn alerts(args: &DiagnoseArgs, now: Timestamp) -> Result<(Vec<Alert>, Vec<String>), Failed> {
+    args.alerts.as_ref().map_or_else(|| Ok(Default::default()), |path| alerts::read(path, now))
+}
+
 /// Judges every workload, each knowing how its neighbours do.
 pub fn diagnose(intake: Intake, now: Timestamp) -> Vec<Diagnosed> {
     let mut cases = cases(intake, now);
     let fleet = Fleet::new(Limits::default());
-    for case in cases.iter().filter(|case| case.is_deployment) {
-        fleet.report(&key(case), fleet::Report::of(&case.snapshot, &decide(&case.snapshot, now)));
+    for case in &cases {
+        let s = &case.snapshot;
+        let report = match case.is_deployment {
+            true => fleet::Report::of(s, &decide(s, now)),
+            false => fleet::Report { setups: fleet::setups(s, &of_others(s, now).findings), ..Default::default() },
+        };
+        fleet.report(&key(case), report);
     }
-    for case in cases.iter_mut().filter(|case| case.is_deployment) {
-        case.snapshot.fleet = fleet.facts(&key(case), now);
+    for case in &mut cases {
+        let facts = fleet.facts(&key(case), now);
+        // What is not a Deployment is only compared node by node.
+        let setups = || FleetFacts { watched: facts.watched, setups: facts.setups.clone(), ..FleetFacts::default() };
+        case.snapshot.fleet = if case.is_deployment { facts } else { setups() };
     }
     cases.into_iter().map(|case| Diagnosed { diagnosis: of_case(&case, now), case, story: None }).collect()
 }
@@ -186,7 +212,10 @@ fn of_case(case: &Case, now: Timestamp) -> Diagnosis {
 
 fn key(case: &Case) -> WorkloadKey {
     let workload = &case.snapshot.workload;
-    WorkloadKey { namespace: workload.namespace.clone(), name: workload.name.clone() }
+    // Other kinds may bear the same names.
+    let name =
+        if case.is_deployment { workload.name.clone() } else { format!("{}/{}", workload.kind, workload.name).into() };
+    WorkloadKey { namespace: workload.namespace.clone(), name }
 }
 
 /// The workloads that were asked for.

@@ -203,3 +203,26 @@ fn what_a_log_said_before_the_first_exit_is_the_first_sign() {
     assert_eq!((first.kind, first.source.as_str()), (SignalKind::Log, "pod/web-6d-a log[web]"), "{first:?}");
     assert_eq!(first.at, "2026-03-01T10:00:10Z".parse().unwrap());
 }
+
+/// What Alertmanager says of a workload, since a time on the day of the crashes.
+fn alerts(deployment: &str, at: &str) -> Vec<Alert> {
+    let alert = json!([{"labels": {"alertname": "WebErrors", "namespace": "shop", "deployment": deployment},
+        "annotations": {"summary": "every second answer is an error"},
+        "startsAt": format!("2026-03-01T{at}Z"), "status": {"state": "active"}}]);
+    super::alerts::take("alerts.json", alert.to_string().as_bytes(), answer(CRASHING).now).unwrap().0
+}
+
+#[test]
+fn an_alert_before_the_first_exit_is_the_first_sign() {
+    let first = |alerts: &[Alert]| {
+        let answer = alerted(CRASHING, alerts);
+        let screen = shown(&answer, 100);
+        (found(&answer, "web").story.as_ref().unwrap().first_signal.clone().unwrap(), screen)
+    };
+    let (sign, screen) = first(&alerts("web", "10:00:02"));
+    assert_eq!((sign.kind, &*sign.source), (SignalKind::Alert, "alert WebErrors"));
+    assert!(screen.contains("alert WebErrors: every second answer is an error"), "{screen}");
+    for (deployment, at) in [("web", "10:00:59"), ("web", "09:00:00"), ("other", "10:00:02")] {
+        assert_ne!(first(&alerts(deployment, at)).0.kind, SignalKind::Alert, "{deployment} {at}");
+    }
+}

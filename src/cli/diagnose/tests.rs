@@ -11,11 +11,15 @@ const CRASHING: &str = include_str!("../policy/testdata/crashing.yaml");
 const ZOO: &str = include_str!("testdata/zoo.yaml");
 
 fn answer(text: &str) -> Answer {
+    alerted(text, &[])
+}
+
+fn alerted(text: &str, alerts: &[Alert]) -> Answer {
     let mut intake = Intake::default();
     let gaps = input::take_text("objects.yaml", text.to_owned(), &mut intake).unwrap();
     let now = intake.newest.unwrap();
     let shown = std::mem::take(&mut intake.shown);
-    let reach = Reach { source: Source::Input(&shown), everywhere: true };
+    let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts };
     let mut workloads = diagnose(intake, now);
     // What was given is read without waiting for anything.
     around::surround(reach.source, &mut workloads, now).now_or_never().unwrap();
@@ -205,3 +209,6 @@ fn now_is_the_newest_time_in_the_input() {
 
 #[path = "story_tests.rs"]
 mod story;
+
+#[path = "nodes_tests.rs"]
+mod nodes;

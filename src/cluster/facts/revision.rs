@@ -67,6 +67,7 @@ fn container_template(kind: ContainerKind, spec: &ContainerSpec, names: &mut Int
         readiness: spec.readiness.as_ref().and_then(probe_facts),
         liveness: spec.liveness.as_ref().and_then(probe_facts),
         startup: spec.startup.as_ref().and_then(probe_facts),
+        places: spec.places.finish().0,
         aspects: spec.aspects.clone().finish(),
     }
 }

@@ -1,4 +1,9 @@
+use http::{Request, Response};
+use kube::client::Body;
+use rstest::rstest;
 use serde_json::json;
+use tokio::sync::mpsc::unbounded_channel;
+use tower_test::mock;
 
 use super::*;
 
@@ -109,4 +114,40 @@ fn the_watch_asks_for_what_is_read_and_no_more() {
     assert!(!fields.contains("Killing") && !fields.contains("BackOff") && !fields.contains("Unhealthy"));
     assert_eq!(streams.config.label_selector, None);
     assert_eq!(watches.ages()[0].resource, "events");
+}
+
+#[rstest]
+#[case::everywhere(&[], &["/api/v1/events"])]
+#[case::single_namespaces(&["shop"], &["/api/v1/namespaces/shop/events", "/api/v1/namespaces/default/events"])]
+#[case::the_one_with_those_of_nodes(&["default"], &["/api/v1/namespaces/default/events"])]
+#[tokio::test]
+async fn events_of_nodes_are_watched_where_they_are(#[case] namespaces: &[&str], #[case] paths: &[&str]) {
+    let scope = Scope { namespaces: namespaces.iter().map(|name| (*name).to_owned()).collect(), ..Scope::default() };
+    let mut watches = Watches::default();
+    let streams = HintStreams::new(&scope, &mut watches);
+    let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+    let (hints, stores) = (Arc::<Hints>::default(), Arc::<Stores>::default());
+    let (touched, _woken) = unbounded_channel();
+    let _tasks = streams.spawn(&Client::new(service, "default"), &hints, &stores, &touched);
+    let mut asked = Vec::new();
+    for _ in paths {
+        let (request, send) = server.next_request().await.unwrap();
+        let only_nodes = request.uri().query().unwrap().contains("involvedObject.kind%3DNode%2Creason");
+        let path = request.uri().path().to_owned();
+        assert_eq!(only_nodes, path.contains("default") && namespaces != ["default"]);
+        send.send_response(refused());
+        asked.push(path);
+    }
+    asked.sort_unstable();
+    let mut paths = paths.to_vec();
+    paths.sort_unstable();
+    assert_eq!(asked, paths);
+    assert!(!hints.of(&family("d"), at(0)).of_nodes, "none was listed");
+    hints.heard_of_nodes();
+    assert!(hints.of(&family("d"), at(0)).of_nodes);
+}
+
+fn refused() -> Response<Body> {
+    let status = json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden", "message": "no"});
+    Response::builder().status(403).body(Body::from(serde_json::to_vec(&status).unwrap())).unwrap()
 }

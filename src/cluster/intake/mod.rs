@@ -3,6 +3,7 @@
 //! Nothing is decided here and nothing is asked of a cluster. Kinds that say nothing about pods are passed over; an
 //! object that is not what its kind says is refused with the reason, and the rest is taken all the same.
 
+mod asks;
 mod maker;
 mod times;
 
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use self::asks::{Asks, asks};
 pub use self::maker::Maker;
 use super::around::shown::Shown;
 use super::digest::Walked;
@@ -30,6 +32,8 @@ pub struct Intake {
     pub deployments: BTreeMap<Id, SlimDeployment>,
     pub replica_sets: BTreeMap<Id, SlimReplicaSet>,
     pub pods: BTreeMap<Id, SlimPod>,
+    /// What pods on nodes ask for, also pods that are none of those to diagnose.
+    pub asks: BTreeMap<Id, Asks>,
     /// What else makes pods, by UID.
     pub makers: BTreeMap<String, Maker>,
     pub nodes: BTreeMap<Id, SlimNode>,
@@ -58,6 +62,7 @@ impl Default for Intake {
             deployments: BTreeMap::new(),
             replica_sets: BTreeMap::new(),
             pods: BTreeMap::new(),
+            asks: BTreeMap::new(),
             makers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             events: BTreeMap::new(),
@@ -125,7 +130,18 @@ impl Intake {
         Ok(())
     }
 
+    /// Takes in only what a pod takes of its node.
+    pub fn take_asks(&mut self, pod: &Value) {
+        let text = |path: &str| pod.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let id = (text("/metadata/namespace"), text("/metadata/name"));
+        match asks(pod) {
+            Some(asks) => self.asks.insert(id, asks),
+            None => self.asks.remove(&id),
+        };
+    }
+
     fn pod(&mut self, object: Value) -> Result<(), String> {
+        self.take_asks(&object);
         let template = Walked::<Template>::deserialize(&object).map_err(|error| error.to_string())?;
         let mut pod: SlimPod = typed(object)?;
         name_containers(&mut pod);

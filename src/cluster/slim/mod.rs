@@ -11,6 +11,7 @@ mod pod;
 mod template;
 #[cfg(test)]
 mod tests;
+mod variable;
 mod volume;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{Error, MapAccess};
 use serde_json::Value;
 
+use super::variable::Variable;
 use super::volume::Volume;
 use super::{RESTARTED_AT, TEMPLATE_HASH};
 use crate::cluster::digest::{Digest, Elements, Entries, Leaf, Walk, Walked, WalkedList};
@@ -241,6 +242,8 @@ pub struct ContainerSpec {
     pub readiness: Option<Probe>,
     pub liveness: Option<Probe>,
     pub startup: Option<Probe>,
+    /// Variables that may lead to a service, or whose content is elsewhere.
+    pub places: Entries,
     pub aspects: Aspects,
 }
 
@@ -270,6 +273,17 @@ impl<'de> Walk<'de> for ContainerSpec {
             "ports" => {
                 let WalkedList { kept, digest } = map.next_value::<WalkedList<Port>>()?;
                 self.ports = kept;
+                digest
+            }
+            "env" => {
+                let WalkedList { kept, digest } = map.next_value::<WalkedList<Variable>>()?;
+                let leading = kept.iter().filter(|variable| variable.may_lead());
+                leading.for_each(|variable| self.places.add(&variable.name, variable.content.finish()));
+                digest
+            }
+            "envFrom" => {
+                let digest = map.next_value()?;
+                self.places.add(key, digest);
                 digest
             }
             "readinessProbe" => probe(&mut self.readiness, map)?,

@@ -89,6 +89,37 @@ fn every_other_change_is_seen(#[case] pointer: &str, #[case] value: Value) {
     assert_ne!(before.kept.material(), after.kept.material());
 }
 
+#[rstest]
+#[case::a_level(json!([{"name": "LOG_LEVEL", "value": "debug"}]), json!([]), false)]
+#[case::another_order(
+    json!([{"name": "A_URL", "value": "1"}, {"name": "B_URL", "value": "2"}]),
+    json!([{"name": "B_URL", "value": "2"}, {"name": "A_URL", "value": "1"}]), false)]
+#[case::an_address(json!([{"name": "A_URL", "value": "1"}]), json!([{"name": "A_URL", "value": "2"}]), true)]
+#[case::one_that_went(json!([{"name": "A_URL", "value": "1"}]), Value::Null, true)]
+#[case::what_an_object_holds(
+    json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "a", "key": "k"}}}]),
+    json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "b", "key": "k"}}}]), true)]
+#[case::what_is_known_of_the_pod(
+    json!([{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]), json!([]), false)]
+#[case::nonsense(json!([{"name": 7, "value": {"x": []}}]), json!([]), false)]
+fn only_variables_that_may_lead_to_a_service_are_places(#[case] old: Value, #[case] new: Value, #[case] differ: bool) {
+    let places = |env: Value| {
+        let object = json!({"spec": {"template": {"spec": {"containers": [{"name": "web", "env": env}]}}}});
+        serde_json::from_value::<Walked<Template>>(object["spec"]["template"].clone())
+            .map(|template| template.kept.containers[0].places.finish())
+            .unwrap_or_default()
+    };
+    assert_eq!(places(old) != places(new), differ);
+}
+
+#[test]
+fn all_variables_of_an_object_are_a_place() {
+    let source = |name: &str| json!([{"secretRef": {"name": name}}]);
+    let places = |name: &str| changed("/spec/containers/0/envFrom", source(name)).kept.containers[0].places.finish();
+    assert_eq!(places("a"), places("a"));
+    assert_ne!(places("a"), places("b"));
+}
+
 #[test]
 fn metadata_keeps_only_what_is_used() {
     let deployment: SlimDeployment = serde_json::from_str(DEPLOYMENT).unwrap();

@@ -297,6 +297,7 @@ pub(super) fn summary(nodes: &[Arc<NodeFacts>]) -> NodesFacts {
         largest_cpu: nodes.iter().map(|node| node.allocatable_cpu).max().unwrap_or_default(),
         largest_memory: nodes.iter().map(|node| node.allocatable_memory).max().unwrap_or_default(),
         taints: taints(nodes),
+        room: None,
     }
 }
 

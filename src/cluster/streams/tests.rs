@@ -23,19 +23,26 @@ struct Rig {
 impl Rig {
     /// Only pods are followed, so that the script is a sequence.
     fn pods() -> Self {
-        Self::with(|client, watches, sink| {
-            let config = Scope::default().config();
-            let api = namespaced::<SlimPod>(client, None);
-            let mut tasks = JoinSet::new();
-            tasks.spawn(follow(api, config, watches, sink.taking()));
-            tasks
-        })
+        Self::with(|watches| watches.add::<SlimPod>(None), Self::follow_pods)
     }
 
-    fn with(run: impl FnOnce(&Client, Arc<Watch>, Sink) -> JoinSet<()>) -> Self {
+    fn optional() -> Self {
+        Self::with(|watches| watches.add_optional::<SlimPod>(None), Self::follow_pods)
+    }
+
+    fn follow_pods(client: &Client, watch: Arc<Watch>, sink: Sink) -> JoinSet<()> {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follow(namespaced::<SlimPod>(client, None), Scope::default().config(), watch, sink.taking()));
+        tasks
+    }
+
+    fn with(
+        add: impl FnOnce(&mut Watches) -> Arc<Watch>,
+        run: impl FnOnce(&Client, Arc<Watch>, Sink) -> JoinSet<()>,
+    ) -> Self {
         let (service, server) = mock::pair::<Request<Body>, Response<Answer>>();
         let mut watches = Watches::default();
-        let watch = watches.add::<SlimPod>(None);
+        let watch = add(&mut watches);
         let watches = Arc::new(watches);
         let client = ClientBuilder::new(service, "default").with_layer(&LivenessLayer(watches.clone())).build();
         let stores = Arc::<Stores>::default();
@@ -294,4 +301,20 @@ async fn every_kind_is_watched_in_every_namespace_of_the_scope() {
     }
     expected.sort();
     assert_eq!(paths, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_without_is_asked_for_seldom_and_does_not_count_until_it_is_allowed() {
+    let mut rig = Rig::optional();
+    let begun = tokio::time::Instant::now();
+    rig.expect_list().await.send_response(status(403));
+    let send = {
+        let next = timeout(Duration::from_secs(900), rig.server.next_request()).await;
+        next.expect("no request came").expect("the client is gone").1
+    };
+    assert!(begun.elapsed() >= UNTIL_ALLOWED, "{:?}", begun.elapsed());
+    assert!(rig.watches.ages().is_empty() && rig.watches.ready());
+    send.send_response(list("10", &[pod("9", 0)]));
+    let _open = rig.expect_watch("10").await;
+    assert_eq!(rig.age().2, 1);
 }

@@ -257,7 +257,7 @@ impl Rig {
     pub fn others_fail(&self) {
         let now = Timestamp::now();
         for n in 0..10 {
-            let report = Report { failing_since: Some(now), evident_since: Some(now), last_failed: None, pull: None };
+            let report = Report { failing_since: Some(now), evident_since: Some(now), ..Report::default() };
             self.ctx.fleet.report(&WorkloadKey::new("shop", &format!("other-{n}")), report);
         }
     }

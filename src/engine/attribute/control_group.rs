@@ -3,14 +3,11 @@
 use super::{Case, control_is_ready, is_about_running, is_crash, is_good_part, verdict};
 use crate::engine::decision::Verdict;
 use crate::engine::finding::Finding;
-use crate::engine::listen;
+use crate::engine::listen::{self, CONTROL_WINDOW_SECONDS};
 use crate::engine::moment::{after, seconds_between};
 use crate::engine::text;
 use crate::engine::words::{Class, Confidence, Fault, Sureness};
 
-/// Crashes of the control group this long before the failure still speak about it. What is remembered may be half of
-/// this behind.
-const CONTROL_WINDOW_SECONDS: i64 = 600;
 /// A status shows the last two ends of a container, and with no more than these the first was not much before them.
 const FEW_EXITS: u32 = 3;
 /// Most bytes of a line of a log in a verdict.
@@ -50,6 +47,7 @@ pub(super) fn failed_before(case: &Case) -> Option<Verdict> {
         return None;
     }
     let at = case.s.memory.ledger.iter().find(|e| e.uid == control.uid).and_then(|e| e.crashed_at)?;
+    // What is remembered may be half of the window behind.
     (at >= after(case.finding.began, -CONTROL_WINDOW_SECONDS)).then(|| {
         let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
         verdict(Fault::Dependency, Confidence::Likely, because)

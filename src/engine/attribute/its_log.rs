@@ -1,6 +1,6 @@
 //! What the log of a container names that does not end, or is not ready.
 
-use super::{Case, touches, verdict};
+use super::{Case, shared, touches, verdict};
 use crate::engine::change;
 use crate::engine::decision::Verdict;
 use crate::engine::knowledge;
@@ -16,7 +16,8 @@ pub(super) fn explains_it(case: &Case) -> Option<Verdict> {
         let fault = if matches!(whose, Fault::Revision | Fault::Unknown) { Fault::Dependency } else { whose };
         (fault, waits_for_something_else(case))
     } else {
-        (about.fault, touches::any(case, about.aspects))
+        let touched = if shared::is_of_a_service(cause) { touches::places } else { touches::any };
+        (about.fault, touched(case, about.aspects))
     };
     let its_own = matches!(fault, Fault::Revision | Fault::Unknown) || touched;
     (!its_own)
@@ -26,7 +27,11 @@ pub(super) fn explains_it(case: &Case) -> Option<Verdict> {
 /// The change touches the init container, or what names the services that it calls.
 fn waits_for_something_else(case: &Case) -> bool {
     let Some((control, container)) = case.control.zip(case.finding.container.as_deref()) else { return true };
-    let changed = change::changed_around(control, case.rollout.newest, container);
+    let newest = case.rollout.newest;
+    let mut changed = change::changed_around(control, newest, container);
+    if !change::leads_elsewhere(control, newest, Some(container)) {
+        changed.retain(|aspect| *aspect != Aspect::Environment);
+    }
     let names = [
         Aspect::Image,
         Aspect::Command,

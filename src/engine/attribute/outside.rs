@@ -1,6 +1,6 @@
 //! What did it, where that can be told from the failure itself: something that rewrites pods, the node, or nobody knows.
 
-use super::{Case, NEIGHBOUR_SECONDS, judged_pods, says, seconds_between, shows, touches, verdict};
+use super::{Case, NEIGHBOUR_SECONDS, judged_pods, seconds_between, shows, touches, verdict};
 use crate::engine::change;
 use crate::engine::change::references::Sight;
 use crate::engine::decision::Verdict;
@@ -63,14 +63,14 @@ fn mebibytes(bytes: u64) -> String {
 /// What a kubelet says of itself or of its runtime.
 pub(super) fn the_nodes_own_words(case: &Case) -> Option<Verdict> {
     let because = match (case.finding.class, case.finding.cause) {
-        (Class::ImagePullBackOff, Cause::Unknown) if says(case.finding, &["imageinspecterror"]) => {
+        (Class::ImagePullBackOff, Cause::Unknown) if case.says(&["imageinspecterror"]) => {
             "the runtime of the node cannot look at an image that it has"
         }
-        (Class::ContainerStart, Cause::RuntimeError) if says(case.finding, &["precreatehook", "prestarthook"]) => {
+        (Class::ContainerStart, Cause::RuntimeError) if case.says(&["precreatehook", "prestarthook"]) => {
             "a manager of the kubelet fails before the container is made"
         }
         (Class::ContainerStart, Cause::RuntimeError)
-            if says(case.finding, &["context deadline exceeded", "failed to reserve container name"]) =>
+            if case.says(&["context deadline exceeded", "failed to reserve container name"]) =>
         {
             "the runtime of the node does not answer in time"
         }

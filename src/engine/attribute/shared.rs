@@ -1,9 +1,8 @@
 //! Failures of what a program shares with others: a service that it calls, the cluster's DNS, a disk. A new image alone
 //! brings these about at times, and they come by themselves at others; pods of the healthy revision know.
 
-use super::{Case, control_is_ready, holds, knowledge, touches, verdict, words};
+use super::{Case, control_is_ready, knowledge, touches, verdict, words};
 use crate::engine::decision::Verdict;
-use crate::engine::finding::Finding;
 use crate::engine::knowledge::aspects;
 use crate::engine::listen;
 use crate::engine::words::{Aspect, Cause, Confidence, Fault};
@@ -78,45 +77,52 @@ pub(super) fn unproven(case: &Case) -> Option<Verdict> {
     Some(verdict(fault, Confidence::Possible, because))
 }
 
+/// What goes wrong between a program and a service that it calls.
+pub(super) fn is_of_a_service(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::PoolExhausted
+            | Cause::TooManyConnections
+            | Cause::DatabaseDeadlock
+            | Cause::DatabaseLockTimeout
+            | Cause::DatabaseAuth
+            | Cause::DatabaseUnavailable
+            | Cause::DependencyUnreachable
+            | Cause::DnsFailure
+            | Cause::TlsFailure
+            | Cause::UpstreamTimeout
+    )
+}
+
 fn is_shared(case: &Case) -> bool {
     match case.finding.cause {
-        Cause::StorageFull
-        | Cause::PoolExhausted
-        | Cause::TooManyConnections
-        | Cause::DatabaseDeadlock
-        | Cause::DatabaseLockTimeout
-        | Cause::DatabaseAuth
-        | Cause::DatabaseUnavailable
-        | Cause::DependencyUnreachable
-        | Cause::DnsFailure
-        | Cause::TlsFailure
-        | Cause::UpstreamTimeout => true,
-        Cause::MigrationFailed => program_says(case.finding, LOCKED),
+        Cause::StorageFull => true,
+        cause if is_of_a_service(cause) => true,
+        Cause::MigrationFailed => program_says(case, LOCKED),
         _ => false,
     }
 }
 
 /// The change names another place, other credentials, or more room.
 fn leads_elsewhere(case: &Case) -> bool {
-    let room = case.finding.cause == Cause::StorageFull;
-    touches::changed(case, aspects::ADDRESSES)
-        || (room && touches::changed(case, &[Aspect::Resources, Aspect::Scheduling]))
+    // Any variable may say where to write, and how much.
+    let room = [Aspect::Environment, Aspect::Resources, Aspect::Scheduling];
+    let is_room = case.finding.cause == Cause::StorageFull;
+    touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
 }
 
 /// What a kubelet tells of a probe is not the program's own.
-fn program_says(finding: &Finding, phrases: &[&str]) -> bool {
-    let mut own = finding.evidence.iter().filter(|evidence| !evidence.source.contains(" events["));
-    own.any(|evidence| holds(evidence, phrases))
+fn program_says(case: &Case, phrases: &[&str]) -> bool {
+    case.says_of(|evidence| !evidence.source.contains(" events["), phrases)
 }
 
 /// Who is at fault where the message leaves no doubt.
 fn by_its_own_words(case: &Case) -> Option<(Fault, &'static str)> {
-    let finding = case.finding;
-    Some(match finding.cause {
-        Cause::DnsFailure if program_says(finding, NO_ANSWER) => {
+    Some(match case.finding.cause {
+        Cause::DnsFailure if program_says(case, NO_ANSWER) => {
             (Fault::Platform, "the resolver does not answer for now, which no change of the revision brings about")
         }
-        Cause::TlsFailure if program_says(finding, OUT_OF_TIME) => {
+        Cause::TlsFailure if program_says(case, OUT_OF_TIME) => {
             (Fault::Dependency, "a certificate is out of its time, for every revision alike")
         }
         Cause::TooManyConnections => {

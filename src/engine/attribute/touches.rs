@@ -1,7 +1,7 @@
 //! Whether what changed can have brought a failure about. A part of a template holds many things; where the failure's own
 //! words say which of them it is about, only a change of that one counts.
 
-use super::{Case, says};
+use super::{Case, shared};
 use crate::engine::change;
 use crate::engine::classify;
 use crate::engine::words::{Aspect, Cause};
@@ -54,12 +54,21 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         Cause::PodAffinity | Cause::TopologySpread => {
             changed(case, &[Aspect::Scheduling]) || control.template.placing != newest.template.placing
         }
-        Cause::SandboxFailed => !says(case.finding, &NETWORK) && named(case, SANDBOX).unwrap_or(false),
+        Cause::SandboxFailed => !case.says(&NETWORK) && named(case, SANDBOX).unwrap_or(false),
         Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
-        Cause::OwnLimit if says(case.finding, &["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),
-        Cause::PodInvalid if says(case.finding, &["runtimeclass"]) => changed(case, &[Aspect::Scheduling]),
+        Cause::OwnLimit if case.says(&["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),
+        Cause::PodInvalid if case.says(&["runtimeclass"]) => changed(case, &[Aspect::Scheduling]),
+        cause if shared::is_of_a_service(cause) => places(case, aspects),
         _ => changed(case, aspects),
     }
+}
+
+/// The same of what leads to a service: a variable counts only where it may say where that is.
+pub(super) fn places(case: &Case, aspects: &[Aspect]) -> bool {
+    let Some(control) = case.control else { return true };
+    let variables = || change::leads_elsewhere(control, case.rollout.newest, None);
+    let mut touched = aspects.iter().filter(|aspect| case.changed.contains(aspect));
+    touched.any(|aspect| *aspect != Aspect::Environment || variables())
 }
 
 pub(super) fn changed(case: &Case, aspects: &[Aspect]) -> bool {
@@ -89,7 +98,7 @@ pub(super) fn is_about_the_registry(cause: Cause) -> bool {
 
 /// Whether the change touches what the words are about; `None` where they name nothing of a template.
 fn named(case: &Case, words: &[(&[&str], &[Aspect])]) -> Option<bool> {
-    let about = words.iter().find(|(phrases, _)| says(case.finding, phrases));
+    let about = words.iter().find(|(phrases, _)| case.says(phrases));
     about.map(|(_, aspects)| changed(case, aspects))
 }
 

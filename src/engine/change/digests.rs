@@ -39,13 +39,36 @@ pub fn changed_around(old: &RevisionFacts, new: &RevisionFacts, container: &str)
         (Some(before), Some(after)) => differing(&before.aspects, &after.aspects),
         _ => vec![Aspect::Containers],
     };
-    own.into_iter().chain(differing(&old.template.aspects, &new.template.aspects)).collect()
+    let mut around = differing(&old.template.aspects, &new.template.aspects);
+    // What differs in this one is told by what differs in it.
+    if init_containers(old).eq(init_containers(new)) && others_are_the_same(old, new, container) {
+        around.retain(|aspect| *aspect != Aspect::InitContainers);
+    }
+    own.into_iter().chain(around).collect()
+}
+
+/// All init containers but this one are.
+fn others_are_the_same(old: &RevisionFacts, new: &RevisionFacts, container: &str) -> bool {
+    let before = |new: &ContainerTemplate| old.template.containers.iter().find(|c| c.name == new.name);
+    let mut others = new.template.containers.iter().filter(|c| c.kind != ContainerKind::App && &*c.name != container);
+    others.all(|new| before(new).is_some_and(|old| old.aspects == new.aspects))
 }
 
 fn differing(old: &[(Aspect, u64)], new: &[(Aspect, u64)]) -> Vec<Aspect> {
     let value = |list: &[(Aspect, u64)], aspect: Aspect| list.iter().find(|(a, _)| *a == aspect).map(|(_, v)| *v);
     let all: BTreeSet<Aspect> = old.iter().chain(new).map(|(a, _)| *a).collect();
     all.into_iter().filter(|a| value(old, *a) != value(new, *a)).collect()
+}
+
+/// A variable that may lead to a service changed, came or went in a container that both have, or in this one alone; or
+/// whether Kubernetes adds those of the namespace's Services did.
+pub fn leads_elsewhere(old: &RevisionFacts, new: &RevisionFacts, container: Option<&str>) -> bool {
+    let mut asked = new.template.containers.iter().filter(|c| container.is_none_or(|name| *c.name == *name));
+    let changed = asked.any(|new| {
+        let before = old.template.containers.iter().find(|c| c.name == new.name);
+        before.is_some_and(|before| before.places != new.places)
+    });
+    changed || differing(&old.template.aspects, &new.template.aspects).contains(&Aspect::Environment)
 }
 
 /// A container asks for more than before, or for the first time.
@@ -128,6 +151,30 @@ mod tests {
         assert_eq!(changed_aspects(&old, &more), [Aspect::InitContainers, Aspect::Containers]);
         let (one, other) = (revision(&[("a", 1), ("b", 1)], 1), revision(&[("b", 1), ("a", 1)], 2));
         assert_eq!(changed_aspects(&one, &other), [Aspect::InitContainers], "their order matters");
+    }
+
+    #[test]
+    fn around_an_init_container_is_what_differs_in_it_and_what_others_may_have_left_it() {
+        let old = revision(&[("fetch", 1), ("wait", 1)], 1);
+        let own = revision(&[("fetch", 1), ("wait", 2)], 2);
+        assert_eq!(changed_around(&old, &own, "wait"), [Aspect::Image]);
+        let of_another = revision(&[("fetch", 2), ("wait", 1)], 2);
+        assert_eq!(changed_around(&old, &of_another, "wait"), [Aspect::InitContainers]);
+    }
+
+    #[test]
+    fn a_change_leads_elsewhere_where_a_variable_that_may_does_or_those_of_services_come_or_go() {
+        let with = |places| {
+            let mut revision = revision(&[("wait", 1), ("fetch", 1)], 1);
+            revision.template.containers.iter_mut().filter(|c| &*c.name == "wait").for_each(|c| c.places = places);
+            revision
+        };
+        let old = with(1);
+        assert!(!leads_elsewhere(&old, &with(1), None) && leads_elsewhere(&old, &with(2), None));
+        assert!(leads_elsewhere(&old, &with(2), Some("wait")) && !leads_elsewhere(&old, &with(2), Some("fetch")));
+        let mut without = with(1);
+        without.template.aspects = Box::new([(Aspect::Environment, 7), (Aspect::InitContainers, 1)]);
+        assert!(leads_elsewhere(&old, &without, None));
     }
 
     #[rstest]

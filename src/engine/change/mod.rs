@@ -9,6 +9,7 @@ mod container;
 mod digests;
 mod leaf;
 pub mod migration;
+pub mod places;
 pub mod references;
 pub mod template;
 #[cfg(test)]
@@ -20,7 +21,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, IntoStaticStr};
 
-pub use self::digests::{asks_for_more, brings_in, changed_around, changed_aspects, registry, registry_of, repository};
+pub use self::digests::{
+    asks_for_more, brings_in, changed_around, changed_aspects, leads_elsewhere, registry, registry_of, repository,
+};
 use super::text;
 use super::words::Aspect;
 

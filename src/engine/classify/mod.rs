@@ -38,6 +38,7 @@ mod pending;
 mod probe;
 mod refusal;
 mod removed;
+mod room;
 mod scheduling;
 mod setup;
 mod stalled;

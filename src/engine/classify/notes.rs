@@ -3,9 +3,8 @@
 
 use jiff::Timestamp;
 
-use super::amounts::Amount;
 use super::evidence::{MAX_SOURCE, MAX_TEXT, bounded};
-use super::{late, pending, probe, refusal, scheduling, unknown};
+use super::{late, pending, probe, refusal, room, scheduling, unknown};
 use crate::engine::facts::{ContainerTemplate, RevisionFacts, Snapshot};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom, Teller, Told};
 use crate::engine::text::redact;
@@ -111,13 +110,7 @@ fn of_capacity(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> 
     if s.nodes.total == 0 || !(figures || lacking.is_empty()) {
         return (!lacking.is_empty()).then(|| ("nodes".to_owned(), format!("too little {}", lacking.join("; "))));
     }
-    let (cpu, memory) = pending::asks(revision(s, symptom)?);
-    let (cpu, memory) = (Amount::of_thousandths(cpu), Amount::of_units(memory));
-    let (most_cpu, most_memory) =
-        (Amount::of_thousandths(s.nodes.largest_cpu), Amount::of_units(s.nodes.largest_memory));
-    let mut text = format!(
-        "a pod asks for cpu {cpu} and memory {memory}; no node has more than cpu {most_cpu} or memory {most_memory} in all"
-    );
+    let mut text = room::words(s, pending::asks(revision(s, symptom)?));
     if lacking.iter().any(|of| !of.starts_with("cpu ") && !of.starts_with("memory ")) {
         text = format!("{text}; too little {}", lacking.join("; "));
     }

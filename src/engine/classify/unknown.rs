@@ -11,6 +11,9 @@ use crate::engine::words::{Cause, Class};
 /// Where the note comes from: not from any object.
 const SOURCE: &str = "cause unknown";
 
+/// An operator for single namespaces need not have this right.
+const NODE_EVENTS: &str = "events of its node (no right to list and watch events in namespace default)";
+
 pub(super) fn note(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
     if symptom.cause != Cause::Unknown {
         return None;
@@ -64,6 +67,9 @@ fn missing(s: &Snapshot, symptom: &Symptom<'_>) -> String {
         (true, 0) => "its events, of which none is left: they expire after an hour".to_owned(),
         (true, n) => format!("an event that tells, among the {n} that are left"),
     };
+    let has_node = matches!(symptom.subject, Subject::Pod(pod) if pod.node.is_some());
+    let of_nodes = s.events.of_nodes || !s.events.read || !has_node;
+    let events = if of_nodes { events } else { format!("{events}; {NODE_EVENTS}") };
     let ran = matches!(symptom.detail, Detail::Ended(_) | Detail::NotReady { .. } | Detail::Flapping { .. });
     let logs = ran || matches!(symptom.class, Class::CrashLoopBackOff | Class::Unready | Class::InitStuck);
     if logs { format!("{events}; {}", missing_of_log(s, symptom)) } else { events }

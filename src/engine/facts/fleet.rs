@@ -15,6 +15,14 @@ pub struct PullFacts {
     pub since: Timestamp,
 }
 
+/// Pods of a workload that hang on one node while they are set up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SetupFacts {
+    pub node: Name,
+    pub cause: Cause,
+    pub since: Timestamp,
+}
+
 /// How the other watched workloads do.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct FleetFacts {
@@ -26,6 +34,9 @@ pub struct FleetFacts {
     pub neighbours: Vec<Timestamp>,
     /// Images that other workloads of any namespace fail to pull now, in any order.
     pub pulls: Vec<PullFacts>,
+    /// Where pods of other workloads of any namespace hang while they are set up, in any order; one entry per workload,
+    /// node and cause.
+    pub setups: Vec<SetupFacts>,
     /// The storm's parent incident while the brake is on.
     pub storm: Option<Name>,
 }

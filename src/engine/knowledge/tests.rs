@@ -165,3 +165,17 @@ fn a_step_that_needs_what_is_missing_or_grows_too_long_is_left_out() {
     assert_eq!(fill(step, &marks(Some("web-1"))).unwrap(), "kubectl -n shop describe pod web-1");
     assert_eq!(fill(step, &marks(None)), None);
 }
+
+#[rstest]
+#[case::only_events_tell_it(Class::OOMKilled, Cause::LimitTooLowToStart, Sureness::Timed, true)]
+#[case::another_cause_of_the_class(Class::OOMKilled, Cause::ContainerLimit, Sureness::Timed, false)]
+#[case::as_a_rule(Class::Pending, Cause::Taints, Sureness::Timed, true)]
+#[case::flapping_is_one_cause(Class::Unready, Cause::ReadinessHttp, Sureness::Flapping, false)]
+fn a_failure_shows_in_some_ways(
+    #[case] class: Class,
+    #[case] cause: Cause,
+    #[case] sureness: Sureness,
+    #[case] shows: bool,
+) {
+    assert_eq!(may_show(class, cause, sureness), shows);
+}

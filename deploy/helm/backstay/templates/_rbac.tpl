@@ -13,6 +13,13 @@
 {{- end }}
 {{- end }}
 
+{{/* Events about nodes live in the namespace `default`. RBAC cannot tell them from the others there. */}}
+{{- define "backstay.rules.nodeEvents" -}}
+- apiGroups: [""]
+  resources: [events]
+  verbs: [list, watch]
+{{- end }}
+
 {{/* What has no namespace. Watched with the cluster scope only. */}}
 {{- define "backstay.rules.clusterRead" -}}
 - apiGroups: [""]

@@ -282,7 +282,7 @@ pub(super) fn event(reason: &str, message: &str, at_second: i64) -> EventFacts {
 
 /// Events were read, and these are about the object with this UID, or the node of this name.
 pub(super) fn hearing(mut s: Snapshot, object: &str, events: impl IntoIterator<Item = EventFacts>) -> Snapshot {
-    s.events.read = true;
+    (s.events.read, s.events.of_nodes) = (true, true);
     s.events.put(name(object), events.into_iter().collect());
     s
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::build::*;
 use crate::engine::classify::{classify, notes};
-use crate::engine::facts::{ContainerTemplate, EventFacts, PodFacts, Snapshot, Termination};
+use crate::engine::facts::{ContainerTemplate, EventFacts, NodeRoom, PodFacts, RoomFacts, Snapshot, Termination};
 use crate::engine::words::{Cause, Class, Sureness};
 
 const POD: &str = "uid-web-6d-x";
@@ -86,6 +86,22 @@ fn what_a_pod_asks_for_is_shown_beside_what_nodes_have() {
     let s = with_template(s, vec![greedy]);
     let text = "a pod asks for cpu 4500m and memory 1Gi; no node has more than cpu 4 or memory 8Gi in all";
     assert_eq!(shown(&s, 10), [("nodes".to_owned(), text.to_owned())]);
+}
+
+#[test]
+fn what_is_free_is_shown_of_the_roomiest_nodes_and_beside_what_old_pods_keep() {
+    let mut s = only(unscheduled("0/2 nodes are available: 2 Insufficient memory."));
+    (s.nodes.largest_cpu, s.nodes.largest_memory) = (4000, 8 << 30);
+    (s.workload.total_replicas, s.workload.updated_replicas, s.workload.max_surge) = (4, 1, 1);
+    let node = |node, cpu, memory| NodeRoom { node: name(node), cpu, memory };
+    let nodes = Box::new([node("n1", 2000, 1 << 30), node("n2", 500, 3 << 30), node("n3", 2000, 1 << 20)]);
+    s.nodes.room = Some(Arc::new(RoomFacts { nodes, pods: 7, namespaces: 1 }));
+    let web = ContainerTemplate { cpu_request: Some(1000), memory_request: Some(2 << 30), ..template("web") };
+    let s = with_template(s, vec![web]);
+    let text = "a pod asks for cpu 1 and memory 2Gi; no node has more than cpu 4 or memory 8Gi in all; free now, by the requests of \
+                7 pods of one namespace in sight, are at most cpu 2 on node n1 and memory 3Gi on node n2; no node has room for it \
+                now: kubectl describe node n2; the old pods keep theirs meanwhile (maxSurge 1)";
+    assert_eq!(shown(&s, 10)[0].1, text);
 }
 
 #[test]
@@ -211,6 +227,10 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
         shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1
     };
     assert!(heard(Vec::new()).contains("its events, of which none is left: they expire after an hour;"));
+    let mut blind = hearing(only(pod([looping(2, ended(143, "Error"))])), POD, []);
+    blind.events.of_nodes = false;
+    let text = shown(&blind, 20).remove(0).1;
+    assert!(text.contains("events of its node (no right to list and watch events in namespace default);"), "{text}");
     let one = heard(vec![event("BackOff", "Back-off restarting failed container", 9)]);
     assert!(one.starts_with("looked at how the container's run ended, 1 event; missing: an event that tells"), "{one}");
 }
