@@ -7,13 +7,13 @@
 mod admission;
 mod control_group;
 mod its_log;
+mod nodes;
 mod outside;
 mod same_node;
 mod shared;
 mod touches;
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ use super::change;
 use super::configuration;
 use super::decision::Verdict;
 use super::evidence::judged_pods;
-use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
+use super::facts::{PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Evidence, Finding, Rejected};
 use super::knowledge;
 use super::listen;
@@ -47,6 +47,8 @@ struct Case<'a> {
     /// The revision that is known to be good, if there is one.
     control: Option<&'a RevisionFacts>,
     changed: Vec<Aspect>,
+    /// Of what changed, what the failing container can feel by itself; all of it where the pod fails as a whole.
+    felt: Vec<Aspect>,
     /// What the evidence says, in lower case, made when somebody asks first.
     said: OnceCell<Vec<String>>,
 }
@@ -73,11 +75,14 @@ pub fn attribute(
     control: Option<&RevisionFacts>,
 ) -> Verdict {
     let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
-    let case = Case { s, rollout, finding, findings, control, changed, said: OnceCell::new() };
+    let felt = touches::felt_by(finding, rollout.newest, control).unwrap_or_else(|| changed.clone());
+    let case = Case { s, rollout, finding, findings, control, changed, felt, said: OnceCell::new() };
     let explained = explained(&case).or_else(|| explained_by_status(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
-        verdict.because.push_str("; with maxUnavailable 0 no old pod may make room, which a person has to change");
+        let because = verdict.because.trim_end_matches('.');
+        let blocked = "with maxUnavailable 0 no old pod may make room, which a person has to change";
+        verdict.because = format!("{because}; {blocked}");
     }
     let alone = same_node::others_do_not(&case);
     if let Some(alone) = alone.as_ref().filter(|_| verdict.fault == Fault::Platform) {
@@ -95,7 +100,7 @@ fn explained(case: &Case) -> Option<Verdict> {
         .or_else(|| outside::others_cannot_pull_either(case))
         .or_else(|| same_node::others_hang_too(case))
         .or_else(|| not_the_revisions_doing(case))
-        .or_else(|| nodes_explain_it(case))
+        .or_else(|| nodes::explain_it(case))
         .or_else(|| configuration_explains_it(case))
         .or_else(|| control_group::fails_too(case))
         .or_else(|| control_group::failed_before(case))
@@ -116,8 +121,9 @@ fn explained_by_status(case: &Case) -> Option<Verdict> {
     let (class, cause) = case.finding.by_status?;
     let rollback = knowledge::about(class, cause).rollback;
     let finding = &Finding { class, cause, rollback, by_status: None, ..case.finding.clone() };
-    let Case { s, rollout, findings, control, ref changed, ref said, .. } = *case;
-    explained(&Case { s, rollout, finding, findings, control, changed: changed.clone(), said: said.clone() })
+    let Case { s, rollout, findings, control, ref changed, ref felt, ref said, .. } = *case;
+    let (changed, felt, said) = (changed.clone(), felt.clone(), said.clone());
+    explained(&Case { s, rollout, finding, findings, control, changed, felt, said })
 }
 
 fn verdict(fault: Fault, confidence: Confidence, because: String) -> Verdict {
@@ -142,52 +148,6 @@ fn had_its_place(case: &Case) -> bool {
     // Both are cut to seconds, and while a pod has no place no rollout is complete.
     let complete = case.rollout.completed.is_some_and(|completed| completed <= case.finding.onset);
     complete && case.finding.class == Class::Pending
-}
-
-/// All failing pods sit on one node while the revision does well elsewhere, or their nodes are in trouble.
-fn nodes_explain_it(case: &Case) -> Option<Verdict> {
-    if is_told_by_the_template(case.finding) {
-        return None;
-    }
-    let (bad, good): (Vec<&PodFacts>, Vec<&PodFacts>) =
-        judged_pods(case.s, &case.rollout.newest.uid).partition(|p| shows(case.finding, p));
-    let bad_nodes: BTreeSet<&Name> = bad.iter().filter_map(|p| p.node.as_ref()).collect();
-    let on_bad_node = |p: &PodFacts| p.node.as_ref().is_some_and(|n| bad_nodes.contains(n));
-    let elsewhere = good.iter().filter(|p| p.ready && p.node.is_some() && !on_bad_node(p)).count();
-    // A node on which pods of the healthy revision serve is fit to run the program.
-    let control = case.control.filter(|_| is_about_running(case.finding));
-    let control = control.into_iter().flat_map(|c| judged_pods(case.s, &c.uid));
-    let here = good.iter().copied().chain(control).filter(|p| p.ready && on_bad_node(p)).count();
-    if bad_nodes.len() == 1 && elsewhere > 0 && here == 0 {
-        let node = bad_nodes.first()?;
-        let because =
-            format!("all failing pods are on node {node}; {elsewhere} pods of the revision are ready elsewhere");
-        return Some(verdict(Fault::Platform, Confidence::Likely, because));
-    }
-    let sick = case.s.nodes.own.iter().filter(|n| bad_nodes.contains(&n.name));
-    let mut sick: Vec<&str> = sick.filter(|n| !n.ready || !n.pressure.is_empty()).map(|n| &*n.name).collect();
-    sick.sort_unstable();
-    if !bad_nodes.is_empty() && sick.len() == bad_nodes.len() {
-        let because = format!("every node with failing pods is not ready or under pressure: {}", sick.join(", "));
-        return Some(verdict(Fault::Platform, Confidence::Likely, because));
-    }
-    None
-}
-
-/// All failing pods run on one node, on which no pod of the workload is ready: it may be the node.
-fn on_a_node_of_their_own(case: &Case) -> bool {
-    if !is_about_running(case.finding) {
-        return false;
-    }
-    let mut bad = judged_pods(case.s, &case.rollout.newest.uid).filter(|p| shows(case.finding, p));
-    let Some(node) = bad.next().and_then(|p| p.node.as_ref()) else { return false };
-    bad.all(|p| p.node.as_ref() == Some(node)) && !case.s.pods.iter().any(|p| p.ready && p.node.as_ref() == Some(node))
-}
-
-/// What no node brings about: the name of an image, a command, or a pod that the API server does not accept.
-fn is_told_by_the_template(finding: &Finding) -> bool {
-    let class = matches!(finding.class, Class::ImagePullBackOff | Class::ContainerStart | Class::CreateRefused);
-    class && finding.rollback == Rollback::Helps
 }
 
 /// The program was started and fails, as opposed to a pod that cannot be set up. What the kernel would not execute shows
@@ -249,8 +209,13 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
         (Fault::Revision, _) => Fault::Unknown,
         (fault, _) => fault,
     };
-    let because =
-        format!("the change ({}) touches nothing that can cause {}", words(&case.changed), case.finding.cause);
+    let of_others = case.finding.container.as_ref().filter(|_| case.felt != case.changed);
+    let of_others = of_others.map(|name| format!("is not of container {name} and ")).unwrap_or_default();
+    let because = format!(
+        "the change ({}) {of_others}touches nothing that can cause {}",
+        words(&case.changed),
+        case.finding.cause
+    );
     Some(verdict(fault, Confidence::Likely, because))
 }
 
@@ -258,7 +223,9 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
     let apart = |at: &&Timestamp| seconds_between(**at, case.finding.began).saturating_abs();
     let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
-    if neighbours == 0 || control_is_ready(case) > 0 || !is_about_running(case.finding) {
+    let own = [Cause::Panic, Cause::NativeCrash, Cause::MissingCode, Cause::ConfigError, Cause::WrongArchitecture];
+    let may_be_theirs = is_about_running(case.finding) && !own.contains(&case.finding.cause);
+    if neighbours == 0 || control_is_ready(case) > 0 || !may_be_theirs {
         return None;
     }
     let because = format!(
@@ -289,7 +256,7 @@ fn revision_at_fault(case: &Case) -> Verdict {
         Some(control) if ready > 0 => {
             let shared = touches::is_about_the_registry(f.cause) || shared::is(case) || admission::is(case);
             let confidence =
-                if shared || on_a_node_of_their_own(case) { Confidence::Likely } else { Confidence::Certain };
+                if shared || nodes::on_one_of_their_own(case) { Confidence::Likely } else { Confidence::Certain };
             let because = format!(
                 "{seen}; {ready} pods of the healthy revision {} are ready at the same time; changed: {}",
                 control.hash,

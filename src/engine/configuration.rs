@@ -40,6 +40,9 @@ pub fn explains(case: &Case) -> Option<Verdict> {
             verdict(Confidence::Certain, because)
         });
     }
+    if case.finding.cause == Cause::MissingKey {
+        return used.find_map(|r| lost_a_key(case, r));
+    }
     let about = knowledge::about(case.finding.class, case.finding.cause);
     if !about.aspects.iter().any(|a| matches!(a, Aspect::Environment | Aspect::Volumes)) {
         return None;
@@ -78,6 +81,28 @@ fn was_there(case: &Case) -> Option<Verdict> {
 
 fn has_started(container: &ContainerFacts) -> bool {
     matches!(container.state, ContainerState::Running { .. } | ContainerState::Terminated(_))
+}
+
+/// The object is there, and was written to after the healthy revision, which names it too, had started. Whether that one
+/// needs the same key nobody looks at.
+fn lost_a_key(case: &Case, r: &ReferenceFacts) -> Option<Verdict> {
+    let control = case.control.filter(|_| r.baseline && is_named(case, r))?;
+    let at = r.changed().filter(|at| proven(case.s, control).is_some_and(|healthy| *at > healthy))?;
+    let because = format!(
+        "{} changed at {at}{}, after the healthy revision {}, which names it too, had started",
+        r.reference,
+        whose(r),
+        control.hash
+    );
+    Some(verdict(Confidence::Possible, because))
+}
+
+/// The kubelet says its name.
+fn is_named(case: &Case, r: &ReferenceFacts) -> bool {
+    let says = |text: &str| {
+        text.split(|c: char| !(c.is_ascii_alphanumeric() || "-.".contains(c))).any(|w| *w == *r.reference.name)
+    };
+    case.finding.evidence.iter().any(|e| says(&e.text))
 }
 
 /// The object is gone, and not only the newest revision needs it. What may not be looked at is believed to be gone

@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::json;
 
@@ -90,4 +91,14 @@ fn what_is_none_is_said_in_one_line(#[case] text: &str, #[case] why: &str) {
     let failed = take("alerts.json", text.as_bytes(), now()).unwrap_err();
     assert_eq!(failed.to_string(), why);
     assert_eq!(failed.hint(), None);
+}
+
+proptest! {
+    #[test]
+    fn any_file_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), word in "\\PC{0,80}") {
+        let _ = take("alerts.json", &bytes, now());
+        let alert = json!([{"labels": {word.clone(): &word, "alertname": &word, "pod": &word, "namespace": &word},
+            "annotations": {"summary": &word}, "startsAt": LATER, "endsAt": null, "status": {"state": null}}]);
+        prop_assert!(taken(&alert).len() <= 1);
+    }
 }

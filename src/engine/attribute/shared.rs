@@ -1,11 +1,11 @@
 //! Failures of what a program shares with others: a service that it calls, the cluster's DNS, a disk. A new image alone
 //! brings these about at times, and they come by themselves at others; pods of the healthy revision know.
 
-use super::{Case, control_is_ready, knowledge, touches, verdict, words};
+use super::{Case, control_is_ready, is_about_running, knowledge, touches, verdict, words};
 use crate::engine::decision::Verdict;
 use crate::engine::knowledge::aspects;
 use crate::engine::listen;
-use crate::engine::words::{Aspect, Cause, Confidence, Fault};
+use crate::engine::words::{Aspect, Cause, Class, Confidence, Fault};
 
 /// A resolver that does not answer for now, as opposed to one that knows no such name.
 const NO_ANSWER: &[&str] = &[
@@ -45,7 +45,7 @@ const LOCKED: &[&str] = &[
 
 /// Others may suffer from the same, and nothing that leads to it changed.
 pub(super) fn is(case: &Case) -> bool {
-    case.control.is_some() && is_shared(case) && !leads_elsewhere(case)
+    cause(case).is_some() && (case.control.is_none() || !leads_elsewhere(case))
 }
 
 /// The revision is not found at fault before pods of the healthy one, which run at the same time, were heard and do
@@ -54,27 +54,43 @@ pub(super) fn unproven(case: &Case) -> Option<Verdict> {
     if !is(case) {
         return None;
     }
+    let cause = cause(case)?;
     if let Some((fault, what)) = by_its_own_words(case) {
         return Some(verdict(fault, Confidence::Likely, what.to_owned()));
     }
-    let control = case.control?;
+    let Some(control) = case.control else { return Some(without_control(cause)) };
     let heard = listen::control(case.s, control, &case.rollout.newest.uid, case.finding);
     let ready = control_is_ready(case);
-    if ready > 0 && heard.is_some_and(|heard| heard.same == 0) {
+    // Connections that are open are not asked for a password again.
+    let asks_again = cause != Cause::DatabaseAuth;
+    if ready > 0 && asks_again && heard.is_some_and(|heard| heard.same == 0) {
         return None;
     }
     let compared = match ready {
+        n if n > 0 && !asks_again => {
+            format!("the {n} ready pods of the healthy revision {} may hold connections from before", control.hash)
+        }
         0 => format!("no pod of the healthy revision {} runs to compare with", control.hash),
         n => format!("no log of the {n} ready pods of the healthy revision {} was read to compare with", control.hash),
     };
-    let about = knowledge::about(case.finding.class, case.finding.cause);
+    let about = knowledge::about(Class::CrashLoopBackOff, cause);
     let because =
         format!("{} What changed ({}) names no other place of it, and {compared}", about.meaning, words(&case.changed));
-    let fault = match about.fault {
+    Some(verdict(of_others(about.fault), Confidence::Possible, because))
+}
+
+/// Nothing is known of how the workload did before.
+fn without_control(cause: Cause) -> Verdict {
+    let about = knowledge::about(Class::CrashLoopBackOff, cause);
+    let because = format!("{} There is no healthy revision to compare with", about.meaning);
+    verdict(of_others(about.fault), Confidence::Possible, because)
+}
+
+fn of_others(fault: Fault) -> Fault {
+    match fault {
         Fault::Unknown | Fault::Revision => Fault::Dependency,
         known => known,
-    };
-    Some(verdict(fault, Confidence::Possible, because))
+    }
 }
 
 /// What goes wrong between a program and a service that it calls.
@@ -94,20 +110,22 @@ pub(super) fn is_of_a_service(cause: Cause) -> bool {
     )
 }
 
-fn is_shared(case: &Case) -> bool {
-    match case.finding.cause {
+/// What others may suffer from: the cause, or what the log names behind a probe that fails.
+fn cause(case: &Case) -> Option<Cause> {
+    let is_shared = |cause: &Cause| match cause {
         Cause::StorageFull => true,
-        cause if is_of_a_service(cause) => true,
         Cause::MigrationFailed => program_says(case, LOCKED),
-        _ => false,
-    }
+        cause => is_of_a_service(*cause),
+    };
+    let named = case.finding.named.filter(|_| is_about_running(case.finding));
+    Some(case.finding.cause).into_iter().chain(named).find(is_shared)
 }
 
 /// The change names another place, other credentials, or more room.
 fn leads_elsewhere(case: &Case) -> bool {
     // Any variable may say where to write, and how much.
     let room = [Aspect::Environment, Aspect::Resources, Aspect::Scheduling];
-    let is_room = case.finding.cause == Cause::StorageFull;
+    let is_room = cause(case) == Some(Cause::StorageFull);
     touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
 }
 
@@ -118,7 +136,7 @@ fn program_says(case: &Case, phrases: &[&str]) -> bool {
 
 /// Who is at fault where the message leaves no doubt.
 fn by_its_own_words(case: &Case) -> Option<(Fault, &'static str)> {
-    Some(match case.finding.cause {
+    Some(match cause(case)? {
         Cause::DnsFailure if program_says(case, NO_ANSWER) => {
             (Fault::Platform, "the resolver does not answer for now, which no change of the revision brings about")
         }

@@ -2,9 +2,12 @@
 //! words say which of them it is about, only a change of that one counts.
 
 use super::{Case, shared};
-use crate::engine::change;
+use crate::engine::change::{self, Change};
 use crate::engine::classify;
-use crate::engine::words::{Aspect, Cause};
+use crate::engine::facts::RevisionFacts;
+use crate::engine::finding::Finding;
+use crate::engine::surroundings;
+use crate::engine::words::{Aspect, Cause, Class};
 
 /// The words of a runtime, and which part of a template they are about.
 const RUNTIME: &[(&[&str], &[Aspect])] = &[
@@ -29,6 +32,28 @@ const SANDBOX: &[(&[&str], &[Aspect])] = &[
 /// The network of a node fails, whatever else the change touches.
 const NETWORK: [&str; 4] = ["setup network for sandbox", "set up network for sandbox", "plugin type=", "cni plugin"];
 
+/// What changed that a container which both revisions have can feel: what its neighbours run does not keep it from being
+/// pulled, started or kept alive. Whether it is ready may hang on its neighbours.
+pub(super) fn felt_by(
+    finding: &Finding,
+    newest: &RevisionFacts,
+    control: Option<&RevisionFacts>,
+) -> Option<Vec<Aspect>> {
+    let own = matches!(
+        finding.class,
+        Class::ImagePullBackOff
+            | Class::ContainerStart
+            | Class::ContainerConfig
+            | Class::CrashLoopBackOff
+            | Class::OOMKilled
+            | Class::InitStuck
+    );
+    let name = finding.container.as_deref().filter(|_| own)?;
+    let has = |revision: &RevisionFacts| revision.template.containers.iter().any(|c| *c.name == *name);
+    let control = control.filter(|control| has(control) && has(newest))?;
+    Some(change::felt_by(control, newest, name))
+}
+
 /// The change touches something that can cause the failure. Without a healthy revision everything is a change.
 pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
     let Some(control) = case.control else { return true };
@@ -45,14 +70,18 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         // nor another name about one that cannot be reached.
         cause if is_about_the_registry(cause) => brings_in(change::registry),
         Cause::InsufficientResources | Cause::QuotaExceeded => {
-            let elsewhere = aspects.iter().any(|a| *a != Aspect::Resources && case.changed.contains(a));
+            let other = |a: &&Aspect| !matches!(a, Aspect::Resources | Aspect::Scheduling);
+            let elsewhere = aspects.iter().filter(other).any(|a| case.felt.contains(a)) || confines(case);
             let devices = || lacks_what_is_not_known(case) && changed(case, &[Aspect::Resources]);
             elsewhere || change::asks_for_more(control, newest) || devices()
         }
-        Cause::Taints => changed(case, aspects) && !stand_for_conditions(case),
+        Cause::Taints => confines(case) && !stand_for_conditions(case),
         // Of all labels only those that the rules select by place a pod.
         Cause::PodAffinity | Cause::TopologySpread => {
             changed(case, &[Aspect::Scheduling]) || control.template.placing != newest.template.placing
+        }
+        Cause::VolumeMount | Cause::VolumeAttach | Cause::VolumeUnbound => {
+            changed(case, aspects) && !only_scratch(case)
         }
         Cause::SandboxFailed => !case.says(&NETWORK) && named(case, SANDBOX).unwrap_or(false),
         Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
@@ -66,13 +95,48 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
 /// The same of what leads to a service: a variable counts only where it may say where that is.
 pub(super) fn places(case: &Case, aspects: &[Aspect]) -> bool {
     let Some(control) = case.control else { return true };
-    let variables = || change::leads_elsewhere(control, case.rollout.newest, None);
-    let mut touched = aspects.iter().filter(|aspect| case.changed.contains(aspect));
+    let alone = case.finding.container.as_deref().filter(|_| case.felt != case.changed);
+    let variables = || change::leads_elsewhere(control, case.rollout.newest, alone);
+    let mut touched = aspects.iter().filter(|aspect| case.felt.contains(aspect));
     touched.any(|aspect| *aspect != Aspect::Environment || variables())
 }
 
+/// The change keeps pods off nodes, or takes them to others. Where the templates were read, what prefers a place or a turn
+/// in the queue is known to do neither.
+fn confines(case: &Case) -> bool {
+    let hard = |change: &Change| {
+        let place =
+            ["nodeSelector", "affinity", "tolerations", "nodeName", "schedulerName", "runtimeClassName", "overhead"];
+        let text = &*change.text;
+        place.iter().any(|field| text.starts_with(field)) || text.contains("DoNotSchedule")
+    };
+    changed(case, &[Aspect::Scheduling])
+        && differences(case, Aspect::Scheduling).is_none_or(|all| all.into_iter().any(hard))
+}
+
+/// All that changed about volumes is room that a node gives by itself and that nobody complains of, or where it is mounted.
+fn only_scratch(case: &Case) -> bool {
+    let is_named = |volume: &str| case.says(&[&format!("volume \"{volume}\""), &format!("volumes=[{volume}")]);
+    let scratch = |change: &Change| match change.subject.strip_prefix("volume ") {
+        Some(volume) => change.text.contains("(emptyDir)") && !is_named(volume),
+        None => true,
+    };
+    changed(case, &[Aspect::Volumes])
+        && !changed(case, &[Aspect::Scheduling])
+        && differences(case, Aspect::Volumes).is_some_and(|all| all.into_iter().all(scratch))
+}
+
+/// What differs in one part of the templates, where both were read.
+fn differences<'a>(case: &Case<'a>, aspect: Aspect) -> Option<Vec<&'a Change>> {
+    let around = surroundings::of_newest(case.s, case.rollout.newest)?;
+    let compared = case.control.is_some_and(|control| around.baseline.as_ref() == Some(&control.uid));
+    let of_it: Vec<_> = around.difference.changes.iter().filter(|change| change.aspect == Some(aspect)).collect();
+    // Some may have found no room, and what is not found says nothing.
+    (compared && around.difference.omitted == 0 && !of_it.is_empty()).then_some(of_it)
+}
+
 pub(super) fn changed(case: &Case, aspects: &[Aspect]) -> bool {
-    aspects.iter().any(|aspect| case.changed.contains(aspect))
+    aspects.iter().any(|aspect| case.felt.contains(aspect))
 }
 
 /// What there is not enough of is neither processor nor memory, of which the facts tell how much is asked for, but something

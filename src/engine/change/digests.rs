@@ -7,9 +7,19 @@ use crate::engine::words::{Aspect, ContainerKind};
 
 /// Which aspects differ between two revisions, each once, in the order of the words.
 pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> {
+    changed_in(old, new, |_| true)
+}
+
+/// The same of what one container, which both have, can feel: what changed in itself, in the pod around it, and in the
+/// containers that run before it.
+pub fn felt_by(old: &RevisionFacts, new: &RevisionFacts, container: &str) -> Vec<Aspect> {
+    changed_in(old, new, |c| *c.name == *container || c.kind != ContainerKind::App)
+}
+
+fn changed_in(old: &RevisionFacts, new: &RevisionFacts, counts: impl Fn(&ContainerTemplate) -> bool) -> Vec<Aspect> {
     let mut changed = BTreeSet::new();
     changed.extend(differing(&old.template.aspects, &new.template.aspects));
-    for container in &new.template.containers {
+    for container in new.template.containers.iter().filter(|c| counts(c)) {
         match old.template.containers.iter().find(|c| c.name == container.name && c.kind == container.kind) {
             Some(before) => changed.extend(differing(&before.aspects, &container.aspects)),
             None => {
@@ -17,8 +27,8 @@ pub fn changed_aspects(old: &RevisionFacts, new: &RevisionFacts) -> Vec<Aspect> 
             }
         }
     }
-    let gone = |c: &&ContainerTemplate| !new.template.containers.iter().any(|n| n.name == c.name);
-    if old.template.containers.iter().any(|c| gone(&c)) {
+    let gone = |c: &ContainerTemplate| !new.template.containers.iter().any(|n| n.name == c.name);
+    if old.template.containers.iter().any(|c| counts(c) && gone(c)) {
         changed.insert(Aspect::Containers);
     }
     // What differs in an init container that both have is told by what differs in it.
@@ -160,6 +170,27 @@ mod tests {
         assert_eq!(changed_around(&old, &own, "wait"), [Aspect::Image]);
         let of_another = revision(&[("fetch", 2), ("wait", 1)], 2);
         assert_eq!(changed_around(&old, &of_another, "wait"), [Aspect::InitContainers]);
+    }
+
+    #[test]
+    fn a_container_feels_what_changed_in_it_and_before_it_and_not_what_its_neighbours_run() {
+        let app = |name: &str, image| ContainerTemplate {
+            name: Name::from(name),
+            kind: ContainerKind::App,
+            aspects: Box::new([(Aspect::Image, image)]),
+            ..ContainerTemplate::default()
+        };
+        let with = |init, web, log| {
+            let mut revision = revision(&[("wait", init)], init);
+            let apps = [app("web", web), app("log", log)];
+            revision.template.containers = revision.template.containers.iter().cloned().chain(apps).collect();
+            revision
+        };
+        let old = with(1, 1, 1);
+        assert_eq!(felt_by(&old, &with(1, 2, 1), "web"), [Aspect::Image]);
+        assert_eq!(felt_by(&old, &with(1, 2, 1), "log"), []);
+        assert_eq!(felt_by(&old, &with(1, 2, 1), "wait"), []);
+        assert_eq!(felt_by(&old, &with(2, 1, 1), "log"), [Aspect::Image]);
     }
 
     #[test]

@@ -161,6 +161,7 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rstest::rstest;
 
     use super::*;
@@ -212,5 +213,12 @@ mod tests {
     #[case("EMPTY", "")]
     fn it_leads_nowhere(#[case] name: &str, #[case] value: &str) {
         assert!(!may_lead(name, value));
+    }
+
+    proptest! {
+        #[test]
+        fn any_variable_is_read(name in "\\PC{0,40}", value in "\\PC{0,80}|[a-z0-9:@/=.\\[\\]-]{0,40}") {
+            let _ = may_lead(&name, &value);
+        }
     }
 }
