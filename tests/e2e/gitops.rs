@@ -128,22 +128,50 @@ async fn t15_argo_cd_a_completed_rollout_is_frozen_without_a_fight() {
     case::run("argo-complete", async |t| completed(&t, Tool::ArgoCd).await).await;
 }
 
+#[tokio::test]
+async fn t15_flux_a_revert_ends_the_freeze_of_a_completed_rollout() {
+    case::run("flux-revert", async |t| {
+        let bad = dies_late(Tool::Flux);
+        let git = shipped(&t, Tool::Flux, &bad).await;
+        reverted(&t, &git, &bad).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn t15_argo_cd_a_revert_ends_the_freeze_of_a_rollout_in_progress() {
+    case::run_with_registry("argo-revert", async |t| {
+        let bad = without_image(Tool::ArgoCd);
+        let git = shipped(&t, Tool::ArgoCd, &bad).await;
+        reverted(&t, &git, &bad).await;
+    })
+    .await;
+}
+
 async fn in_progress(t: &Case, tool: Tool) {
-    let bad = tool.app().image("localhost:5000/testapp:no-such-tag");
+    let bad = without_image(tool);
     let git = shipped(t, tool, &bad).await;
     // The Deployment controller may overwrite the first scaling with what it had read before the pause.
     frozen_and_resumed(t, &git, &bad, (1, 2)).await;
 }
 
 async fn completed(t: &Case, tool: Tool) {
-    // Ready long enough for the rollout to complete.
-    let bad = tool.app().env("APP_EXIT_AFTER_READY_SECONDS", 12);
+    let bad = dies_late(tool);
     let git = shipped(t, tool, &bad).await;
     let old = git.baseline.name();
     t.until::<ReplicaSet, _>(&old, "the old pods to be gone", |s| (s.status.as_ref()?.replicas == 0).then_some(()))
         .await;
     // The roll-back, again after each round of the tool that comes before the baseline's first pod, then the pause.
     frozen_and_resumed(t, &git, &bad, (6, 2)).await;
+}
+
+fn without_image(tool: Tool) -> App {
+    tool.app().image("localhost:5000/testapp:no-such-tag")
+}
+
+/// Ready long enough for the rollout to complete.
+fn dies_late(tool: Tool) -> App {
+    tool.app().env("APP_EXIT_AFTER_READY_SECONDS", 12)
 }
 
 /// The tool has shipped a healthy version, and then the bad one.
@@ -157,9 +185,7 @@ async fn shipped(t: &Case, tool: Tool, bad: &App) -> Repository {
 
 /// `most` bounds the operator's patches of the Deployment and its scalings until the freeze holds.
 async fn frozen_and_resumed(t: &Case, git: &Repository, bad: &App, most: (usize, usize)) {
-    let incident = t
-        .incident("a freeze in force", |i| (i.status.as_ref()?.progress == Some(Progress::Frozen)).then(|| i.clone()))
-        .await;
+    let incident = frozen(t).await;
     t.event("Frozen", &incident).await;
     holds_steady(t, git, &incident, bad).await;
     let writes = workload_writes(t).await;
@@ -168,6 +194,46 @@ async fn frozen_and_resumed(t: &Case, git: &Repository, bad: &App, most: (usize,
     let bounded = (1..=most.0).contains(&patches) && (1..=most.1).contains(&scalings);
     assert!(!t.audit.is_there() || bounded, "at most {most:?} writes, but saw:{}", lines(&writes));
     resumes(t, git, &git.tool.app().image("localhost:5000/testapp:v2"), &incident).await;
+}
+
+async fn frozen(t: &Case) -> Incident {
+    t.incident("a freeze in force", |i| (i.status.as_ref()?.progress == Some(Progress::Frozen)).then(|| i.clone())).await
+}
+
+/// The Deployment is paused for the incident, with what the tool's repository says.
+async fn held_with(t: &Case, app: &App, incident: &Incident) {
+    t.until::<Deployment, _>("web", "the tool's template, paused", |d| {
+        let live = serde_json::to_value(d).unwrap();
+        let ours = d.annotations().get(keys::PAUSED_FOR) == Some(&incident.name_any());
+        (contains(&live, &app.0) && d.spec.paused == Some(true) && ours).then_some(())
+    })
+    .await;
+}
+
+/// The usual answer to a bad commit: the repository says again what the baseline runs. Its pods stay as they are.
+async fn reverted(t: &Case, git: &Repository, bad: &App) {
+    let incident = frozen(t).await;
+    held_with(t, bad, &incident).await;
+    let (baseline, good) = (&git.baseline, git.tool.app());
+    let wanted = baseline.replicas();
+    t.until::<ReplicaSet, _>(&baseline.name(), "the baseline at full strength", |s| {
+        (s.status.as_ref()?.available_replicas? >= wanted).then_some(())
+    })
+    .await;
+    let pods = t.pods_of(baseline).await;
+    git.commit(&good);
+    let now = t
+        .until::<Deployment, _>("web", "the baseline's template, let go", |d| {
+            let live = serde_json::to_value(d).unwrap();
+            (contains(&live, &good.0) && d.spec.paused != Some(true) && complete(d, d)).then(|| d.clone())
+        })
+        .await;
+    assert!(!now.annotations().contains_key(keys::PAUSED_FOR), "no mark of the pause: {}", show(&now));
+    t.until::<Incident, _>(&incident.name_any(), "the baseline to have proven itself", |i| {
+        (i.status.as_ref()?.outcome == Some(Outcome::Recovered)).then_some(())
+    })
+    .await;
+    assert_eq!(t.pods_of(baseline).await, pods, "the baseline's pods are the same ones");
 }
 
 /// Under the tool's loop the baseline never has a pod less, the template is the tool's, and nobody writes.
@@ -179,12 +245,7 @@ async fn holds_steady(t: &Case, git: &Repository, incident: &Incident, bad: &App
         (available(s) >= wanted).then_some(())
     })
     .await;
-    t.until::<Deployment, _>("web", "the tool's template, paused", |d| {
-        let live = serde_json::to_value(d).unwrap();
-        let ours = d.annotations().get(keys::PAUSED_FOR) == Some(&incident.name_any());
-        (contains(&live, &bad.0) && d.spec.paused == Some(true) && ours).then_some(())
-    })
-    .await;
+    held_with(t, bad, incident).await;
     let (frozen, pods) = (t.deployment().await, t.pods_of(baseline).await);
     let before = t.writes().await.len();
     t.holds::<ReplicaSet>(&baseline.name(), "the baseline stays at full strength", STEADY, |s| match available(s) {
