@@ -246,12 +246,11 @@ async fn strengthened_by_the_controller(t: &Case, git: &Repository, ours: &[Writ
     let full = i64::from(git.baseline.replicas());
     let short = before.last().is_some_and(|(_, wanted)| *wanted < full);
     let strengthened = after.iter().any(|(_, wanted)| *wanted == full);
-    match git.rollout {
-        Rollout::InWaves => {
-            assert!(short && strengthened, "brought to {full} by the freeze alone, but saw:{}", lines(&all))
-        }
-        Rollout::AtOnce => assert!(!short || strengthened, "brought to {full}, but saw:{}", lines(&all)),
-    }
+    let proven = match git.rollout {
+        Rollout::InWaves => short && strengthened,
+        Rollout::AtOnce => !short || strengthened,
+    };
+    assert!(proven, "what the rollout took is brought back to {full} after the pause, but saw:{}", lines(&all));
 }
 
 /// The body of a JSON Patch.
