@@ -8,7 +8,8 @@ use std::path::Path;
 use backstay::config::RunArgs;
 use backstay::engine::builtin;
 use backstay::engine::decision::{Outcome, Progress};
-use backstay::engine::words::{Class, Fault, RefusalReason, State};
+use backstay::engine::knowledge;
+use backstay::engine::words::{Cause, Class, Fault, RefusalReason, State};
 use backstay::metrics::{Metrics, WatchedResource};
 use schemars::JsonSchema;
 use serde_json::Value;
@@ -77,6 +78,65 @@ fn every_state_progress_outcome_class_and_fault_is_explained() {
     assert_eq!(first_column("Outcomes", "outcome"), words_of_schema::<Outcome>());
     assert_eq!(first_column("Classes of failure", "class"), words::<Class>());
     assert_eq!(first_column("Faults", "fault"), words::<Fault>());
+}
+
+/// With the program's own words for what it means, of every class that it shows in.
+#[test]
+fn every_cause_is_explained() {
+    assert_eq!(first_column("Causes", "cause"), words::<Cause>());
+    for row in rows(&section("Causes")) {
+        let [cause, means, person] = &*row else { panic!("three cells: {row:?}") };
+        let of_it = |class| knowledge::causes(class).filter(|of| of.to_string() == *cause).map(move |of| (class, of));
+        for (class, cause) in Class::iter().flat_map(of_it).filter(|(_, cause)| *cause != Cause::Unknown) {
+            let meaning = knowledge::about(class, cause).meaning;
+            assert!(means.contains(meaning), "{class}/{cause} means: {meaning}");
+        }
+        assert!(!person.is_empty(), "what does a person do about {cause}?");
+    }
+}
+
+/// Words that the controller writes and that name kinds of objects, or nothing that is shown.
+const NO_REASONS: [&str; 4] = ["Cluster", "Deployment", "Incident", "Inner"];
+
+/// Reasons of conditions and words of timelines are written as they are, not as variants of an enum.
+#[test]
+fn every_word_that_the_controller_writes_is_explained() {
+    let operations = read("docs/operations.md");
+    let mut sources = Vec::new();
+    sources_under("src/controller", &mut sources);
+    let mut found = BTreeSet::new();
+    for source in sources {
+        let text = read(&source);
+        let program = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let lines = program.lines().filter(|line| !line.trim_start().starts_with("//"));
+        found.extend(
+            lines.flat_map(|line| line.split('"').skip(1).step_by(2)).filter(|w| is_word(w)).map(str::to_owned),
+        );
+    }
+    for known in ["InForce", "Invalid", "Unreadable", "ActionBlocked", "NotNeeded", "Stable", "Open", "NotYet"] {
+        assert!(found.contains(known), "{known} is written elsewhere now");
+    }
+    found.retain(|word| !NO_REASONS.contains(&&**word) && !operations.contains(&format!("`{word}`")));
+    assert!(found.is_empty(), "not in docs/operations.md: {found:?}");
+}
+
+fn is_word(text: &str) -> bool {
+    text.len() > 1
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.chars().all(|c| c.is_ascii_alphabetic())
+}
+
+/// Source files that are no tests.
+fn sources_under(directory: &str, found: &mut Vec<String>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for entry in std::fs::read_dir(root.join(directory)).unwrap().map(|entry| entry.unwrap().path()) {
+        let path = entry.strip_prefix(root).unwrap().display().to_string();
+        match entry.is_dir() {
+            _ if path.contains("tests") => {}
+            true => sources_under(&path, found),
+            false => found.push(path),
+        }
+    }
 }
 
 #[test]

@@ -2,13 +2,25 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use futures::FutureExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::client::Body;
+use kube::runtime::watcher;
+use kube::{Api, Client};
 use rstest::rstest;
+use serde_json::{Value, json};
 
 #[path = "e2e/support/kubeconfig.rs"]
 mod kubeconfig;
+#[path = "e2e/support/wait.rs"]
+#[allow(dead_code)]
+mod wait;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -214,4 +226,47 @@ fn results_are_counted(#[case] kind: &str, #[case] code: u8, #[case] log: &str, 
     let output = command.output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(said.trim(), counted, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// What is to hold for a while does not hold where nothing was seen of it, and not if it is broken at the very end.
+#[rstest]
+#[case::all_the_time([Some("good"), Some("good")], None)]
+#[case::of_nothing([None, None], Some("nothing was seen"))]
+#[case::gone_unseen([Some("good"), None], Some("nothing is there at the end"))]
+#[case::broken_from_the_start([Some("bad"), Some("bad")], Some("broken at sight 1"))]
+#[case::broken_unseen([Some("good"), Some("bad")], Some("broken at sight 2"))]
+#[tokio::test(start_paused = true)]
+async fn a_rule_holds_only_for_what_was_seen(#[case] listings: [Option<&str>; 2], #[case] broken: Option<&str>) {
+    let api: Api<ConfigMap> = Api::namespaced(server(listings), "shop");
+    let rule = |object: &ConfigMap| match object.metadata.name.as_deref() {
+        Some("good") => Ok(()),
+        name => Err(format!("{name:?} is not good")),
+    };
+    let held = wait::holds(&api, watcher::Config::default(), "it is good", Duration::from_secs(60), rule);
+    let said = AssertUnwindSafe(held).catch_unwind().await.map_err(|panic| *panic.downcast::<String>().unwrap());
+    match broken {
+        None => assert_eq!(said, Ok(())),
+        Some(words) => assert!(said.as_ref().is_err_and(|said| said.contains(words)), "{said:?}"),
+    }
+}
+
+/// An API server that lists one object or none, in one listing after the other, and tells nothing to whoever watches.
+fn server(listings: [Option<&str>; 2]) -> Client {
+    let object = |name: &str| json!({"metadata": {"name": name, "namespace": "shop"}});
+    let list = |name: Option<&str>| {
+        let items: Vec<Value> = name.into_iter().map(object).collect();
+        json!({"apiVersion": "v1", "kind": "ConfigMapList", "metadata": {"resourceVersion": "1"}, "items": items})
+    };
+    let rest = Arc::new(Mutex::new(listings.map(list).into_iter()));
+    let service = tower::service_fn(move |request: http::Request<Body>| {
+        let rest = rest.clone();
+        async move {
+            if request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+                std::future::pending::<()>().await;
+            }
+            let next = rest.lock().unwrap().next().expect("no more listings than are told");
+            Ok::<_, std::convert::Infallible>(http::Response::new(Body::from(next.to_string().into_bytes())))
+        }
+    });
+    Client::new(service, "shop")
 }

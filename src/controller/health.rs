@@ -21,6 +21,8 @@ const PASSING_SECONDS: i64 = 60;
 /// A crash of the baseline's pods is written again only when it is so much later than the one that is written: it
 /// still speaks about a failure for twice as long. Seconds.
 const CRASH_SECONDS: i64 = 300;
+/// Why a workload without replicas is healthy.
+const SCALED_TO_ZERO: &str = "scaled to zero";
 /// Actions kept.
 const MAX_ACTIONS: usize = 32;
 
@@ -43,7 +45,7 @@ pub fn wanted(
 ) -> WorkloadHealthStatus {
     let mut status = WorkloadHealthStatus {
         state: decision.state,
-        why: crate::cluster::text::head(&said(decision), 1024).to_owned(),
+        why: crate::cluster::text::head(&said(s, decision), 1024).to_owned(),
         policy: s.policy.reference.to_string(),
         refusal: decision.refusal.clone(),
         incident: incident(decision).map(str::to_owned),
@@ -77,7 +79,8 @@ pub fn due(
         && (seen.state != after_.state
             || seen.refusal != after_.refusal
             || seen.incident != after_.incident
-            || says_frozen(seen) != says_frozen(after_))
+            || says_frozen(seen) != says_frozen(after_)
+            || says_zero(seen) != says_zero(after_))
     {
         return Due::Now;
     }
@@ -125,11 +128,17 @@ fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
         && a.incident == b.incident
         && a.baseline == b.baseline
         && says_frozen(a) == says_frozen(b)
+        && says_zero(a) == says_zero(b)
         && healthy_entries(a) == healthy_entries(b)
 }
 
 fn says_frozen(status: &WorkloadHealthStatus) -> bool {
     condition::is_true(&status.conditions, "Frozen")
+}
+
+/// Nothing is asked for, so nothing fails, and nothing is proven.
+fn says_zero(status: &WorkloadHealthStatus) -> bool {
+    status.why == SCALED_TO_ZERO
 }
 
 fn healthy_entries(status: &WorkloadHealthStatus) -> Vec<(&Name, Option<Timestamp>, Option<i64>)> {
@@ -151,8 +160,9 @@ fn crashed(seen: &WorkloadHealthStatus, after_: &WorkloadHealthStatus) -> bool {
 }
 
 /// The sentence, without the counts of a healthy workload, which change with every scaling.
-fn said(decision: &Decision) -> String {
+fn said(s: &Snapshot, decision: &Decision) -> String {
     match decision.state {
+        State::Healthy if s.workload.replicas <= 0 => SCALED_TO_ZERO.to_owned(),
         State::Healthy => "every replica is available".to_owned(),
         _ => decision.why.clone(),
     }
@@ -198,7 +208,7 @@ fn set_conditions(conditions: &mut Vec<Condition>, s: &Snapshot, decision: &Deci
     let state = decision.state.to_string();
     condition::set(
         conditions,
-        Wanted { kind: "Healthy", status: healthy, reason: state, message: said(decision) },
+        Wanted { kind: "Healthy", status: healthy, reason: state, message: said(s, decision) },
         None,
         now,
     );

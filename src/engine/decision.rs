@@ -147,6 +147,6 @@ pub enum Outcome {
     Cleared,
     /// A new template took over.
     Superseded,
-    /// The workload or its policy is gone.
+    /// The workload is gone.
     Abandoned,
 }

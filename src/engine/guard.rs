@@ -15,6 +15,7 @@ use super::facts::{Name, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::freeze::{self, Step};
 use super::hazard;
+use super::judge::plural;
 use super::lifecycle;
 use super::memory::{ApprovalVerdict, INTENT_SECONDS, Intent, OpenIncident, RevisionRef};
 use super::moment::after;
@@ -306,10 +307,10 @@ fn too_many_rollbacks(case: &Case, now: Timestamp) -> Option<Refusal> {
         let at = recent.entry(&action.incident).or_insert(action.at);
         *at = action.at.max(*at);
     }
-    let max = usize::try_from(g.max_rollbacks).unwrap_or(usize::MAX);
-    (recent.len() >= max).then(|| Refusal {
+    let count = u32::try_from(recent.len()).unwrap_or(u32::MAX);
+    (count >= g.max_rollbacks).then(|| Refusal {
         reason: RefusalReason::TooManyRollbacks,
-        because: format!("{} actions within {} s; a person should look first", recent.len(), g.window_seconds),
+        because: format!("{} within {} s; a person should look first", plural(count, "action"), g.window_seconds),
         next_look: recent.values().min().map(ends),
     })
 }

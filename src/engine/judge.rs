@@ -384,6 +384,6 @@ fn counts(f: &Finding, now: Timestamp) -> String {
     )
 }
 
-fn plural(n: u32, noun: &str) -> String {
+pub fn plural(n: u32, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }

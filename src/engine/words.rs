@@ -171,7 +171,9 @@ pub enum State {
     Unknown,
 }
 
-/// A guard's no. The order is the order in which the guards are asked.
+/// A guard's no.
+// The guards are asked in this order, but for a rule that says to hold, which is asked right after `AlreadyTried` (`GUARDS` in
+// `guard`). Whether a revision is remembered as bad goes by the order too, so a new word has its place in it.
 #[derive(
     Clone,
     Copy,

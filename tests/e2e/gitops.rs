@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use backstay::api::{Incident, WorkloadHealth, keys};
 use backstay::engine::decision::{Outcome, Progress};
+use backstay::engine::freeze::MAX_ATTEMPTS;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -48,23 +49,37 @@ impl Tool {
         }
     }
 
-    fn app(self) -> App {
-        let together = json!({"strategy": {"rollingUpdate": {"maxSurge": "100%"}}});
-        App::new().replicas(3).spec(together).metadata(self.marks())
+    fn app(self, rollout: Rollout) -> App {
+        let app = App::new().metadata(self.marks());
+        match rollout {
+            Rollout::AtOnce => app.replicas(3).spec(json!({"strategy": {"rollingUpdate": {"maxSurge": "100%"}}})),
+            Rollout::InWaves => app.replicas(4),
+        }
     }
+}
+
+/// How many pods a rollout replaces at a time.
+#[derive(Clone, Copy)]
+enum Rollout {
+    /// All: where new pods do not become ready, no old one goes.
+    AtOnce,
+    /// A quarter, as is the default. A rollout that stands still has cost the baseline a pod, and when the baseline's first
+    /// pod runs again most are still to come. Only a freeze brings those back.
+    InWaves,
 }
 
 /// A tool at work: its repository, and the task that applies it.
 struct Repository {
     tool: Tool,
+    rollout: Rollout,
     baseline: Baseline,
     manifest: Arc<Mutex<Value>>,
     task: AbortHandle,
 }
 
 impl Repository {
-    fn follow(tool: Tool, case: &Case, baseline: Baseline) -> Self {
-        let manifest = Arc::new(Mutex::new(tool.app().0));
+    fn follow((tool, rollout): (Tool, Rollout), case: &Case, baseline: Baseline) -> Self {
+        let manifest = Arc::new(Mutex::new(tool.app(rollout).0));
         let (shared, case) = (manifest.clone(), case.clone());
         let task = tokio::spawn(async move {
             let mut round = tokio::time::interval(Duration::from_secs(1));
@@ -80,7 +95,12 @@ impl Repository {
                 }
             }
         });
-        Self { tool, baseline, manifest, task: task.abort_handle() }
+        Self { tool, rollout, baseline, manifest, task: task.abort_handle() }
+    }
+
+    /// What it ships when all is well.
+    fn good(&self) -> App {
+        self.tool.app(self.rollout)
     }
 
     fn commit(&self, app: &App) {
@@ -110,29 +130,30 @@ fn contains(live: &Value, wanted: &Value) -> bool {
 
 #[tokio::test]
 async fn t15_flux_a_rollout_in_progress_is_frozen_without_a_fight() {
-    case::run_with_registry("flux-progress", async |t| in_progress(&t, Tool::Flux).await).await;
+    case::run_with_registry("flux-progress", async |t| in_progress(&t, (Tool::Flux, Rollout::InWaves)).await).await;
 }
 
 #[tokio::test]
 async fn t15_flux_a_completed_rollout_is_frozen_without_a_fight() {
-    case::run("flux-complete", async |t| completed(&t, Tool::Flux).await).await;
+    case::run("flux-complete", async |t| completed(&t, (Tool::Flux, Rollout::AtOnce)).await).await;
 }
 
 #[tokio::test]
 async fn t15_argo_cd_a_rollout_in_progress_is_frozen_without_a_fight() {
-    case::run_with_registry("argo-progress", async |t| in_progress(&t, Tool::ArgoCd).await).await;
+    case::run_with_registry("argo-progress", async |t| in_progress(&t, (Tool::ArgoCd, Rollout::AtOnce)).await).await;
 }
 
 #[tokio::test]
 async fn t15_argo_cd_a_completed_rollout_is_frozen_without_a_fight() {
-    case::run("argo-complete", async |t| completed(&t, Tool::ArgoCd).await).await;
+    case::run("argo-complete", async |t| completed(&t, (Tool::ArgoCd, Rollout::InWaves)).await).await;
 }
 
 #[tokio::test]
 async fn t15_flux_a_revert_ends_the_freeze_of_a_completed_rollout() {
     case::run("flux-revert", async |t| {
-        let bad = dies_late(Tool::Flux);
-        let git = shipped(&t, Tool::Flux, &bad).await;
+        let of = (Tool::Flux, Rollout::AtOnce);
+        let bad = dies_late(of);
+        let git = shipped(&t, of, &bad).await;
         reverted(&t, &git, &bad).await;
     })
     .await;
@@ -141,59 +162,100 @@ async fn t15_flux_a_revert_ends_the_freeze_of_a_completed_rollout() {
 #[tokio::test]
 async fn t15_argo_cd_a_revert_ends_the_freeze_of_a_rollout_in_progress() {
     case::run_with_registry("argo-revert", async |t| {
-        let bad = without_image(Tool::ArgoCd);
-        let git = shipped(&t, Tool::ArgoCd, &bad).await;
+        let of = (Tool::ArgoCd, Rollout::AtOnce);
+        let bad = without_image(of);
+        let git = shipped(&t, of, &bad).await;
         reverted(&t, &git, &bad).await;
     })
     .await;
 }
 
-async fn in_progress(t: &Case, tool: Tool) {
-    let bad = without_image(tool);
-    let git = shipped(t, tool, &bad).await;
-    // The Deployment controller may overwrite the first scaling with what it had read before the pause.
-    frozen_and_resumed(t, &git, &bad, (1, 2)).await;
+async fn in_progress(t: &Case, of: (Tool, Rollout)) {
+    let bad = without_image(of);
+    let git = shipped(t, of, &bad).await;
+    // The baseline has pods, so its template is never put back: the pause is all.
+    frozen_and_resumed(t, &git, &bad, 1).await;
 }
 
-async fn completed(t: &Case, tool: Tool) {
-    let bad = dies_late(tool);
-    let git = shipped(t, tool, &bad).await;
+async fn completed(t: &Case, of: (Tool, Rollout)) {
+    let bad = dies_late(of);
+    let git = shipped(t, of, &bad).await;
     let old = git.baseline.name();
     t.until::<ReplicaSet, _>(&old, "the old pods to be gone", |s| (s.status.as_ref()?.replicas == 0).then_some(()))
         .await;
-    // The roll-back, again after each round of the tool that comes before the baseline's first pod, then the pause.
-    frozen_and_resumed(t, &git, &bad, (6, 2)).await;
+    // Each attempt puts the template back and pauses.
+    frozen_and_resumed(t, &git, &bad, 2 * usize::try_from(MAX_ATTEMPTS).unwrap()).await;
 }
 
-fn without_image(tool: Tool) -> App {
-    tool.app().image("localhost:5000/testapp:no-such-tag")
+fn without_image((tool, rollout): (Tool, Rollout)) -> App {
+    tool.app(rollout).image("localhost:5000/testapp:no-such-tag")
 }
 
-/// Ready long enough for the rollout to complete.
-fn dies_late(tool: Tool) -> App {
-    tool.app().env("APP_EXIT_AFTER_READY_SECONDS", 12)
+/// Ready long enough for the rollout to complete, in waves too.
+fn dies_late((tool, rollout): (Tool, Rollout)) -> App {
+    tool.app(rollout).env("APP_EXIT_AFTER_READY_SECONDS", 15)
 }
 
 /// The tool has shipped a healthy version, and then the bad one.
-async fn shipped(t: &Case, tool: Tool, bad: &App) -> Repository {
+async fn shipped(t: &Case, (tool, rollout): (Tool, Rollout), bad: &App) -> Repository {
     t.govern(json!({})).await;
-    let baseline = t.settle(&tool.app()).await;
-    let git = Repository::follow(tool, t, baseline);
+    let baseline = t.settle(&tool.app(rollout)).await;
+    let git = Repository::follow((tool, rollout), t, baseline);
     git.commit(bad);
     git
 }
 
-/// `most` bounds the operator's patches of the Deployment and its scalings until the freeze holds.
-async fn frozen_and_resumed(t: &Case, git: &Repository, bad: &App, most: (usize, usize)) {
+/// How often the operator scales the failing revision to zero while one freeze comes into force. No attempt is counted for
+/// it: the Deployment controller may overwrite a scaling with what it had read before the pause.
+const SCALINGS: usize = 2;
+
+/// `most` bounds the operator's patches of the Deployment that were accepted until the freeze holds. One that was refused
+/// changed nothing and counts as no attempt: the tool came between the last look and the write, which takes milliseconds
+/// once in its rounds.
+async fn frozen_and_resumed(t: &Case, git: &Repository, bad: &App, most: usize) {
     let incident = frozen(t).await;
     t.event("Frozen", &incident).await;
     holds_steady(t, git, &incident, bad).await;
     let writes = workload_writes(t).await;
-    let count = |resource: &str| writes.iter().filter(|w| w.resource == resource).count();
-    let (patches, scalings) = (count("deployments"), count("replicasets/scale"));
-    let bounded = (1..=most.0).contains(&patches) && (1..=most.1).contains(&scalings);
-    assert!(!t.audit.is_there() || bounded, "at most {most:?} writes, but saw:{}", lines(&writes));
-    resumes(t, git, &git.tool.app().image("localhost:5000/testapp:v2"), &incident).await;
+    let count = |resource: &str, accepted: bool| {
+        writes.iter().filter(|w| w.resource == resource && w.accepted() == accepted).count()
+    };
+    let (patches, refused) = (count("deployments", true), count("deployments", false));
+    let scalings = count("replicasets/scale", true) + count("replicasets/scale", false);
+    let bounded = (1..=most).contains(&patches) && refused <= most && (1..=SCALINGS).contains(&scalings);
+    assert!(!t.audit.is_there() || bounded, "at most {most} patches, but saw:{}", lines(&writes));
+    strengthened_by_the_controller(t, git, &writes).await;
+    resumes(t, git, &git.good().image("localhost:5000/testapp:v2"), &incident).await;
+}
+
+/// Where the rollout had cost the baseline pods, the Deployment controller brought them back once it was paused, and nobody
+/// else scaled the baseline. `ours` are the operator's writes.
+async fn strengthened_by_the_controller(t: &Case, git: &Repository, ours: &[Write]) {
+    if !t.audit.is_there() {
+        return;
+    }
+    let name = git.baseline.name();
+    let of_baseline = |w: &Write| w.resource.starts_with("replicasets") && w.name == name && w.accepted();
+    assert!(!ours.iter().any(of_baseline), "the operator never writes to the baseline, but saw:{}", lines(ours));
+    let pauses = ours.iter().filter(|w| w.resource == "deployments" && w.accepted() && pauses(&w.body));
+    let paused = pauses.map(|w| w.answered).max().unwrap_or_else(|| panic!("a pause, but saw:{}", lines(ours)));
+    let all = t.writes().await;
+    let wants = |w: &Write| w.body.pointer("/spec/replicas").and_then(Value::as_i64);
+    let scaled = all.iter().filter(|w| of_baseline(w)).filter_map(|w| Some((w.received, wants(w)?)));
+    let (before, after): (Vec<_>, Vec<_>) = scaled.partition(|(at, _)| *at < paused);
+    let full = i64::from(git.baseline.replicas());
+    let short = before.last().is_some_and(|(_, wanted)| *wanted < full);
+    let strengthened = after.iter().any(|(_, wanted)| *wanted == full);
+    let proven = match git.rollout {
+        Rollout::InWaves => short && strengthened,
+        Rollout::AtOnce => !short || strengthened,
+    };
+    assert!(proven, "what the rollout took is brought back to {full} after the pause, but saw:{}", lines(&all));
+}
+
+/// The body of a JSON Patch.
+fn pauses(body: &Value) -> bool {
+    body.as_array().into_iter().flatten().any(|op| op["path"] == "/spec/paused" && op["value"] == true)
 }
 
 async fn frozen(t: &Case) -> Incident {
@@ -215,7 +277,7 @@ async fn held_with(t: &Case, app: &App, incident: &Incident) {
 async fn reverted(t: &Case, git: &Repository, bad: &App) {
     let incident = frozen(t).await;
     held_with(t, bad, &incident).await;
-    let (baseline, good) = (&git.baseline, git.tool.app());
+    let (baseline, good) = (&git.baseline, git.good());
     let wanted = baseline.replicas();
     t.until::<ReplicaSet, _>(&baseline.name(), "the baseline at full strength", |s| {
         (s.status.as_ref()?.available_replicas? >= wanted).then_some(())

@@ -118,9 +118,9 @@ async fn take_away(t: &Case, pod: &str) {
 
 async fn the_other_finishes(t: &Case, baseline: &Baseline, killed: &str) {
     let causes = &[Cause::ApplicationError, Cause::Unknown];
-    let incident = t.rolled_back(baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
+    let incident = t.brought_back(baseline, Story { class: Class::CrashLoopBackOff, causes }).await;
     assert_eq!(t.incidents().await.len(), 1, "there is one incident");
-    // Who is killed between the record and the Event tells of it no more, and nobody knows that it did not.
+    // Perhaps the killed one told of the roll-back, and perhaps nobody did.
     for (reason, least) in [("RolledBack", 0), ("Recovered", 1)] {
         let events = t.api::<Event>().list(&ListParams::default()).await.expect("listing Events").items;
         let told: Vec<_> = events.iter().filter(|e| e.reason.as_deref() == Some(reason)).collect();

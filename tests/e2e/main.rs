@@ -19,6 +19,7 @@ mod postgres;
 mod refuses_environment;
 mod refuses_people;
 mod refuses_policies;
+mod refuses_registry;
 mod refuses_workload;
 mod restarted;
 mod revisions;

@@ -1,8 +1,11 @@
 //! Somebody else writes to the Deployment at the same time: people and other controllers win.
 
+use std::time::Duration;
+
 use backstay::api::Incident;
 use backstay::engine::decision::{Outcome, Progress};
 use backstay::engine::words::RefusalReason;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt};
@@ -66,6 +69,13 @@ async fn t24_a_bad_template_that_another_writer_puts_back_is_told_and_not_fought
             .await;
         let event = t.event("Retaken", &incident).await;
         assert!(event.note.as_deref().is_some_and(|n| n.contains("robot")), "the writer is named: {:?}", event.note);
+        let generation = t.deployment().await.metadata.generation;
+        t.holds::<Deployment>("web", "nobody fights over the template", Duration::from_secs(20), |d| {
+            let template = serde_json::to_string(&d.spec.template).unwrap();
+            let untouched = d.metadata.generation == generation && template.contains("APP_EXIT_AT_START");
+            untouched.then_some(()).ok_or_else(|| "the spec was changed".to_owned())
+        })
+        .await;
         let writes = t.operator_writes().await;
         let patches: Vec<_> = writes.iter().filter(|w| w.resource == "deployments").collect();
         assert!(!t.audit.is_there() || patches.len() == 1, "one roll-back and no second, but saw:{}", lines(patches));

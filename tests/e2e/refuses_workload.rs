@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstay::api::keys;
+use backstay::api::{WorkloadHealth, keys};
 use backstay::engine::words::RefusalReason;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Patch, PatchParams};
@@ -58,9 +58,22 @@ async fn t22_a_deployment_that_is_scaled_to_zero_is_left_alone() {
             template.contains("APP_EXIT_AT_START").then_some(()).ok_or_else(|| "it was changed".to_owned())
         })
         .await;
-        assert!(t.incidents().await.iter().all(|i| i.status.as_ref().is_none_or(|s| s.actions.is_empty())));
+        let incidents = t.incidents().await;
+        assert!(incidents.is_empty(), "nothing runs that could fail: {incidents:?}");
+        t.until::<WorkloadHealth, _>("web", "why nothing is done", |h| {
+            let status = h.status.as_ref()?;
+            let conditions = &status.conditions;
+            let told = conditions.iter().any(|c| c.type_ == "Healthy" && c.message == "scaled to zero");
+            (told && status.why == "scaled to zero" && status.refusal.is_none()).then_some(())
+        })
+        .await;
         let said = t.explained().await;
-        assert!(said.contains("scaled to zero"), "a person is told why: {said}");
+        let lines: Vec<&str> = said.lines().map(str::trim).collect();
+        assert_eq!(lines[1], "Healthy: scaled to zero", "{said}");
+        let asked = lines.iter().position(|line| *line == "WOULD IT ACT NOW?").expect("the question");
+        assert_eq!(lines[asked + 1], "No: there is nothing to act on.", "{said}");
+        let recorded = lines.iter().position(|line| *line == "WHAT THE OPERATOR RECORDED").expect("the record");
+        assert_eq!(lines[recorded + 1], "Healthy: scaled to zero", "{said}");
         t.untouched().await;
     })
     .await;

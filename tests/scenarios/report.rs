@@ -45,7 +45,8 @@ struct StepReport {
 
 impl Report {
     pub fn add(&mut self, at: Timestamp, says: String, decision: Decision, applied: Option<&'static str>) {
-        self.words.extend(decision.findings.iter().map(|finding| <&'static str>::from(finding.class)));
+        let findings = decision.findings.iter();
+        self.words.extend(findings.flat_map(|f| [<&'static str>::from(f.class), <&'static str>::from(f.cause)]));
         self.words.extend(decision.refusal.iter().map(|refusal| <&'static str>::from(refusal.reason)));
         self.steps.push(StepReport { at, says, why: decision.why.clone(), applied, next_check: decision.next_check });
         self.decision = Some(decision);

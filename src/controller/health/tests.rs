@@ -44,6 +44,15 @@ fn a_recovery_that_left_everything_as_it_was_costs_no_write() {
 }
 
 #[test]
+fn that_nothing_runs_is_said_at_once_and_so_is_that_it_runs_again() {
+    let (runs, rests) = (says(State::Healthy), says(State::Healthy));
+    let rests = WorkloadHealthStatus { why: SCALED_TO_ZERO.to_owned(), ..rests };
+    assert_eq!(due(Some(&runs), &rests, None, at(0)), Due::Now);
+    assert_eq!(due(Some(&rests), &runs, None, at(0)), Due::Now);
+    assert_eq!(due(Some(&rests), &rests, None, at(0)), Due::No);
+}
+
+#[test]
 fn nothing_is_created_while_there_is_nothing_to_remember() {
     let blank = |state| WorkloadHealthStatus { state, ..WorkloadHealthStatus::default() };
     assert_eq!(due(None, &blank(State::Progressing), Some(at(-600)), at(0)), Due::No);

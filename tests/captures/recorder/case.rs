@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::kubectl::Kubectl;
-use crate::registry;
+use crate::registry_faults;
 
 /// How a workload is brought to where its capture is made.
 #[derive(Deserialize)]
@@ -107,7 +107,7 @@ impl Play {
             Step::Ship(patch) => self.ship(patch).await,
             Step::Kubectl(words) => self.kubectl.call(words).await.map(drop),
             Step::Cluster(words) => self.kubectl.cluster(words).await,
-            Step::Registry(words) => registry::answer(words).await,
+            Step::Registry(words) => registry_faults::answer(words).await,
             Step::Wait(words) => self.kubectl.call(&format!("wait --timeout=900s {words}")).await.map(drop),
             Step::See(see) => self.kubectl.see(see).await,
         }

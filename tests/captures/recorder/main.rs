@@ -6,7 +6,8 @@
 
 mod case;
 mod kubectl;
-mod registry;
+#[path = "../../support/registry_faults.rs"]
+mod registry_faults;
 mod write;
 
 use std::collections::BTreeSet;

@@ -10,6 +10,8 @@ mod kubeconfig;
 pub mod process;
 mod refuse;
 pub mod registry;
+#[path = "../../support/registry_faults.rs"]
+pub mod registry_faults;
 pub mod wait;
 
 pub use app::App;

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
 use kube::{Api, Resource};
@@ -58,7 +59,8 @@ pub async fn first<K: Object, T>(
     })
 }
 
-/// Watches objects for `time` and panics as soon as one of them breaks the rule.
+/// Watches objects for `time` and panics as soon as one of them breaks the rule. To have seen nothing proves nothing: it
+/// panics too when no object was seen, when the watch ended early, and when the objects are not there at the end.
 pub async fn holds<K: Object>(
     api: &Api<K>,
     config: watch::Config,
@@ -66,27 +68,36 @@ pub async fn holds<K: Object>(
     time: Duration,
     mut rule: impl FnMut(&K) -> Result<(), String>,
 ) {
+    let (labels, fields) = (config.label_selector.clone(), config.field_selector.clone());
+    let last = ListParams { label_selector: labels, field_selector: fields, ..ListParams::default() };
+    let mut sights = 0;
+    let mut look = |object: &K| {
+        sights += 1;
+        if let Err(broken) = rule(object) {
+            panic!("{what}: broken at sight {sights}: {broken}: {}", show(object));
+        }
+        sights
+    };
+    let mut seen = 0;
     let watching = async {
         let mut events = watcher::watcher(api.clone(), config).default_backoff().boxed();
-        let mut sights = 0;
         while let Some(event) = events.next().await {
-            let object = match event {
-                Ok(Event::Apply(object) | Event::InitApply(object)) => object,
+            match event {
+                Ok(Event::Apply(object) | Event::InitApply(object)) => seen = look(&object),
                 Ok(Event::Delete(object)) => panic!("{what}: it was deleted: {}", show(&object)),
-                Ok(Event::Init | Event::InitDone) => continue,
-                Err(error) => {
-                    eprintln!("while watching that {what}: {error}");
-                    continue;
-                }
-            };
-            sights += 1;
-            if let Err(broken) = rule(&object) {
-                panic!("{what}: broken at sight {sights}: {broken}: {}", show(&object));
+                Ok(Event::Init | Event::InitDone) => {}
+                Err(error) => eprintln!("while watching that {what}: {error}"),
             }
         }
     };
     // Running out of time is how it ends well.
-    let _ = tokio::time::timeout(time, watching).await;
+    let ended = tokio::time::timeout(time, watching).await;
+    assert!(ended.is_err(), "{what}: the watch ended after {seen} sights, before its time");
+    assert!(seen > 0, "{what}: nothing was seen in {} s", time.as_secs());
+    // A watch that was cut may have missed what came last.
+    let objects = api.list(&last).await.unwrap_or_else(|error| panic!("{what}: looking at the end: {error}"));
+    assert!(!objects.items.is_empty(), "{what}: nothing is there at the end");
+    objects.iter().for_each(|object| _ = look(object));
 }
 
 /// The object as JSON without what nobody reads.
