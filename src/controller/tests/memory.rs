@@ -1,11 +1,13 @@
 //! What must be remembered of a workload, and what keeps it from being written.
 
 use http::Method;
+use jiff::Timestamp;
 use rstest::rstest;
 use serde_json::json;
 
 use super::rig::{BASELINE, FAILING, OWN, Rig, WEB, actions, writes};
 use super::server::{Server, Strike};
+use crate::api::WorkloadHealthStatus;
 
 /// The first revision runs well, and nothing is remembered yet.
 pub fn healthy(server: &mut Server) {
@@ -77,4 +79,40 @@ async fn the_memory_of_a_namesake_is_left_to_the_garbage_collector() {
     assert!(again.is_some_and(|wait| wait.as_secs() <= 5), "it is looked at again: {again:?}");
     let calls = rig.calls();
     assert!(calls.iter().all(|call| call.method != Method::PATCH), "{:?}", writes(&calls));
+}
+
+/// Since when the WorkloadHealth says that revision 59 is healthy, and by which policy.
+fn remembered(rig: &Rig) -> (Timestamp, String) {
+    let health = rig.server().all("workloadhealths").remove(0);
+    let status: WorkloadHealthStatus = serde_json::from_value(health["status"].clone()).unwrap();
+    let entry = status.ledger.iter().find(|e| &*e.hash == "59").unwrap();
+    (entry.healthy_since.unwrap(), status.policy)
+}
+
+#[rstest]
+#[case::in_this_process(false)]
+#[case::after_a_restart(true)]
+#[tokio::test(start_paused = true)]
+async fn that_the_baseline_has_proven_itself_once_more_goes_along_with_the_next_write(#[case] restarts: bool) {
+    let mut rig = Rig::new().await;
+    let began = Timestamp::now();
+    let known = remembered(&rig);
+    rig.settles().await;
+    rig.rolls_out_baseline();
+    rig.settles().await;
+    rig.time_passes();
+    rig.settles().await;
+    rig.settles().await;
+    assert!(!rig.incident().is_open(), "it has recovered");
+    assert_eq!(remembered(&rig), known, "that is no reason to write");
+    if restarts {
+        rig = rig.restarted().await;
+    }
+    rig.calls();
+    rig.server().remove(&format!("{OWN}/incidentpolicies/web"));
+    rig.settles().await;
+    assert_eq!(writes(&rig.calls()), [format!("PATCH {OWN}/workloadhealths/web/status")]);
+    let (since, policy) = remembered(&rig);
+    assert_eq!(policy, "IncidentPolicy/old");
+    assert!(since > known.0 && since < began, "the later proof: {since}");
 }

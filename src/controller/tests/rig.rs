@@ -280,9 +280,15 @@ impl Rig {
         });
     }
 
-    /// The action was taken long ago.
+    /// The action was taken long ago, and so was the newest revision rolled out.
     pub fn time_passes(&self) {
-        let long_ago = (Timestamp::now() - jiff::SignedDuration::from_mins(5)).to_string();
+        let long_ago = Timestamp::now() - jiff::SignedDuration::from_mins(5);
+        let mut seen = self.ctx.tracker.seen(&web());
+        if let Some(current) = &mut seen.current {
+            current.since = long_ago;
+        }
+        self.ctx.tracker.saw(&web(), seen);
+        let long_ago = long_ago.to_string();
         let mut server = self.server();
         for incident in server.all("incidents") {
             let path = format!("{OWN}/incidents/{}", incident["metadata"]["name"].as_str().unwrap());
