@@ -67,7 +67,9 @@ pub fn due(
     let blank = WorkloadHealthStatus::default();
     let seen = before.unwrap_or(&blank);
     let nothing_yet = before.is_none() && after_.ledger.is_empty() && passes(after_.state);
-    if crashed(seen, after_) {
+    // Of a workload that is let go people are no longer alarmed; and where no policy governs it, it is looked at no more.
+    let let_go = says_frozen(seen) && !says_frozen(after_);
+    if crashed(seen, after_) || let_go {
         return Due::Now;
     }
     if nothing_yet || same(seen, after_) {

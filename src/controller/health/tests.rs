@@ -139,4 +139,5 @@ fn that_a_workload_is_no_longer_held_is_written_although_the_refusal_stays() {
     assert_eq!(due(Some(&held(true)), &held(true), None, at(9)), Due::No);
     assert_eq!(due(Some(&held(true)), &held(false), None, at(9)), Due::Now);
     assert_eq!(due(Some(&held(false)), &held(true), None, at(9)), Due::Now);
+    assert_eq!(due(Some(&held(true)), &says(State::Progressing), None, at(9)), Due::Now);
 }
