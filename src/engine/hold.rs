@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::baseline::{self, Health};
-use super::decide::{Draft, Look, given_up, lets_go, patience, record, recovering, resume, retaken, watching};
+use super::decide::{
+    Draft, Look, given_up, lets_go, patience, record, recovering, resume, retaken, template_put_back, watching,
+};
 use super::decision::{Action, IncidentStep, Outcome, Progress};
 use super::facts::{RevisionFacts, Snapshot};
 use super::finding::Finding;
@@ -110,7 +112,7 @@ fn returned(look: &Look, intent: &Intent) -> bool {
 
 /// Whoever owns the template put the baseline's back, as by reverting a commit: there is nothing left to hold.
 pub fn reverted(incident: &OpenIncident, intent: &Intent) -> Draft {
-    let because = format!("the template of {} was put back", intent.target.name);
+    let because = template_put_back(&intent.target.name);
     let action = Some(lets_go(incident, &because));
     Draft {
         state: State::Stabilising,

@@ -345,6 +345,7 @@ async fn a_template_that_is_taken_back_at_once_is_put_back_twice() {
     let kinds: Vec<_> = status.actions.iter().map(|a| a.kind).collect();
     assert_eq!(kinds, [ActionKind::RollBack, ActionKind::RollBack]);
     assert_eq!(rig.events(), ["Retaken"]);
+    assert!(rig.note("Retaken").starts_with("Left alone: the template of web-59 was to be put back 2 times"));
 }
 
 #[tokio::test(start_paused = true)]

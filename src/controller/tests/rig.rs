@@ -321,6 +321,13 @@ impl Rig {
         reasons
     }
 
+    /// What the Event with this reason says.
+    pub fn note(&self, reason: &str) -> String {
+        let events = self.server().all("events");
+        let event = events.iter().find(|event| event["reason"] == reason);
+        event.unwrap_or_else(|| panic!("no Event {reason}: {events:?}"))["note"].as_str().unwrap().to_owned()
+    }
+
     /// All calls since the last time.
     pub fn calls(&self) -> Vec<Call> {
         self.server().calls()
