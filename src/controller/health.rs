@@ -43,7 +43,7 @@ pub fn wanted(
 ) -> WorkloadHealthStatus {
     let mut status = WorkloadHealthStatus {
         state: decision.state,
-        why: crate::cluster::text::head(&said(decision), 1024).to_owned(),
+        why: crate::cluster::text::head(&said(s, decision), 1024).to_owned(),
         policy: s.policy.reference.to_string(),
         refusal: decision.refusal.clone(),
         incident: incident(decision).map(str::to_owned),
@@ -121,7 +121,10 @@ fn passes(state: State) -> bool {
 fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
     let state = |s: State| if s == State::Stabilised { State::Healthy } else { s };
     let refusal = |s: &WorkloadHealthStatus| s.refusal.as_ref().map(|r| (r.reason, r.because.clone()));
+    // Of healthy workloads there are but two things to say.
+    let other_word = a.state == State::Healthy && b.state == State::Healthy && a.why != b.why;
     state(a.state) == state(b.state)
+        && !other_word
         && a.policy == b.policy
         && refusal(a) == refusal(b)
         && a.incident == b.incident
@@ -159,9 +162,9 @@ fn crashed(seen: &WorkloadHealthStatus, after_: &WorkloadHealthStatus) -> bool {
 }
 
 /// The sentence, without the counts of a healthy workload, which change with every scaling.
-fn said(decision: &Decision) -> String {
+fn said(s: &Snapshot, decision: &Decision) -> String {
     match decision.state {
-        State::Healthy => "every replica is available".to_owned(),
+        State::Healthy if s.workload.replicas > 0 => "every replica is available".to_owned(),
         _ => decision.why.clone(),
     }
 }
@@ -206,7 +209,7 @@ fn set_conditions(conditions: &mut Vec<Condition>, s: &Snapshot, decision: &Deci
     let state = decision.state.to_string();
     condition::set(
         conditions,
-        Wanted { kind: "Healthy", status: healthy, reason: state, message: said(decision) },
+        Wanted { kind: "Healthy", status: healthy, reason: state, message: said(s, decision) },
         None,
         now,
     );

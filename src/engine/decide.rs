@@ -235,6 +235,18 @@ pub fn lets_go(incident: &OpenIncident, because: &str) -> Action {
     Action::Resume { incident: incident.name.clone(), because: because.to_owned(), overrules: false }
 }
 
+/// Scaled to zero before the incident was over. That no pod fails any more mends nothing, so it stays open.
+pub fn nothing_runs(incident: &OpenIncident) -> Draft {
+    let because = "scaled to zero: nothing runs that could show whether the failure is mended";
+    Draft {
+        state: State::Held,
+        why: because.to_owned(),
+        refusal: Some(guard::no(RefusalReason::ScaledToZero, because)),
+        incident: record(incident, Severity::Warning, Progress::Held),
+        ..Draft::default()
+    }
+}
+
 pub fn close(incident: &OpenIncident, state: State, outcome: Outcome, because: String) -> Draft {
     Draft {
         state,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::attribute;
 use super::baseline;
-use super::decide::{Draft, Look, close, resume};
+use super::decide::{Draft, Look, close, nothing_runs, resume};
 use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict};
 use super::facts::{Name, WorkloadFacts};
 use super::finding::Finding;
@@ -42,6 +42,7 @@ pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
         (None, Some(incident)) if rollout.complete => {
             close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned())
         }
+        (None, Some(incident)) if look.s.workload.replicas <= 0 => nothing_runs(incident),
         (None, _) => nothing_wrong(look, &rollout),
     }
 }
@@ -86,6 +87,7 @@ pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
             incident: super::decide::record(incident, Severity::Warning, Progress::Suspected),
             ..Draft::default()
         },
+        None if look.s.workload.replicas <= 0 => nothing_runs(incident),
         None => resume(incident, "the suspicion cleared", Outcome::Cleared),
     }
 }

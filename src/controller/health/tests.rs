@@ -44,6 +44,15 @@ fn a_recovery_that_left_everything_as_it_was_costs_no_write() {
 }
 
 #[test]
+fn that_a_healthy_workload_is_scaled_to_zero_is_written_once_it_lasts() {
+    let why = |why: &str| WorkloadHealthStatus { why: why.to_owned(), ..says(State::Healthy) };
+    let (runs, idles) = (why("every replica is available"), why("scaled to zero"));
+    assert_eq!(due(Some(&runs), &idles, None, at(0)), Due::At(at(60)));
+    assert_eq!(due(Some(&idles), &runs, Some(at(-60)), at(0)), Due::Now);
+    assert_eq!(due(Some(&idles), &idles, None, at(0)), Due::No);
+}
+
+#[test]
 fn nothing_is_created_while_there_is_nothing_to_remember() {
     let blank = |state| WorkloadHealthStatus { state, ..WorkloadHealthStatus::default() };
     assert_eq!(due(None, &blank(State::Progressing), Some(at(-600)), at(0)), Due::No);
