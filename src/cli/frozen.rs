@@ -94,7 +94,7 @@ fn render(held: &[Held]) -> String {
             format!("kubectl annotate -n {namespace} deployment/{name} {}={incident} --overwrite", keys::RESUME);
         text.push_str(&format!("  {}\n", one_line(&command)));
     }
-    text.push_str("Where Backstay does not run, or only observes, a person resumes:\n");
+    text.push_str("Where Backstay does not run, only observes or is to ignore them, a person resumes:\n");
     for Held { namespace, name, .. } in held {
         let command = format!("kubectl rollout resume -n {namespace} deployment/{name}");
         text.push_str(&format!("  {}\n", one_line(&command)));

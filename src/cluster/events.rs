@@ -115,14 +115,15 @@ impl Events {
         self.publish(about, Step { kind: Kind::Warning, reason: "Ineffective", action: "Verify", note }).await;
     }
 
-    /// `writer` is the field manager that put the failing template back.
-    pub async fn retaken(&self, about: About<'_>, failing: &str, writer: &str) {
-        let note = format!("{writer} put the template of {failing} back after it was rolled back; it is left alone");
+    /// `writer` is the field manager that wrote the template last, if that is known.
+    pub async fn retaken(&self, about: About<'_>, why: &str, writer: Option<&str>) {
+        let last = writer.map(|writer| format!(". The template was last written by {writer}")).unwrap_or_default();
+        let note = format!("Left alone: {why}{last}");
         self.publish(about, Step { kind: Kind::Warning, reason: "Retaken", action: "Verify", note }).await;
     }
 
-    pub async fn superseded(&self, about: About<'_>, newest: &str) {
-        let note = format!("A new template took over as {newest}");
+    pub async fn superseded(&self, about: About<'_>, newest: &str, why: &str) {
+        let note = format!("Over with {newest} as the newest revision: {why}");
         self.publish(about, Step { kind: Kind::Normal, reason: "Superseded", action: "Verify", note }).await;
     }
 

@@ -74,8 +74,8 @@ async fn every_step_has_its_own_reason() {
         events.held(about, "Storm", "why").await;
         events.recovered(about, "old", "why").await;
         events.ineffective(about, "old", "why").await;
-        events.retaken(about, "new", "argocd-controller").await;
-        events.superseded(about, "newer").await;
+        events.retaken(about, "why", Some("argocd-controller")).await;
+        events.superseded(about, "newer", "why").await;
     })
     .await;
     let told: Vec<(&str, &str, &str)> = requests
@@ -94,6 +94,27 @@ async fn every_step_has_its_own_reason() {
         ("Superseded", "Verify", "Normal"),
     ];
     assert_eq!(told, wanted);
+}
+
+#[tokio::test]
+async fn what_others_did_is_told_in_the_words_it_was_decided_with() {
+    let web = object("Deployment", "web");
+    let about = About { regarding: &web, related: None };
+    let requests = told(201, async |events| {
+        events.retaken(about, "others were quicker", Some("argocd-controller")).await;
+        events.retaken(about, "others were quicker", None).await;
+        events.superseded(about, "web-6d", "web-6d works by now").await;
+    })
+    .await;
+    let notes: Vec<&str> = requests.iter().map(|(_, event)| event["note"].as_str().unwrap()).collect();
+    assert_eq!(
+        notes,
+        [
+            "Left alone: others were quicker. The template was last written by argocd-controller",
+            "Left alone: others were quicker",
+            "Over with web-6d as the newest revision: web-6d works by now",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -22,13 +22,16 @@ pub struct Seen {
     pub current: Option<CurrentRevision>,
     /// Which healthy revisions were seen to crash, by UID, and when last.
     pub crashed: Vec<(Name, Timestamp)>,
+    /// Which revisions are healthy, by UID, and since when: later than is written, where one proved itself once more.
+    pub healthy: Vec<(Name, Timestamp)>,
 }
 
 impl Seen {
     /// What a decision adds to what is known.
     pub fn of(decision: &Decision) -> Self {
         let crashed = decision.ledger.iter().filter_map(|e| Some((e.uid.clone(), e.crashed_at?)));
-        Self { current: decision.current.clone(), crashed: crashed.collect() }
+        let healthy = decision.ledger.iter().filter_map(|e| Some((e.uid.clone(), e.healthy_since?)));
+        Self { current: decision.current.clone(), crashed: crashed.collect(), healthy: healthy.collect() }
     }
 }
 
@@ -48,6 +51,7 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: &Seen) -> Memory {
     let mut open: Vec<OpenIncident> = incidents.iter().filter(|i| i.is_open()).map(|i| open_incident(i)).collect();
     open.sort_by(|a, b| (a.opened, &a.name).cmp(&(b.opened, &b.name)));
     let mut ledger = ledger(status.map(|s| s.ledger.clone()).unwrap_or_default(), &incidents);
+    proofs(&mut ledger, &seen.healthy);
     crashes(&mut ledger, &incidents, &seen.crashed);
     Memory {
         current: seen.current.clone().or_else(|| status.and_then(|s| s.current.clone())),
@@ -103,6 +107,14 @@ fn blames_the_revision(incident: &Incident) -> bool {
     let status = incident.status.as_ref();
     let verdict = status.and_then(|s| s.verdict.as_ref()).or(incident.spec.opened.verdict.as_ref());
     verdict.is_some_and(Verdict::blames_the_revision)
+}
+
+/// Proofs that are not worth a write of their own, since the revisions are known to be healthy.
+fn proofs(ledger: &mut [LedgerEntry], seen: &[(Name, Timestamp)]) {
+    for entry in ledger.iter_mut().filter(|e| e.healthy_since.is_some()) {
+        let seen = seen.iter().find(|(uid, _)| uid == &entry.uid).map(|(_, at)| *at);
+        entry.healthy_since = entry.healthy_since.max(seen);
+    }
 }
 
 /// Crashes of healthy revisions. The evidence of an incident that blames something else tells of them too, and it is

@@ -45,14 +45,18 @@ fn own(objects: &[String]) -> Arc<Own> {
     own
 }
 
-/// When revisions 44 and 59 were seen to crash, as minutes and seconds.
-fn crashes(own: &Own, seen: &Seen) -> Vec<Option<String>> {
+fn ledger_of(own: &Own, seen: &Seen) -> Vec<LedgerEntry> {
     let deployment = serde_json::json!({
         "metadata": {"name": "web", "namespace": "shop", "uid": "d-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
         "spec": {"template": {}},
     });
     let workload = workload_facts(&serde_json::from_value(deployment).unwrap(), &mut Interner::default()).unwrap();
-    let ledger = memory(own, &workload, seen).ledger;
+    memory(own, &workload, seen).ledger
+}
+
+/// When revisions 44 and 59 were seen to crash, as minutes and seconds.
+fn crashes(own: &Own, seen: &Seen) -> Vec<Option<String>> {
+    let ledger = ledger_of(own, seen);
     let of = |uid: &str| ledger.iter().find(|e| &*e.uid == uid).and_then(|e| e.crashed_at);
     ["r-0", "r-1"].map(|uid| of(uid).map(|at| at.strftime("%M:%S").to_string())).to_vec()
 }
@@ -82,4 +86,18 @@ fn what_this_process_saw_since_counts_where_it_is_later() {
 fn the_evidence_of_an_incident_tells_of_a_crash_unless_one_of_few_or_the_revision_is_blamed() {
     assert_eq!(crashes(&own(&[incident("Dependency")]), &Seen::default()), [None, at("02:10")]);
     assert_eq!(crashes(&own(&[incident("Revision")]), &Seen::default()), [None, at("00:00")]);
+}
+
+#[test]
+fn a_proof_that_this_process_saw_counts_where_it_is_later() {
+    let healthy = |hours: &[(&str, &str)]| {
+        let seen =
+            hours.iter().map(|(uid, hour)| ((*uid).into(), format!("2026-03-01T{hour}:00:00Z").parse().unwrap()));
+        let ledger = ledger_of(&own(&[]), &Seen { healthy: seen.collect(), ..Seen::default() });
+        ledger.iter().map(|e| e.healthy_since.unwrap().strftime("%d %H").to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(healthy(&[]), ["01 09", "01 09"]);
+    assert_eq!(healthy(&[("r-1", "11")]), ["01 09", "01 11"]);
+    assert_eq!(healthy(&[("r-1", "08")]), ["01 09", "01 09"]);
+    assert_eq!(healthy(&[("r-9", "11")]), ["01 09", "01 09"], "one that is not remembered stays so");
 }

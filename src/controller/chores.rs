@@ -10,6 +10,7 @@ use kube::ResourceExt;
 use tokio::task::JoinSet;
 
 use super::context::Context;
+use super::story::came_to;
 use super::{policy_status, record, storm, write};
 use crate::api::Incident;
 use crate::api::condition;
@@ -117,7 +118,8 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
             None if is_abandoned(ctx, &incident) => {
                 let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), &[], now);
                 let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await;
-                outcome = outcome.and(written.map(drop));
+                let written = written.map(|incident| came_to(ctx, &incident, Outcome::Abandoned.into()));
+                outcome = outcome.and(written);
             }
             None if storm::is_left_over(ctx, &incident) => {
                 outcome = outcome.and(storm::close(ctx, &incident, now).await);

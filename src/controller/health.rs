@@ -11,7 +11,7 @@ use crate::api::condition::{self, Wanted};
 use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
 use crate::engine::baseline::is_healthy;
 use crate::engine::decision::{Decision, IncidentStep};
-use crate::engine::facts::{Name, Snapshot, WorkloadFacts};
+use crate::engine::facts::{Snapshot, WorkloadFacts};
 use crate::engine::memory::{ActionRecord, LedgerEntry, OpenIncident, RevisionRef};
 use crate::engine::moment::after;
 use crate::engine::words::{ActionKind, State};
@@ -69,7 +69,9 @@ pub fn due(
     let blank = WorkloadHealthStatus::default();
     let seen = before.unwrap_or(&blank);
     let nothing_yet = before.is_none() && after_.ledger.is_empty() && passes(after_.state);
-    if crashed(seen, after_) {
+    // Of a workload that is let go people are no longer alarmed; and where no policy governs it, it is looked at no more.
+    let let_go = says_frozen(seen) && !says_frozen(after_);
+    if crashed(seen, after_) || let_go {
         return Due::Now;
     }
     if nothing_yet || same(seen, after_) {
@@ -84,7 +86,7 @@ pub fn due(
     {
         return Due::Now;
     }
-    if healthy_entries(seen) != healthy_entries(after_) || seen.policy != after_.policy {
+    if proves_more(seen, after_) || seen.policy != after_.policy {
         return Due::Now;
     }
     let until = after(differs_since.unwrap_or(now), PASSING_SECONDS);
@@ -122,14 +124,17 @@ fn passes(state: State) -> bool {
 fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
     let state = |s: State| if s == State::Stabilised { State::Healthy } else { s };
     let refusal = |s: &WorkloadHealthStatus| s.refusal.as_ref().map(|r| (r.reason, r.because.clone()));
+    // Of healthy workloads there are but two things to say.
+    let other_word = a.state == State::Healthy && b.state == State::Healthy && a.why != b.why;
     state(a.state) == state(b.state)
+        && !other_word
         && a.policy == b.policy
         && refusal(a) == refusal(b)
         && a.incident == b.incident
         && a.baseline == b.baseline
         && says_frozen(a) == says_frozen(b)
         && says_zero(a) == says_zero(b)
-        && healthy_entries(a) == healthy_entries(b)
+        && !proves_more(a, b)
 }
 
 fn says_frozen(status: &WorkloadHealthStatus) -> bool {
@@ -141,10 +146,16 @@ fn says_zero(status: &WorkloadHealthStatus) -> bool {
     status.why == SCALED_TO_ZERO
 }
 
-fn healthy_entries(status: &WorkloadHealthStatus) -> Vec<(&Name, Option<Timestamp>, Option<i64>)> {
-    // What was judged bad is in its incident as well; it is written along with the next thing worth writing.
-    let healthy = status.ledger.iter().filter(|e| is_healthy(e));
-    healthy.map(|e| (&e.uid, e.healthy_since, e.ready_seconds)).collect()
+/// A revision is healthy that was not known to be, or its first pods were timed. That a known one has proven itself once
+/// more, after a roll-back to it, shows in its pods, and goes along with the next write; so does what was judged bad,
+/// which is in its incident as well.
+fn proves_more(seen: &WorkloadHealthStatus, after_: &WorkloadHealthStatus) -> bool {
+    after_.ledger.iter().filter(|e| is_healthy(e)).any(|e| {
+        let known = seen.ledger.iter().find(|known| known.uid == e.uid);
+        let proof = LedgerEntry { healthy_since: known.and_then(|known| known.healthy_since), ..e.clone() };
+        // A proof from before a failure is none.
+        !is_healthy(&proof) || known.and_then(|known| known.ready_seconds) != e.ready_seconds
+    })
 }
 
 /// Pods of a healthy revision that is no longer the newest crash. They are removed first, and when they are gone nothing

@@ -13,7 +13,7 @@ use crate::config::Mode;
 use crate::engine::decide::decide;
 use crate::engine::facts::Snapshot;
 use crate::engine::memory::Memory;
-use crate::engine::policy::{LogAccess, Policy};
+use crate::engine::policy::{LogAccess, NO_POLICY, Policy};
 
 /// A look that only counts: how the workload does, for the storm brake, before anyone acts.
 pub fn survey(ctx: &Context, key: &WorkloadKey) {
@@ -70,5 +70,5 @@ fn policy_for(ctx: &Context, key: &WorkloadKey, memory: &Memory) -> Option<Arc<P
         return Some(choice.policy);
     }
     let open = !memory.open.is_empty();
-    open.then(|| Arc::new(policies::compile("none".to_owned(), None, &Default::default(), Mode::Observe)))
+    open.then(|| Arc::new(policies::compile(NO_POLICY.to_owned(), None, &Default::default(), Mode::Observe)))
 }

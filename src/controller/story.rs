@@ -136,7 +136,6 @@ async fn tell(
     let deployment = deployment_reference(&work.s.workload);
     let related = incident_reference(incident);
     let about = About { regarding: &deployment, related: Some(&related) };
-    let failing = &*incident.spec.opened.failing.name;
     let baseline = work.decision.baseline.as_ref().map_or("", |b| &*b.name);
     let why = &work.decision.why;
     match (acted, progress) {
@@ -153,7 +152,8 @@ async fn tell(
         (_, Progress::Retaken) if news => {
             came_to(ctx, incident, IncidentOutcome::Retaken);
             let writer = apply::last_writer(&ctx.client, work.target()).await;
-            ctx.events.retaken(about, failing, writer.as_deref().unwrap_or("another writer")).await;
+            let because = work.decision.refusal.as_ref().map_or(&**why, |refusal| &*refusal.because);
+            ctx.events.retaken(about, because, writer.as_deref()).await;
         }
         _ => {}
     }
@@ -211,7 +211,7 @@ async fn close(
     }
     match (outcome, &work.decision.action) {
         (_, Some(decision::Action::Resume { because, .. })) => ctx.events.resumed(about, because).await,
-        (decision::Outcome::Superseded, _) => ctx.events.superseded(about, newest).await,
+        (decision::Outcome::Superseded, _) => ctx.events.superseded(about, newest, because).await,
         (decision::Outcome::Recovered | decision::Outcome::Cleared, _) => {
             ctx.events.recovered(about, newest, because).await;
         }
@@ -224,7 +224,7 @@ async fn close(
 }
 
 /// Counts what an incident came to.
-fn came_to(ctx: &Context, incident: &Incident, outcome: IncidentOutcome) {
+pub fn came_to(ctx: &Context, incident: &Incident, outcome: IncidentOutcome) {
     let action = incident.status.as_ref().and_then(|s| s.actions.last()).map(|a| a.kind);
     if let Some(lead) = incident.spec.opened.findings.first() {
         ctx.metrics.incident_came_to(lead.class, action, outcome);

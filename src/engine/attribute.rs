@@ -51,6 +51,8 @@ struct Case<'a> {
     felt: Vec<Aspect>,
     /// What the evidence says, in lower case, made when somebody asks first.
     said: OnceCell<Vec<String>>,
+    /// How many pods of the healthy revision are ready, counted when somebody asks first.
+    ready: OnceCell<usize>,
 }
 
 impl Case<'_> {
@@ -76,7 +78,8 @@ pub fn attribute(
 ) -> Verdict {
     let changed = control.map(|c| change::changed_aspects(c, rollout.newest)).unwrap_or_default();
     let felt = touches::felt_by(finding, rollout.newest, control).unwrap_or_else(|| changed.clone());
-    let case = Case { s, rollout, finding, findings, control, changed, felt, said: OnceCell::new() };
+    let (said, ready) = (OnceCell::new(), OnceCell::new());
+    let case = Case { s, rollout, finding, findings, control, changed, felt, said, ready };
     let explained = explained(&case).or_else(|| explained_by_status(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
@@ -121,9 +124,9 @@ fn explained_by_status(case: &Case) -> Option<Verdict> {
     let (class, cause) = case.finding.by_status?;
     let rollback = knowledge::about(class, cause).rollback;
     let finding = &Finding { class, cause, rollback, by_status: None, ..case.finding.clone() };
-    let Case { s, rollout, findings, control, ref changed, ref felt, ref said, .. } = *case;
-    let (changed, felt, said) = (changed.clone(), felt.clone(), said.clone());
-    explained(&Case { s, rollout, finding, findings, control, changed, felt, said })
+    let Case { s, rollout, findings, control, ref changed, ref felt, ref said, ref ready, .. } = *case;
+    let (changed, felt, said, ready) = (changed.clone(), felt.clone(), said.clone(), ready.clone());
+    explained(&Case { s, rollout, finding, findings, control, changed, felt, said, ready })
 }
 
 fn verdict(fault: Fault, confidence: Confidence, because: String) -> Verdict {
@@ -281,7 +284,8 @@ fn revision_at_fault(case: &Case) -> Verdict {
 }
 
 fn control_is_ready(case: &Case) -> usize {
-    case.control.map_or(0, |c| judged_pods(case.s, &c.uid).filter(|p| p.ready).count())
+    let count = |control: &RevisionFacts| judged_pods(case.s, &control.uid).filter(|p| p.ready).count();
+    *case.ready.get_or_init(|| case.control.map_or(0, count))
 }
 
 /// The hypotheses that the evidence speaks against, with what speaks.

@@ -62,6 +62,7 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
         Stage::Retaken(incident) => retaken(&look, incident, taken_back(incident)),
         Stage::Superseded(incident) => superseded(&look, incident),
     };
+    let draft = hold::where_allowed(s, draft);
     conclude(look, draft)
 }
 
@@ -183,7 +184,8 @@ pub fn retaken(look: &Look, incident: &OpenIncident, because: String) -> Draft {
     if let Some(r) = look.rollout.filter(|r| r.complete)
         && let Health::Stable { .. } = baseline::health(look.s, r.newest, look.now)
     {
-        return close(incident, State::Healthy, Outcome::Superseded, "it was shipped again and now works".to_owned());
+        let because = format!("{} works by now", incident.failing.name);
+        return close(incident, State::Healthy, Outcome::Superseded, because);
     }
     Draft {
         state: State::Held,
@@ -198,13 +200,27 @@ fn taken_back(incident: &OpenIncident) -> String {
     format!("another writer put the template of {} back after Backstay had acted", incident.failing.name)
 }
 
-/// Somebody shipped a new template: it starts clean, and what Backstay held still is let go.
+/// Somebody shipped another template: it starts clean, and what Backstay held still is let go.
 fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
     let w = &look.s.workload;
     if w.paused && w.paused_for.as_ref() == Some(&incident.name) {
-        return resume(incident, "a new template arrived", Outcome::Superseded);
+        let because = put_back(look, incident).unwrap_or_else(|| "a new template arrived".to_owned());
+        return resume(incident, &because, Outcome::Superseded);
     }
-    close(incident, State::Progressing, Outcome::Superseded, "a new template took over".to_owned())
+    let because = put_back(look, incident).unwrap_or_else(|| "a new template took over".to_owned());
+    close(incident, State::Progressing, Outcome::Superseded, because)
+}
+
+/// The template is not new: it is one from before the failing one.
+fn put_back(look: &Look, incident: &OpenIncident) -> Option<String> {
+    let newest = look.rollout.map(|r| r.newest).filter(|_| !rollout::is_unrolled(look.s))?;
+    let failing = look.s.revisions.iter().find(|r| r.uid == incident.failing.uid)?;
+    (newest.created < failing.created).then(|| template_put_back(&newest.name))
+}
+
+/// Whoever owns the template went back to one that was there before.
+pub fn template_put_back(revision: &str) -> String {
+    format!("the template of {revision} was put back")
 }
 
 /// Undoes our own pause and closes the incident.
@@ -217,6 +233,18 @@ pub fn resume(incident: &OpenIncident, because: &str, outcome: Outcome) -> Draft
 /// The action that ends our own pause.
 pub fn lets_go(incident: &OpenIncident, because: &str) -> Action {
     Action::Resume { incident: incident.name.clone(), because: because.to_owned(), overrules: false }
+}
+
+/// Scaled to zero before the incident was over. That no pod fails any more mends nothing, so it stays open.
+pub fn nothing_runs(incident: &OpenIncident) -> Draft {
+    let because = "scaled to zero: nothing runs that could show whether the failure is mended";
+    Draft {
+        state: State::Held,
+        why: because.to_owned(),
+        refusal: Some(guard::no(RefusalReason::ScaledToZero, because)),
+        incident: record(incident, Severity::Warning, Progress::Held),
+        ..Draft::default()
+    }
 }
 
 pub fn close(incident: &OpenIncident, state: State, outcome: Outcome, because: String) -> Draft {

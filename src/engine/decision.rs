@@ -145,7 +145,7 @@ pub enum Outcome {
     Recovered,
     /// It went away without an action.
     Cleared,
-    /// A new template took over.
+    /// Another template took over, a person resumed, or the failing one works by now.
     Superseded,
     /// The workload is gone.
     Abandoned,

@@ -110,7 +110,9 @@ pub fn check(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
 /// The same for the pause that holds a rollout while evidence gathers.
 pub fn check_pause(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
     permit(case, &PAUSE_GUARDS, ActionKind::Pause, now).map_err(|refusal| match refusal.reason {
-        RefusalReason::ObserveOnly => no(refusal.reason, "the policy observes only; it would have paused the rollout"),
+        RefusalReason::ObserveOnly => {
+            no(refusal.reason, &format!("{}; it would have paused the rollout", observes(case.s)))
+        }
         _ => refusal,
     })
 }
@@ -129,10 +131,19 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
         return Err(later(RefusalReason::DataTooOld, data_age(s), now, 5));
     }
     if s.policy.mode == Mode::Observe {
-        return Err(no(RefusalReason::ObserveOnly, "the policy observes only; what was begun is left as it is"));
+        return Err(no(RefusalReason::ObserveOnly, &format!("{}; what was begun is left as it is", observes(s))));
     }
     let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), ..intent.clone() };
     Ok(Permit { intent })
+}
+
+/// Why not even our own pause may be ended: whoever asked for no writes meant all of them.
+pub fn forbids_resume(s: &Snapshot) -> Option<(RefusalReason, &'static str)> {
+    match (s.workload.opted_out, s.policy.mode) {
+        (true, _) => Some((RefusalReason::OptedOut, OPTED_OUT)),
+        (false, Mode::Observe) => Some((RefusalReason::ObserveOnly, observes(s))),
+        (false, Mode::Enforce) => None,
+    }
 }
 
 /// What an approval must name to count for this decision.
@@ -347,8 +358,12 @@ fn observe_only(case: &Case, _: Timestamp) -> Option<Refusal> {
             ActionKind::Freeze => "frozen on",
             _ => "rolled back to",
         };
-        no(RefusalReason::ObserveOnly, &format!("the policy observes only; it would have {would} {}", target.name))
+        no(RefusalReason::ObserveOnly, &format!("{}; it would have {would} {}", observes(case.s), target.name))
     })
+}
+
+fn observes(s: &Snapshot) -> &'static str {
+    if s.policy.is_none() { "no policy governs the Deployment any more" } else { "the policy observes only" }
 }
 
 fn data_age(s: &Snapshot) -> String {

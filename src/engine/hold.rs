@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 
 use super::baseline::{self, Health};
-use super::decide::{Draft, Look, given_up, lets_go, patience, record, recovering, resume, retaken, watching};
+use super::decide::{
+    Draft, Look, given_up, lets_go, patience, record, recovering, resume, retaken, template_put_back, watching,
+};
 use super::decision::{Action, IncidentStep, Outcome, Progress};
-use super::facts::RevisionFacts;
+use super::facts::{RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::freeze::{self, Step};
 use super::guard;
@@ -83,8 +85,9 @@ pub fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     let draft = Draft {
         state: State::Held,
         why: format!(
-            "frozen on {}: the template is left as it is and starts nothing until a new one arrives or a person resumes",
-            intent.target.name
+            "frozen on {}: the template is left as it is and starts nothing until {}",
+            intent.target.name,
+            thawed_by(s)
         ),
         incident: record(incident, Severity::Critical, Progress::Frozen),
         template_returned: returned(look, intent),
@@ -95,6 +98,13 @@ pub fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     if step == Step::Scale { go_on(look, intent, intent.attempt, draft) } else { draft }
 }
 
+fn thawed_by(s: &Snapshot) -> &'static str {
+    match guard::forbids_resume(s) {
+        None => "a new one arrives or a person resumes",
+        Some(_) => "a person ends the pause (kubectl rollout resume), since Backstay must not",
+    }
+}
+
 /// The owner's template is in the Deployment again, after that of the baseline had been put in.
 fn returned(look: &Look, intent: &Intent) -> bool {
     intent.puts_back && look.rollout.is_some_and(|r| r.newest.hash == intent.failing.hash)
@@ -102,7 +112,7 @@ fn returned(look: &Look, intent: &Intent) -> bool {
 
 /// Whoever owns the template put the baseline's back, as by reverting a commit: there is nothing left to hold.
 pub fn reverted(incident: &OpenIncident, intent: &Intent) -> Draft {
-    let because = format!("the template of {} was put back", intent.target.name);
+    let because = template_put_back(&intent.target.name);
     let action = Some(lets_go(incident, &because));
     Draft {
         state: State::Stabilising,
@@ -110,6 +120,26 @@ pub fn reverted(incident: &OpenIncident, intent: &Intent) -> Draft {
         action,
         incident: record(incident, Severity::Critical, Progress::Recovering),
         baseline: Some(intent.target.clone()),
+        ..Draft::default()
+    }
+}
+
+/// To end our own pause is a write to the workload. Where none is allowed the pause stands, its incident with it, and
+/// both tell how it ends.
+pub fn where_allowed(s: &Snapshot, draft: Draft) -> Draft {
+    let Some(Action::Resume { incident, because, .. }) = &draft.action else { return draft };
+    let Some((reason, forbidden)) = guard::forbids_resume(s) else { return draft };
+    let because = format!(
+        "{because}, but {forbidden}; it stays paused for {incident} until a person ends that (kubectl rollout resume), or \
+         Backstay may act again"
+    );
+    let open = s.memory.open.iter().find(|i| &i.name == incident);
+    Draft {
+        state: State::Held,
+        why: format!("not acting: {reason}: {because}"),
+        refusal: Some(guard::no(reason, &because)),
+        incident: open.map_or(IncidentStep::None, |i| record(i, Severity::Warning, Progress::Held)),
+        baseline: draft.baseline,
         ..Draft::default()
     }
 }

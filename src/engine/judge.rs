@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::attribute;
 use super::baseline;
-use super::decide::{Draft, Look, close, resume};
+use super::decide::{Draft, Look, close, nothing_runs, resume};
 use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict};
 use super::finding::Finding;
 use super::guard::{self, Case, Permit};
@@ -40,6 +40,7 @@ pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
         (Some(finding), None) if starts(finding, &rollout) => starting(look, &rollout, finding),
         (Some(finding), _) => suspect(look, &rollout, finding, incident),
         (None, Some(incident)) if rollout.complete => went_away(look, &rollout, incident),
+        (None, Some(incident)) if look.s.workload.replicas <= 0 => nothing_runs(incident),
         (None, _) => nothing_wrong(look, &rollout),
     }
 }
@@ -98,6 +99,7 @@ pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
             incident: super::decide::record(incident, Severity::Warning, Progress::Suspected),
             ..Draft::default()
         },
+        None if look.s.workload.replicas <= 0 => nothing_runs(incident),
         None => resume(incident, "the suspicion cleared", Outcome::Cleared),
     }
 }

@@ -27,6 +27,16 @@ pub struct Policy {
     pub impact: Option<Impact>,
 }
 
+/// The reference of a policy that stands for none.
+pub const NO_POLICY: &str = "none";
+
+impl Policy {
+    /// No policy governs the workload, and an incident of it is followed to its end.
+    pub fn is_none(&self) -> bool {
+        &*self.reference == NO_POLICY
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Mode {
     /// Act where every guard agrees.

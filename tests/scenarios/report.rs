@@ -101,8 +101,8 @@ pub fn summary(decision: &Decision) -> String {
     }
 }
 
-/// The same facts in any order give the same decision, the next look is to come, nothing is written while the policy
-/// observes, and what is counted is counted as thresholds of rules on it may say.
+/// The same facts in any order give the same decision, the next look is to come, nothing is written to a workload that is
+/// only observed or that was opted out, and what is counted is counted as thresholds of rules on it may say.
 pub fn holds_for_every_decision(s: &Snapshot, decision: &Decision, now: Timestamp, context: &str) {
     let mut turned = s.clone();
     turned.pods.reverse();
@@ -110,9 +110,8 @@ pub fn holds_for_every_decision(s: &Snapshot, decision: &Decision, now: Timestam
     turned.nodes.own.reverse();
     assert_eq!(&decide(&turned, now), decision, "{context}: order matters");
     assert!(decision.next_check.is_none_or(|next| next > now), "{context}: {:?}", decision.next_check);
-    if s.policy.mode == Mode::Observe {
-        assert!(matches!(decision.action, None | Some(Action::Resume { .. })), "{context}: acts while observing");
-    }
+    let untouchable = s.policy.mode == Mode::Observe || s.workload.opted_out;
+    assert!(decision.action.is_none() || !untouchable, "{context}: acts on what it must not touch");
     for finding in &decision.findings {
         let counted = matches!(finding.sureness, Sureness::Counted | Sureness::Repeated | Sureness::Flapping);
         let may_show = knowledge::may_show(finding.class, finding.cause, finding.sureness);

@@ -51,14 +51,18 @@ pub fn next_steps(incident: &Incident, program: &str) -> Vec<(String, String)> {
 fn about_workload(incident: &Incident, named: (&str, &str, &str), add: &mut impl FnMut(&str, String)) {
     let (name, namespace, program) = named;
     let workload = &incident.spec.workload.name;
-    if words::progress(incident) == Some(Progress::Frozen) {
+    if is_left_held(incident) {
+        let deployment = format!("-n {namespace} deployment/{workload}");
+        add("End the pause by hand, since Backstay must not", format!("kubectl rollout resume {deployment}"));
+        add("And take its mark away", format!("kubectl annotate {deployment} {}-", keys::PAUSED_FOR));
+    } else if words::progress(incident) == Some(Progress::Frozen) {
         let mark = format!("{}={name}", keys::RESUME);
         add(
             "End the freeze and let the present template roll out; a new template does that by itself",
             format!("kubectl annotate -n {namespace} deployment/{workload} {mark} --overwrite"),
         );
     }
-    if is_paused(incident) {
+    if is_paused(incident) && !is_left_held(incident) {
         add(
             "End the pause and let the rollout go on",
             format!("kubectl annotate -n {namespace} deployment/{workload} {}={name} --overwrite", keys::RESUME),
@@ -83,6 +87,14 @@ fn about_workload(incident: &Incident, named: (&str, &str, &str), add: &mut impl
 fn is_paused(incident: &Incident) -> bool {
     let done = incident.status.as_ref().and_then(|s| s.actions.last());
     incident.is_open() && done.is_some_and(|a| a.kind == ActionKind::Pause)
+}
+
+/// Backstay holds the workload, and must not write to it any more.
+fn is_left_held(incident: &Incident) -> bool {
+    let done = incident.status.as_ref().and_then(|s| s.actions.last());
+    let holds = done.is_some_and(|a| matches!(a.kind, ActionKind::Freeze | ActionKind::Pause));
+    let refusal = words::refusal(incident).map(|r| r.reason);
+    incident.is_open() && holds && matches!(refusal, Some(RefusalReason::OptedOut | RefusalReason::ObserveOnly))
 }
 
 /// What the refusal asks of a person.

@@ -117,3 +117,15 @@ fn a_storm_is_answered_until_it_has_passed() {
 fn names_are_taken_as_kubectl_prints_them(#[case] text: &str, #[case] name: Result<&str, &str>) {
     assert_eq!(parse_name(text), name.map(str::to_owned).map_err(str::to_owned));
 }
+
+#[rstest]
+#[case::observed("ObserveOnly")]
+#[case::opted_out("OptedOut")]
+fn what_backstay_may_not_end_is_ended_by_hand(#[case] reason: &str) {
+    let refused = format!("status:\n  refusal: {{reason: {reason}, because: it stays paused}}\n");
+    let screen = shown(&FROZEN.replacen("status:\n", &refused, 1), 100);
+    assert!(screen.contains("kubectl rollout resume -n pay deployment/pay"), "{screen}");
+    assert!(screen.contains("backstay.dev/paused-for-"), "{screen}");
+    assert!(!screen.contains("backstay.dev/resume"), "{screen}");
+    assert!(shown(FROZEN, 100).contains("backstay.dev/resume"), "which Backstay hears where it may act");
+}

@@ -112,6 +112,31 @@ fn a_revision_that_failed_once_and_works_now_is_written_as_healthy() {
 }
 
 #[test]
+fn that_a_healthy_revision_has_proven_itself_once_more_costs_no_write() {
+    let before = status(None);
+    let mut renewed = before.clone();
+    renewed.ledger[0].healthy_since = Some(at(9));
+    assert_eq!(due(Some(&before), &renewed, None, at(9)), Due::No);
+    renewed.ledger[0].failed_at = Some(at(-6000));
+    assert_eq!(due(Some(&before), &renewed, None, at(9)), Due::No, "it had proven itself after that already");
+    renewed.ledger[0].failed_at = Some(at(-9));
+    assert_eq!(due(Some(&before), &renewed, None, at(9)), Due::Now, "what is written would no longer count");
+    renewed.ledger[0].failed_at = None;
+    renewed.ledger[0].ready_seconds = Some(4);
+    assert_eq!(due(Some(&before), &renewed, None, at(9)), Due::Now, "its first pods are timed only once");
+}
+
+#[test]
+fn what_is_no_longer_healthy_or_gone_waits_for_another_write() {
+    let before = status(None);
+    let mut bad = before.clone();
+    bad.ledger[0].failed_at = Some(at(9));
+    assert_eq!(due(Some(&before), &bad, None, at(9)), Due::No, "its incident tells of it");
+    bad.ledger.clear();
+    assert_eq!(due(Some(&before), &bad, None, at(9)), Due::No);
+}
+
+#[test]
 fn that_a_workload_is_no_longer_held_is_written_although_the_refusal_stays() {
     let held = |frozen: bool| {
         let mut status = says(State::Held);
@@ -123,4 +148,5 @@ fn that_a_workload_is_no_longer_held_is_written_although_the_refusal_stays() {
     assert_eq!(due(Some(&held(true)), &held(true), None, at(9)), Due::No);
     assert_eq!(due(Some(&held(true)), &held(false), None, at(9)), Due::Now);
     assert_eq!(due(Some(&held(false)), &held(true), None, at(9)), Due::Now);
+    assert_eq!(due(Some(&held(true)), &says(State::Progressing), None, at(9)), Due::Now);
 }

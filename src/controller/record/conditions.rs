@@ -46,11 +46,13 @@ fn mitigated(status: &IncidentStatus, incident: &Incident) -> Wanted {
     let why = status.why.clone().unwrap_or_default();
     let not = |reason: String, because: String| wanted("Mitigated", Some(false), reason, because);
     let paused = || status.actions.last().filter(|a| a.kind == ActionKind::Pause);
+    // A freeze that may not be ended is in force all the same.
+    let stands = status.progress == Some(Progress::Held) && in_force(status, incident).is_some();
     match (status.outcome, status.progress, &status.refusal) {
         (Some(Outcome::Cleared), ..) => not("NotNeeded".to_owned(), "it went away by itself".to_owned()),
         (Some(outcome @ (Outcome::Superseded | Outcome::Abandoned)), ..) => not(outcome.to_string(), why),
         (None, Some(progress @ (Progress::Ineffective | Progress::Retaken)), _) => not(format!("{progress:?}"), why),
-        (None, _, Some(r)) => not(r.reason.to_string(), r.because.clone()),
+        (None, _, Some(r)) if !stands => not(r.reason.to_string(), r.because.clone()),
         (outcome, ..) => match (in_force(status, incident), outcome, paused()) {
             (Some(a), ..) => wanted("Mitigated", Some(true), done_word(a.kind), format!("{} → {}", a.from, a.to)),
             (None, Some(outcome), _) => wanted("Mitigated", Some(true), outcome.to_string(), why),

@@ -12,7 +12,7 @@ use crate::engine::decision::{Outcome, Progress};
 use crate::engine::words::ActionKind;
 
 /// Argo CD owns the template.
-fn owned(server: &mut Server) {
+pub fn owned(server: &mut Server) {
     server.edit(WEB, |web| web["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!("shop"));
 }
 
@@ -38,7 +38,7 @@ fn starts_baseline(server: &mut Server) {
 }
 
 /// A new template arrives, with its ReplicaSet.
-fn ships(server: &mut Server) {
+pub fn ships(server: &mut Server) {
     let mut set = server.get(BASELINE).unwrap().clone();
     set["metadata"]["name"] = json!("web-7a");
     set["metadata"]["uid"] = json!("r-3");
@@ -244,7 +244,7 @@ async fn a_freeze_ends_once_whatever_happens_to_the_write() {
 }
 
 /// The owner reverts: the baseline's template is in the Deployment again.
-fn reverts(server: &mut Server) {
+pub fn reverts(server: &mut Server) {
     server.edit(WEB, |web| web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:1"));
     server.edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
 }
@@ -345,6 +345,7 @@ async fn a_template_that_is_taken_back_at_once_is_put_back_twice() {
     let kinds: Vec<_> = status.actions.iter().map(|a| a.kind).collect();
     assert_eq!(kinds, [ActionKind::RollBack, ActionKind::RollBack]);
     assert_eq!(rig.events(), ["Retaken"]);
+    assert!(rig.note("Retaken").starts_with("Left alone: the template of web-59 was to be put back 2 times"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,3 +16,4 @@ mod start;
 mod storms;
 mod story;
 mod traces;
+mod untouched;

@@ -104,6 +104,13 @@ async fn an_open_incident_is_abandoned_when_its_workload_is_gone_and_only_then()
     assert_eq!(find(&open).status.unwrap().outcome, Some(Outcome::Abandoned));
     clear(&rig).await.unwrap();
     assert_eq!(writes(&rig.calls()), [""; 0], "it is told once");
+    let metrics = rig.ctx.metrics.encode().unwrap();
+    let abandoned = metrics.lines().filter(|line| line.contains("outcome=\"Abandoned\"") && !line.ends_with(" 0"));
+    let counted: Vec<&str> = abandoned.collect();
+    assert_eq!(
+        counted,
+        ["backstay_incidents_total{class=\"CrashLoopBackOff\",action=\"RollBack\",outcome=\"Abandoned\"} 2"],
+    );
 }
 
 #[tokio::test(start_paused = true)]

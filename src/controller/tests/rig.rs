@@ -280,9 +280,15 @@ impl Rig {
         });
     }
 
-    /// The action was taken long ago.
+    /// The action was taken long ago, and so was the newest revision rolled out.
     pub fn time_passes(&self) {
-        let long_ago = (Timestamp::now() - jiff::SignedDuration::from_mins(5)).to_string();
+        let long_ago = Timestamp::now() - jiff::SignedDuration::from_mins(5);
+        let mut seen = self.ctx.tracker.seen(&web());
+        if let Some(current) = &mut seen.current {
+            current.since = long_ago;
+        }
+        self.ctx.tracker.saw(&web(), seen);
+        let long_ago = long_ago.to_string();
         let mut server = self.server();
         for incident in server.all("incidents") {
             let path = format!("{OWN}/incidents/{}", incident["metadata"]["name"].as_str().unwrap());
@@ -313,6 +319,13 @@ impl Rig {
         let mut reasons: Vec<String> = events.iter().map(|e| e["reason"].as_str().unwrap().to_owned()).collect();
         reasons.sort();
         reasons
+    }
+
+    /// What the Event with this reason says.
+    pub fn note(&self, reason: &str) -> String {
+        let events = self.server().all("events");
+        let event = events.iter().find(|event| event["reason"] == reason);
+        event.unwrap_or_else(|| panic!("no Event {reason}: {events:?}"))["note"].as_str().unwrap().to_owned()
     }
 
     /// All calls since the last time.

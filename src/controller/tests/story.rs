@@ -4,8 +4,8 @@ use http::Method;
 use rstest::rstest;
 use serde_json::json;
 
-use super::rig::{EVENTS, OWN, Rig, WEB, actions, writes};
-use super::server::Strike;
+use super::rig::{BASELINE, EVENTS, FAILING, OWN, Rig, WEB, actions, writes};
+use super::server::{Server, Strike};
 use crate::api::Incident;
 use crate::engine::decision::Outcome;
 use crate::engine::words::ActionKind;
@@ -143,4 +143,40 @@ async fn whatever_happens_to_a_write_there_is_one_action_and_a_full_record(
     assert_eq!(told, [(if taken { ErrorCategory::NotFound } else { category }, asked)], "it is told why: {errors:?}");
     let blocked = rig.incident().status.unwrap().timeline.iter().filter(|e| e.what == "ActionBlocked").count();
     assert_eq!(blocked, usize::from(write == ACT), "the incident says that its action was blocked");
+}
+
+/// The failing template is shipped again, and runs.
+fn ships_it_again(server: &mut Server) {
+    for pod in ["a", "b"] {
+        let mut object = server.remove(&format!("/api/v1/namespaces/shop/pods/web-59-{pod}")).unwrap();
+        object["metadata"]["name"] = json!(format!("web-6d-{pod}"));
+        object["metadata"]["uid"] = json!(format!("web-6d-{pod}"));
+        object["metadata"]["ownerReferences"][0]["name"] = json!("web-6d");
+        object["metadata"]["ownerReferences"][0]["uid"] = json!("r-2");
+        server.put(&format!("/api/v1/namespaces/shop/pods/web-6d-{pod}"), object);
+    }
+    for (set, revision, replicas) in [(BASELINE, "3", 0), (FAILING, "4", 2)] {
+        server.edit(set, |set| {
+            set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!(revision);
+            set["spec"]["replicas"] = json!(replicas);
+            set["status"] = json!({"replicas": replicas, "readyReplicas": replicas, "availableReplicas": replicas});
+        });
+    }
+    server.edit(WEB, |web| {
+        web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:2");
+        web["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("4");
+    });
+    server.edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_the_failing_template_works_after_all_is_not_told_as_a_new_one() {
+    let rig = Rig::new().await;
+    rig.settles().await;
+    rig.rolls_out_baseline();
+    rig.settles().await;
+    ships_it_again(&mut rig.server());
+    rig.settles().await;
+    assert_eq!(rig.incident().status.unwrap().outcome, Some(Outcome::Superseded));
+    assert_eq!(rig.note("Superseded"), "Over with web-6d as the newest revision: web-6d works by now");
 }

@@ -75,6 +75,10 @@ pub fn classify<'a>(s: &'a Snapshot, now: Timestamp) -> Vec<Symptom<'a>> {
     let mut symptoms = Vec::new();
     for pod in &s.pods {
         if !pod.deleting && !runs_well(&scene, pod) {
+            // Pods of one revision tend to fail together.
+            if symptoms.is_empty() {
+                symptoms.reserve(s.pods.len());
+            }
             of_pod(&scene.look(pod), &mut symptoms);
         }
     }

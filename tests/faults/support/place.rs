@@ -86,10 +86,16 @@ impl Place {
 
     /// The same with rules of its own.
     pub async fn govern_by(&self, rules: Value) {
+        self.govern_as("all", 0, rules).await;
+    }
+
+    /// The same under another name; the higher priority governs.
+    pub async fn govern_as(&self, name: &str, priority: i32, rules: Value) {
         let policy = json!({
-            "apiVersion": "backstay.dev/v1alpha1", "kind": "IncidentPolicy", "metadata": {"name": "all"},
+            "apiVersion": "backstay.dev/v1alpha1", "kind": "IncidentPolicy", "metadata": {"name": name},
             "spec": {
                 "selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
+                "priority": priority,
                 "rollout": {"stableSeconds": 2},
                 "guards": {"cooldownSeconds": 0},
                 "rules": rules,

@@ -1,9 +1,10 @@
 //! The operator dies, or an answer is lost, at each write of an incident in turn. Whatever is left behind, there is one
 //! incident and one roll-back in the end.
 
-use backstay::api::Incident;
+use backstay::api::{Incident, WorkloadHealth};
 use backstay::engine::decision::Outcome;
 use backstay::engine::words::ActionKind;
+use serde_json::json;
 
 use crate::support::operator::{Operator, Setup};
 use crate::support::place::{self, Place, text};
@@ -36,7 +37,7 @@ async fn each_write(strike: Strike) {
         let name = format!("{strike:?}-{at}").to_lowercase();
         place::run(&name, async |place| struck = one_incident(&place, at, strike).await).await;
         if !struck {
-            assert!(at > HAPPY_WRITES, "an incident has {HAPPY_WRITES} writes, not {}", at - 1);
+            assert_eq!(at - 1, HAPPY_WRITES, "an incident has so many writes");
             return;
         }
     }
@@ -65,8 +66,28 @@ async fn one_incident(place: &Place, at: usize, strike: Strike) -> bool {
     ended_well(place, &last).await;
     let incident = place.incident("web", "the incident's end", recovered).await;
     tells_of_one_action(place, &incident).await;
+    let struck = proxy.struck();
+    if !struck {
+        let writes = until_another_is_due(place, &incident, &proxy).await;
+        assert_eq!(writes.len(), HAPPY_WRITES + 1, "the incident's, and the last, which was due: {writes:#?}");
+    }
     eprintln!("faults: writes: {:#?}", proxy.writes());
-    proxy.struck()
+    struck
+}
+
+/// Lets another policy govern the workload, which its WorkloadHealth has to say, so that no write of before can be
+/// still to come. That the baseline has proven itself once more goes along. Gives the writes by then.
+async fn until_another_is_due(place: &Place, incident: &Incident, proxy: &Proxy) -> Vec<String> {
+    place.govern_as("another", 1, json!([])).await;
+    let opened = incident.spec.opened.at;
+    place
+        .until::<WorkloadHealth, _>("web", "the other policy and the later proof", |health| {
+            let status = health.status.as_ref().filter(|status| status.policy == "IncidentPolicy/another")?;
+            assert!(status.ledger.iter().any(|e| e.healthy_since.is_some_and(|at| opened < at)), "{}", show(health));
+            Some(())
+        })
+        .await;
+    proxy.writes()
 }
 
 /// The incident has recovered and the operator, whichever it is by now, finds the workload healthy.
