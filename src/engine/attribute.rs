@@ -56,7 +56,9 @@ pub fn attribute(
     let explained = explained(&case).or_else(|| explained_by_status(&case));
     let mut verdict = explained.unwrap_or_else(|| revision_at_fault(&case));
     if verdict.fault != Fault::Revision && outside::strategy_blocks_itself(&case) {
-        verdict.because.push_str("; with maxUnavailable 0 no old pod may make room, which a person has to change");
+        let because = verdict.because.trim_end_matches('.');
+        verdict.because =
+            format!("{because}; with maxUnavailable 0 no old pod may make room, which a person has to change");
     }
     verdict.rejected = rejected(&case, verdict.fault);
     verdict
