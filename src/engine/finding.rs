@@ -179,6 +179,21 @@ impl Finding {
     }
 }
 
+/// Pieces of evidence as a person reads them: what several sources say alike is said once, after all of them.
+pub fn told_once(evidence: &[Evidence]) -> Vec<(String, &str)> {
+    let mut told: Vec<(String, &str)> = Vec::new();
+    for Evidence { source, text } in evidence {
+        match told.iter_mut().find(|(_, said)| said == text) {
+            Some((sources, _)) => {
+                sources.push_str(", ");
+                sources.push_str(source);
+            }
+            None => told.push((source.clone(), text)),
+        }
+    }
+    told
+}
+
 /// Where something was read and what it said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -199,4 +214,17 @@ pub struct Rejected {
     /// What speaks against it.
     #[schemars(length(max = 256))]
     pub because: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_sources_say_alike_is_told_once() {
+        let of = |source: &str, text: &str| Evidence { source: source.to_owned(), text: text.to_owned() };
+        let told = [of("pod/a", "low on memory"), of("pod/b", "gone"), of("pod/c", "low on memory")];
+        assert_eq!(told_once(&told), [("pod/a, pod/c".to_owned(), "low on memory"), ("pod/b".to_owned(), "gone")]);
+        assert_eq!(told_once(&[]), []);
+    }
 }

@@ -9,7 +9,7 @@ use super::super::page::one_line;
 use super::around::Story;
 use super::screen::{capital, command, first_sign, named, place, seen, troubled};
 use super::{Answer, Diagnosed};
-use crate::engine::finding::Finding;
+use crate::engine::finding::{Finding, told_once};
 use crate::engine::knowledge;
 
 /// Changes of one workload.
@@ -60,8 +60,8 @@ fn workload(out: &mut String, found: &Diagnosed, now: Timestamp) {
 fn finding(out: &mut String, f: &Finding, because: Option<&str>, now: Timestamp) {
     let meaning = knowledge::about(f.class, f.cause).meaning;
     let _ = writeln!(out, "\n### {}\n\n{meaning} {}.\n", named(f), escaped(&capital(&seen(f, now))));
-    for evidence in &f.evidence {
-        let _ = writeln!(out, "- {}\n  {}", code(&evidence.source), code(&evidence.text));
+    for (sources, text) in told_once(&f.evidence) {
+        let _ = writeln!(out, "- {}\n  {}", code(&sources), code(text));
     }
     let because = because.map(|because| format!(": {}", escaped(because))).unwrap_or_default();
     let _ = writeln!(out, "\n**Fault:** {}, {}{because}", f.fault, f.confidence);

@@ -10,7 +10,7 @@ use super::{Answer, Diagnosed, is_failing};
 use crate::cluster::text;
 use crate::engine::blast_radius::BlastRadius;
 use crate::engine::change::told::WhatChanged;
-use crate::engine::finding::Finding;
+use crate::engine::finding::{Finding, told_once};
 use crate::engine::first_signal::FirstSignal;
 use crate::engine::words::{ActionKind, Cause, ContainerKind, State, Sureness};
 use crate::engine::{knowledge, kubectl};
@@ -125,9 +125,9 @@ fn in_full(page: &mut Page, found: &Diagnosed, now: Timestamp) {
         page.para(2, &first_sign(sign, now));
     }
     page.heading("EVIDENCE");
-    for evidence in &first.evidence {
-        page.para(2, &one_line(&evidence.source));
-        page.para(4, &lines(&evidence.text));
+    for (sources, text) in told_once(&first.evidence) {
+        page.para(2, &one_line(&sources));
+        page.para(4, &lines(text));
     }
     fault(page, found, first);
     if let Some(story) = &found.story {

@@ -13,7 +13,7 @@ use super::{Output, ShowArgs, around, encode, fetch, objects, typed, words};
 use crate::api::Incident;
 use crate::api::incident::LogExcerpt;
 use crate::engine::decision::{Outcome, Progress};
-use crate::engine::finding::Finding;
+use crate::engine::finding::{Finding, told_once};
 use crate::engine::memory::{ActionRecord, ApprovalVerdict, RevisionRef};
 use crate::engine::words::{ActionKind, Severity, Sureness};
 
@@ -165,9 +165,9 @@ pub fn finding(page: &mut Page, f: &Finding, now: Timestamp) {
         let names: Vec<&str> = f.pods.iter().map(AsRef::as_ref).collect();
         page.para(4, &one_line(&format!("pods: {}", names.join(", "))));
     }
-    for evidence in &f.evidence {
-        page.item(4, &one_line(&evidence.source));
-        page.para(6, &lines(&evidence.text));
+    for (sources, text) in told_once(&f.evidence) {
+        page.item(4, &one_line(&sources));
+        page.para(6, &lines(text));
     }
 }
 

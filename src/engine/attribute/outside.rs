@@ -9,6 +9,16 @@ use crate::engine::knowledge;
 use crate::engine::surroundings;
 use crate::engine::words::{Cause, Class, Confidence, Fault};
 
+/// What no template asks for.
+const LACKED_BY_THE_NODE: &[&str] = &[
+    "unable to retrieve oci runtime error",
+    "failed to start shim",
+    "apparmor_parser",
+    "failed to create containerd container",
+    "failed to mount rootfs component",
+    "cgroup.procs",
+];
+
 /// The container is not in the template: a mesh or a webhook put it into the pods.
 pub(super) fn injected(case: &Case) -> Option<Verdict> {
     let containers = &case.rollout.newest.template.containers;
@@ -65,6 +75,12 @@ pub(super) fn the_nodes_own_words(case: &Case) -> Option<Verdict> {
     let because = match (case.finding.class, case.finding.cause) {
         (Class::ImagePullBackOff, Cause::Unknown) if case.says(&["imageinspecterror"]) => {
             "the runtime of the node cannot look at an image that it has"
+        }
+        (Class::ImagePullBackOff, Cause::Unknown) if case.says(&["parent snapshot", "extraction snapshot"]) => {
+            "the runtime of the node has lost layers of the image"
+        }
+        (Class::ContainerStart, Cause::RuntimeError) if case.says(LACKED_BY_THE_NODE) => {
+            "the runtime of the node lacks what it needs to make a container"
         }
         (Class::ContainerStart, Cause::RuntimeError) if case.says(&["precreatehook", "prestarthook"]) => {
             "a manager of the kubelet fails before the container is made"

@@ -69,6 +69,8 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         }
         // nor another name about one that cannot be reached.
         cause if is_about_the_registry(cause) => brings_in(change::registry),
+        // A short name means what the node makes of it, and the tag is no part of that.
+        Cause::InvalidImageName if case.says(&["short name", "short-name"]) => brings_in(change::repository),
         Cause::InsufficientResources | Cause::QuotaExceeded => {
             let other = |a: &&Aspect| !matches!(a, Aspect::Resources | Aspect::Scheduling);
             let elsewhere = aspects.iter().filter(other).any(|a| case.felt.contains(a)) || confines(case);
@@ -83,6 +85,8 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         Cause::VolumeMount | Cause::VolumeAttach | Cause::VolumeUnbound => {
             changed(case, aspects) && !only_scratch(case)
         }
+        // An annotation asks for it.
+        Cause::SandboxFailed if case.says(&["network-attachment-definition"]) => changed(case, &[Aspect::Metadata]),
         Cause::SandboxFailed => !case.says(&NETWORK) && named(case, SANDBOX).unwrap_or(false),
         Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
         Cause::OwnLimit if case.says(&["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),

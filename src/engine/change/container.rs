@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Change;
 use super::aspects::of_container_field;
@@ -26,7 +26,7 @@ pub fn between(subject: &str, old: &Value, new: &Value) -> Vec<Change> {
             "command" | "args" => format!("{key} {} → {}", line(before), line(after)),
             "volumeMounts" => mounts(before, after)?,
             "ports" => ports(before, after)?,
-            "resources" => words(before, after)?,
+            "resources" => resources(before, after)?,
             _ if is_absent(before) => format!("{key} added"),
             _ if is_absent(after) => format!("{key} removed"),
             _ if before.is_object() => format!("{key} {}", words(before, after)?),
@@ -35,6 +35,14 @@ pub fn between(subject: &str, old: &Value, new: &Value) -> Vec<Change> {
         Some(Change::of_template(of_container_field(key), subject, text))
     });
     changes.collect()
+}
+
+/// Requests and limits one by one, also where all of a kind come or go.
+fn resources(old: &Value, new: &Value) -> Option<String> {
+    let kinds = fields(old, new);
+    let or_empty = |kind: &Value| if is_absent(kind) { Value::Object(Map::new()) } else { kind.clone() };
+    let each = |of: &Value| kinds.iter().map(|kind| ((*kind).to_owned(), or_empty(field(of, kind)))).collect();
+    words(&Value::Object(each(old)), &Value::Object(each(new)))
 }
 
 /// An image reference in its parts.

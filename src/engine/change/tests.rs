@@ -54,6 +54,9 @@ fn said(old: &Value, new: &Value) -> Vec<String> {
 #[case(json!({"resources": {"limits": {"memory": "64Mi"}}}), "Resources: container web: limits.memory 128Mi → 64Mi")]
 #[case(json!({"resources": {"limits": {"memory": null, "cpu": "1"}}}),
     "Resources: container web: limits.cpu unset → 1, limits.memory 128Mi → unset")]
+#[case(json!({"resources": null}), "Resources: container web: limits.memory 128Mi → unset, requests.cpu 100m → unset")]
+#[case(json!({"resources": {"limits": null, "requests": {"memory": "1Gi"}}}),
+    "Resources: container web: limits.memory 128Mi → unset, requests.memory unset → 1Gi")]
 #[case(json!({"readinessProbe": {"httpGet": {"port": 8081}, "periodSeconds": 1}}),
     "Probes: container web: readinessProbe httpGet.port 8080 → 8081, periodSeconds 5 → 1")]
 #[case(json!({"readinessProbe": null}), "Probes: container web: readinessProbe removed")]

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::look::{Look, Scene, waiting};
 use super::text::{Reading, reading};
 use super::{ending, hint, oom, probe};
-use crate::engine::facts::{ContainerFacts, ContainerState, PodFacts, Termination};
+use crate::engine::facts::{ContainerFacts, ContainerState, EventFacts, PodFacts, Termination};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::observe;
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
@@ -16,7 +16,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
         let detail = Detail::Waiting { reason, message };
         let symptom = look.on_container(container, said, look.failing_since(container), detail);
         let symptom = Symptom { occurrences: exits(look, container).max(1), ..symptom };
-        return Some(hint::with(symptom, look.event_of(container, |event| hint::is(event, "FailedPostStartHook"))));
+        return Some(hint::with(symptom, hook_failed(look, container, |_| true)));
     }
     let last = last_ending(look, container)?;
     let said = ending::read(look, container, last)?;
@@ -27,9 +27,24 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
         Cause::LivenessKilled | Cause::StartupProbeKilled => probe::told(look, container, last),
         Cause::NodeOutOfMemory => oom::told(look, last),
         Cause::NodeRestart => restarted(look, last),
+        Cause::PostStartHook => hook_killed(look, container, last),
         _ => None,
     };
     Some(hint::with(Symptom { occurrences: counted(look, container, last), ..symptom }, told))
+}
+
+fn hook_failed<'a>(
+    look: &Look<'_, 'a>,
+    container: &ContainerFacts,
+    fits: impl Fn(&EventFacts) -> bool,
+) -> Option<Told<'a>> {
+    look.event_of(container, |event| hint::is(event, "FailedPostStartHook") && fits(event))
+}
+
+/// The kubelet ended this run because its postStart hook failed. A program that ended by itself takes its hook with it.
+pub(super) fn hook_killed<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Termination) -> Option<Told<'a>> {
+    let by_signal = matches!(run.exit_code, 137 | 143);
+    hook_failed(look, container, |event| by_signal && hint::during(event, run))
 }
 
 /// What tells that the node, and not the container, restarted.

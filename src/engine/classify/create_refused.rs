@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 
 use super::hint;
 use super::look::{Scene, beyond_pods};
-use super::text::{Reading, Table, reading};
+use super::text::{Reading, Table, contains, reading};
 use crate::engine::facts::{ConditionFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Subject, Symptom, Told};
-use crate::engine::message::Speaker;
+use crate::engine::message::{Message, Speaker};
 use crate::engine::pace::Pace;
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -56,8 +56,8 @@ fn refused<'a>(
     condition: &'a ConditionFacts,
 ) -> Symptom<'a> {
     let told = newer_refusal(scene, subject, condition);
-    let last = told.and_then(|told| TEXTS.read(&told.event.message));
-    let said = last.or_else(|| TEXTS.read(&condition.message)).unwrap_or(said(Cause::Unknown));
+    let last = told.and_then(|told| read(&told.event.message));
+    let said = last.or_else(|| read(&condition.message)).unwrap_or(said(Cause::Unknown));
     let detail = Detail::Condition { kind, condition };
     let symptom = beyond_pods(said.class, said.cause, said.sureness, subject, condition.since.min(scene.now), detail);
     let symptom = hint::with(symptom, told);
@@ -82,6 +82,39 @@ fn newer_refusal<'a>(scene: &Scene<'a>, subject: Subject<'a>, condition: &Condit
     differs.then_some(told)
 }
 
+fn read(message: &Message) -> Option<Reading> {
+    message.says(&TEXTS, |texts, text| not_looked_at(text).or_else(|| texts.read_part(text)))
+}
+
+/// A denial by a policy that could not look at the pod, since what it asks did not answer. It would deny any pod.
+fn not_looked_at(text: &str) -> Option<Reading> {
+    let denial = text.split_once("denied the request").or_else(|| text.split_once("denied request:"));
+    denial.filter(|(_, denial)| CANNOT_LOOK.iter().any(|phrase| contains(denial, phrase)))?;
+    Some(said(Cause::WebhookUnavailable))
+}
+
+/// What says that somebody was asked and did not answer, or not with what was asked for. In lower case.
+const CANNOT_LOOK: &[&str] = &[
+    "deadline exceeded",
+    "timed out",
+    "i/o timeout",
+    "tls handshake timeout",
+    "dial tcp",
+    "dial udp",
+    "no such host",
+    "connection refused",
+    "connection reset by peer",
+    "server misbehaving",
+    "500 internal server error",
+    "502 bad gateway",
+    "503 service unavailable",
+    "504 gateway time",
+    "429 too many requests",
+    "toomanyrequests",
+    "system error",
+    "failed to send external data request",
+];
+
 /// What validation refuses it will refuse again. A quota frees up, an object may yet come, a webhook may return.
 const fn said(cause: Cause) -> Reading {
     let sureness = match cause {
@@ -100,15 +133,32 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     Table::new(
         Speaker::Admission,
         &[
-            (&["failed calling webhook", "failed to call webhook"], said(Cause::WebhookUnavailable)),
+            (
+                &["failed calling webhook", "failed calling admission webhook", "failed to call webhook"],
+                said(Cause::WebhookUnavailable),
+            ),
             (&["denied the request", "denied request:"], said(Cause::AdmissionDenied)),
             (&["because it is being terminated"], said(Cause::NamespaceTerminating)),
             (&["must specify limits.", "must specify requests.", "failed quota: "], said(Cause::QuotaNeedsLimits)),
             (
-                &["exceeded quota: ", "insufficient quota to consume", "status unknown for quota"],
+                &[
+                    "exceeded quota: ",
+                    "insufficient quota to consume",
+                    "insufficient quota to match these scopes",
+                    "status unknown for quota",
+                ],
                 said(Cause::QuotaExceeded),
             ),
-            (&["violates podsecurity", "against any security context constraint"], said(Cause::PodSecurity)),
+            (
+                &[
+                    "violates podsecurity",
+                    "against any security context constraint",
+                    // Pod security policies, until Kubernetes 1.25.
+                    "against any pod security policy",
+                    "podsecuritypolicy: unable to admit pod",
+                ],
+                said(Cause::PodSecurity),
+            ),
             (
                 &["usage per container is", "usage per pod is", "limit to request ratio per", "limit to request ratio"],
                 said(Cause::LimitRange),

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use super::crash;
 use super::look::Look;
 use super::probe;
 use super::text::{Reading, Table, reading};
@@ -23,6 +24,7 @@ pub(super) fn read<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts, endin
     lost.or_else(|| oom::killed(look, container, ending))
         .or_else(|| start::ending(ending))
         .or_else(|| probe::killed(look, container, ending).map(|cause| said(cause, Sureness::Counted)))
+        .or_else(|| crash::hook_killed(look, container, ending).map(|_| said(Cause::PostStartHook, Sureness::Counted)))
         .or_else(|| by_message(ending))
         .or_else(|| oom::suspected(look, container, ending))
         .or_else(|| Some(by_exit_code(ending)))

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::hint;
-use super::look::{Look, waiting};
+use super::look::{Look, SYNCS, waiting};
 use super::text::{Reading, Table, reading};
 use crate::engine::facts::{ContainerFacts, EventFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
@@ -27,10 +27,14 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     let said =
         if without_secret.is_some() && said.cause == Cause::Unknown { self::said(Cause::RegistryAuth) } else { said };
     let told = failed.or(without_secret);
-    let attempts = look.spell(container).map_or(1, |spell| spell.attempts);
+    // The kubelet backs off from pulls alone.
+    let (attempts, pace) = match reason {
+        "ImageInspectError" => (look.attempts_by_time(container), Some(SYNCS)),
+        _ => (look.spell(container).map_or(1, |spell| spell.attempts), None),
+    };
     let detail = Detail::Waiting { reason, message };
     let symptom = look.on_container(container, said, look.waiting_since(container), detail);
-    Some(hint::with(Symptom { occurrences: attempts, ..symptom }, told))
+    Some(hint::with(Symptom { occurrences: attempts, pace, ..symptom }, told))
 }
 
 /// `Failed` and `BackOff` are reasons of other events too.
@@ -71,7 +75,8 @@ fn read(reason: &str, message: &Message) -> Reading {
     let read = message.says(&TEXTS, |texts, message| texts.read_part(message).or_else(|| by_form(message)));
     // What cannot be inspected is on the node already: whatever the runtime says is not about a registry.
     if reason == "ImageInspectError" {
-        return read.filter(|read| read.cause == Cause::NodeDiskFull).unwrap_or(said(Cause::Unknown));
+        let told = read.filter(|read| matches!(read.cause, Cause::NodeDiskFull | Cause::InvalidImageName));
+        return told.unwrap_or(said(Cause::Unknown));
     }
     read.unwrap_or_else(|| match reason {
         "RegistryUnavailable" => said(Cause::RegistryUnreachable),
@@ -121,13 +126,24 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     Table::new(
         Speaker::Registry,
         &[
-            (&["invalid reference format"], said(Cause::InvalidImageName)),
+            (
+                // CRI-O looks short names up in a list of the node, and may refuse those that stand for several images.
+                &["invalid reference format", "did not resolve to an alias", "short name mode is enforcing"],
+                said(Cause::InvalidImageName),
+            ),
+            (&["no space left on device"], said(Cause::NodeDiskFull)),
+            // The node has lost a layer that it says it has.
+            (&["parent snapshot ", "failed to prepare extraction snapshot"], said(Cause::Unknown)),
+            // A proxy answers with a page of its own where an image was asked for.
+            (&["unexpected media type text/html"], said(Cause::RegistryError)),
             (
                 &[
                     "no match for platform in manifest",
                     "no image found in manifest list for architecture",
                     "no image found in image index for architecture",
                     "no matching manifest for",
+                    // Windows.
+                    "image is incompatible with a ",
                 ],
                 said(Cause::PlatformMismatch),
             ),
@@ -187,8 +203,16 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 ],
                 said(Cause::RegistryUnreachable),
             ),
-            (&["no space left on device"], said(Cause::NodeDiskFull)),
-            (&["signature validation failed", "source image rejected"], said(Cause::SignatureRejected)),
+            (
+                &[
+                    "signature validation failed",
+                    "source image rejected",
+                    // Harbor, of images that are not signed, not scanned or not safe enough.
+                    "cannot be pulled due to configured policy",
+                    "412 precondition failed",
+                ],
+                said(Cause::SignatureRejected),
+            ),
             (
                 &[
                     "500 internal server error",

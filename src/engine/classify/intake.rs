@@ -18,7 +18,7 @@ pub fn of_ending(ending: &Termination, text: &str) -> Message {
         return whole.into();
     }
     if start::never_ran(ending) {
-        return Message::of(&whole, &start::TEXTS, |table, text| table.read_part(text));
+        return Message::of(&whole, &start::TEXTS, start::of_text);
     }
     if !ending::tells(ending) {
         return clean(&whole, MAX_MESSAGE).into();
@@ -82,7 +82,7 @@ mod tests {
         let text = format!("failed: {}exec format error{}", "a ".repeat(400), " b".repeat(400));
         let message = of_ending(&ended(128, "StartError"), &text);
         assert!(!message.contains("exec format"));
-        let said = message.says(&start::TEXTS, |table, text| table.read_part(text)).unwrap();
+        let said = message.says(&start::TEXTS, start::of_text).unwrap();
         assert_eq!(said.cause, Cause::WrongArchitecture);
     }
 

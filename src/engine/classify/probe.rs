@@ -6,6 +6,7 @@
 
 use super::hint;
 use super::look::Look;
+use super::start;
 use crate::engine::facts::{ContainerFacts, EventFacts, ProbeKind, Termination};
 use crate::engine::finding::Told;
 use crate::engine::moment::seconds_between;
@@ -52,8 +53,7 @@ impl Answer<'_> {
         let says = |phrases: &[&str]| phrases.iter().any(|phrase| self.said.contains(phrase));
         if self.errored {
             // The runtime does its part, and the command of the probe is not in the image or may not be executed.
-            let no_command = says(&["executable file not found", "no such file or directory", "permission denied"]);
-            if no_command && says(&["unable to start container process"]) {
+            if start::of_command(self.said).is_some() {
                 return Cause::ReadinessExec;
             }
             // The container ended while it was asked; how it ended tells more.

@@ -30,7 +30,9 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let taken = taken.or_else(|| unseen.is_some().then_some((Class::NodeLost, Cause::NodeNotReady)));
     let (class, cause) = taken?;
     let symptom = with_reason(look, reading(class, cause, Sureness::Excluded));
-    Some(hint::with(symptom, unseen.or_else(|| told(look, cause))))
+    // The event of an eviction says what the status says, as long as the status says it.
+    let more = |told: &Told<'_>| pod.message.is_empty() || *told.event.message != *pod.message;
+    Some(hint::with(symptom, unseen.or_else(|| told(look, cause).filter(more))))
 }
 
 /// The pod failed for what its own spec says, and the ReplicaSet makes one like it after the other. Once the revision has

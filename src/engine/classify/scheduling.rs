@@ -33,7 +33,9 @@ pub(super) struct Reason<'t> {
 /// What is said of preemption repeats the nodes and holds reasons of its own, which are none of the pod's.
 pub(super) fn reasons(message: &str) -> Reasons<'_> {
     let own = message.split_once(" preemption: ").map_or(message, |(own, _)| own);
-    let told = own.split_once("nodes are available: ").map_or(own, |(_, reasons)| reasons);
+    // Volcano says that all nodes are unavailable.
+    let begins = ["nodes are available: ", "nodes are unavailable: "];
+    let told = begins.iter().find_map(|begin| Some(own.split_once(begin)?.1)).unwrap_or(own);
     // What the allocation of devices adds before the preemption.
     let told = told.strip_suffix(" no new claims to deallocate,").unwrap_or(told);
     Reasons { rest: told.trim_end_matches('.') }
@@ -226,6 +228,8 @@ pub(super) static REASONS: LazyLock<Table> = LazyLock::new(|| {
                     "no nodes available to schedule pods",
                     "/0 nodes are available",
                     "cannot allocate all claims",
+                    // Volcano, with as few words as these.
+                    "resource fit failed",
                     "plugin(s) [noderesourcesfit",
                     "plugin(s) [dynamicresources",
                 ],

@@ -79,7 +79,19 @@ fn read(event: &EventFacts) -> Option<Reading> {
         _ if is_vague(event) => Cause::Unknown,
         _ => return None,
     };
-    Some(TEXTS.read(&event.message).unwrap_or(said(by_reason)))
+    Some(event.message.says(&TEXTS, of_text).unwrap_or(said(by_reason)))
+}
+
+/// What the text of an event says, by its phrases or by the object that it names and says is not found. Drivers of volumes
+/// call what they read from elsewhere secrets too.
+fn of_text(texts: &Table, text: &str) -> Option<Reading> {
+    let is_missing = |kind: &str| {
+        let named = text.split(kind).skip(1);
+        named.filter_map(|rest| rest.split_once('"')).any(|(_, rest)| rest.starts_with(" not found"))
+    };
+    let kinds = [("configmap \"", Cause::MissingConfigMap), ("secret \"", Cause::MissingSecret)];
+    let missing = || kinds.into_iter().find(|(kind, _)| is_missing(kind)).map(|(_, cause)| said(cause));
+    texts.read_part(text).or_else(missing)
 }
 
 /// A limit so low that not even the sandbox comes up within it is a matter of memory and not of the node.
@@ -108,8 +120,6 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 &["references non-existent config key", "references non-existent secret key"],
                 reading(Class::ContainerConfig, Cause::MissingKey, Sureness::Timed),
             ),
-            (&["configmap \""], said(Cause::MissingConfigMap)),
-            (&["secret \""], said(Cause::MissingSecret)),
             (&["network is not ready", "cni plugin not initialized"], said(Cause::NetworkNotReady)),
             (&["container init was oom-killed"], said(Cause::LimitTooLowToStart)),
         ],

@@ -54,14 +54,77 @@ pub(super) fn never_ran(ending: &Termination) -> bool {
 }
 
 fn read(message: &Message) -> Reading {
-    TEXTS.read(message).unwrap_or(said(Cause::RuntimeError))
+    message.says(&TEXTS, of_text).unwrap_or(said(Cause::RuntimeError))
+}
+
+/// What the text of a runtime says, by its phrases or by what it says of the container's own command.
+pub(super) fn of_text(texts: &Table, text: &str) -> Option<Reading> {
+    texts.read_part(text).or_else(|| of_command(text).map(said))
+}
+
+/// What a runtime says of the container's own command, after the words of runc, crun and gVisor that name it. Programs of
+/// the node that are missing, and files that they cannot open, are said to be so in the same words.
+pub(super) fn of_command(text: &str) -> Option<Cause> {
+    let text = text.replace('\\', "").to_ascii_lowercase();
+    let named = NAMES_COMMAND.iter().filter_map(|name| after_command(&text, name));
+    let told = named.max_by_key(|rest| rest.len())?;
+    let says = |phrases: &[&str]| phrases.iter().any(|phrase| told.contains(phrase));
+    if says(&["executable file not found", "no such file or directory", "` not found"]) {
+        Some(Cause::CommandNotFound)
+    } else {
+        says(&["permission denied", "is a directory"]).then_some(Cause::NotExecutable)
+    }
+}
+
+/// In lower case and without backslashes.
+const NAMES_COMMAND: &[&str] = &[
+    "exec: \"",
+    "exec /",
+    "exec ./",
+    "exec user process caused",
+    "exec container process",
+    "executable file `",
+    "executable file not found in `",
+    "executable file not found in $path",
+    "open executable: ",
+    "error finding executable ",
+];
+/// What comes before the name of the command where runc or a program of the node may be speaking.
+const STARTS_IT: &[&str] = &["container process", "oci runtime", "container create failed", "command error"];
+
+/// The text from where it names the command of the container.
+fn after_command<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.match_indices(name).find_map(|(at, _)| {
+        let (before, told) = text.split_at_checked(at)?;
+        // `fork/exec /usr/bin/runc` is of the node.
+        let is_word = !before.ends_with(|c: char| c == '/' || c.is_ascii_alphanumeric());
+        let is_own = before.is_empty() || STARTS_IT.iter().any(|words| before.contains(words));
+        (is_word && is_own).then_some(told)
+    })
 }
 
 const fn said(cause: Cause) -> Reading {
     reading(Class::ContainerStart, cause, Sureness::Repeated)
 }
 
-/// Memory and mounts come first: their texts also end with "no such file or directory" or "permission denied".
+/// What fails on the node before the container's own command or mounts are looked at.
+const OF_NODE: &[&str] = &[
+    "unable to retrieve oci runtime error",
+    "failed to start shim",
+    "apparmor_parser",
+    "failed to create containerd container",
+    "failed to mount rootfs component",
+    // A directory of the node that a hostPath asks for and that is not there.
+    "failed to mkdir",
+    "cgroup configuration",
+    "cgroup.procs",
+    "running hook",
+    "running prestart hook",
+    "hook #",
+    "executing hook",
+];
+
+/// Memory, the node and mounts come first: their texts also end with "no such file or directory" or "permission denied".
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let passing = reading(Class::ContainerStart, Cause::RuntimeError, Sureness::Timed);
     let no_memory = |cause| reading(Class::OOMKilled, cause, Sureness::Repeated);
@@ -71,6 +134,8 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
             (&["container init was oom-killed"], no_memory(Cause::LimitTooLowToStart)),
             (&["possibly oom-killed"], no_memory(Cause::Suspected)),
             (&["failed to reserve container name", "context deadline exceeded"], passing),
+            (&["no space left on device"], said(Cause::NodeDiskFull)),
+            (OF_NODE, said(Cause::RuntimeError)),
             (&["chdir to cwd", "apparmor profile", "seccomp"], said(Cause::RuntimeError)),
             (
                 &[
@@ -84,11 +149,7 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 said(Cause::MountError),
             ),
             (&["exec format error"], said(Cause::WrongArchitecture)),
-            (
-                &["executable file not found", "no such file or directory", "no command specified"],
-                said(Cause::CommandNotFound),
-            ),
-            (&["permission denied", "is a directory"], said(Cause::NotExecutable)),
+            (&["no command specified"], said(Cause::CommandNotFound)),
         ],
     )
 });

@@ -64,7 +64,8 @@ fn events(s: &Snapshot, symptom: &Symptom<'_>) -> usize {
 fn missing(s: &Snapshot, symptom: &Symptom<'_>) -> String {
     let events = match (s.events.read, events(s, symptom)) {
         (false, _) => "its events, which were not read (that takes the right to list and watch events)".to_owned(),
-        (true, 0) => "its events, of which none is left: they expire after an hour".to_owned(),
+        (true, 0) => "its events, of which none that tells is left: they expire after an hour".to_owned(),
+        (true, 1) => "an event that tells; the one that is left does not".to_owned(),
         (true, n) => format!("an event that tells, among the {n} that are left"),
     };
     let has_node = matches!(symptom.subject, Subject::Pod(pod) if pod.node.is_some());

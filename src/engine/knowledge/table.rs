@@ -56,7 +56,7 @@ macro_rules! table {
 // Class and cause: fault, rollback, sureness, aspects, next steps, and what it means.
 table! {
     ImagePullBackOff InvalidImageName: Revision Helps Definitive IMAGE LOOK
-        "The image's name is not a valid reference."
+        "The image's name is not a valid reference, or is too short for the node to tell the registry."
     ImagePullBackOff ImageNotFound: Revision Helps Definitive IMAGE REGISTRY
         "The registry says that it has no such image."
     ImagePullBackOff PlatformMismatch: Revision Helps Repeated IMAGE REGISTRY
@@ -78,11 +78,11 @@ table! {
     ImagePullBackOff NodeDiskFull: Platform CannotHelp Repeated NOTHING NODE
         "The node has no space left for the image."
     ImagePullBackOff SignatureRejected: Revision Helps Repeated IMAGE REGISTRY
-        "The node's policy does not accept the image's signature."
+        "A policy of the registry or the node does not accept the image, such as for its signature."
     ImagePullBackOff NeverPullPolicy: Revision Depends Definitive IMAGE REGISTRY
         "The image may not be pulled and is not on the node."
     ImagePullBackOff Unknown: Unknown Depends Repeated PULL REGISTRY
-        "The image cannot be pulled and the status does not say why."
+        "The image cannot be pulled, and the status does not say why, or not in words that are known."
 
     CrashLoopBackOff ApplicationError: Revision Depends Counted PROGRAM LOGS
         "The program ends with an error of its own."
@@ -202,6 +202,8 @@ table! {
         "The program was built for another processor, or lacks its interpreter."
     ContainerStart MountError: Revision Depends Repeated START VOLUMES
         "Something cannot be mounted into the container."
+    ContainerStart NodeDiskFull: Platform CannotHelp Repeated NOTHING NODE
+        "The node has no space left for the container."
     ContainerStart RuntimeError: Unknown Depends Repeated START LOOK
         "The runtime cannot create or start the container."
 
@@ -255,7 +257,7 @@ table! {
     CreateRefused AdmissionDenied: Namespace Depends Definitive PROGRAM POLICY
         "An admission policy forbids the pod."
     CreateRefused WebhookUnavailable: Platform CannotHelp Repeated NOTHING WEBHOOKS
-        "An admission webhook does not answer, so no pod can be created."
+        "An admission webhook does not answer or cannot do its work, so no pod can be created."
     CreateRefused ServiceAccountMissing: Revision Depends Repeated IDENTITY ACCOUNTS
         "The pod's service account does not exist."
     CreateRefused PriorityClassMissing: Revision Depends Repeated PLACE PRIORITIES

@@ -19,7 +19,7 @@ OOMKilled: ContainerLimit LimitTooLowToStart NodeOutOfMemory ChildProcess Suspec
 Pending: InsufficientResources Taints NodeSelector PodAffinity TopologySpread HostPort NodesCordoned TooManyPods
     VolumeUnbound VolumeTopology SchedulingGated NoScheduler Unknown
 ContainerConfig: MissingConfigMap MissingSecret MissingKey RunAsNonRoot SubPath CacheNotSynced Unknown
-ContainerStart: CommandNotFound NotExecutable WrongArchitecture MountError RuntimeError
+ContainerStart: CommandNotFound NotExecutable WrongArchitecture MountError NodeDiskFull RuntimeError
 PodSetup: MissingConfigMap MissingSecret VolumeMount VolumeAttach SandboxFailed NetworkNotReady DeviceUnavailable
     Unknown
 InitStuck: InitHanging

@@ -2,7 +2,7 @@ use rstest::rstest;
 
 use super::build::*;
 use crate::engine::classify::classify;
-use crate::engine::facts::{ContainerFacts, ExitSeries, PodFacts, Termination};
+use crate::engine::facts::{ContainerFacts, ExitSeries, PodFacts, Snapshot, Termination};
 use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
 
 fn of(ending: Termination) -> Vec<(Class, Cause, Sureness)> {
@@ -146,6 +146,19 @@ fn a_hook_that_fails_is_told_from_a_program_that_fails() {
     let s = only(pod([waiting("PostStartHookError", "PostStart hook failed").after(1, ended(137, "Error"))]));
     let symptom = single(&s, at(20));
     assert_eq!((symptom.cause, symptom.occurrences), (Cause::PostStartHook, 2));
+}
+
+#[test]
+fn a_back_off_after_a_hook_that_failed_is_told_by_the_event() {
+    let told = || event("FailedPostStartHook", "PostStartHookError", 7);
+    let heard = |code| hearing(only(pod([looping(2, ended(code, "Error"))])), "uid-web-6d-x", [told()]);
+    let symptom = |s: &Snapshot| (single(s, at(20)).cause, single(s, at(20)).told.is_some());
+    assert_eq!(symptom(&heard(137)), (Cause::PostStartHook, true));
+    assert_eq!(symptom(&heard(143)), (Cause::PostStartHook, true));
+    assert_eq!(symptom(&heard(1)), (Cause::ApplicationError, false), "it ended by itself and took its hook with it");
+    let before = event("FailedPostStartHook", "PostStartHookError", -60);
+    let s = hearing(only(pod([looping(2, ended(137, "Error"))])), "uid-web-6d-x", [before]);
+    assert_eq!(symptom(&s), (Cause::Unknown, false), "of an earlier run");
 }
 
 #[test]

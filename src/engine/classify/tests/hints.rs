@@ -226,7 +226,7 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
     let heard = |events: Vec<EventFacts>| {
         shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1
     };
-    assert!(heard(Vec::new()).contains("its events, of which none is left: they expire after an hour;"));
+    assert!(heard(Vec::new()).contains("its events, of which none that tells is left: they expire after an hour;"));
     let mut blind = hearing(only(pod([looping(2, ended(143, "Error"))])), POD, []);
     blind.events.of_nodes = false;
     let text = shown(&blind, 20).remove(0).1;

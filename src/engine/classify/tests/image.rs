@@ -91,6 +91,32 @@ const RESOLVE: &str =
 #[case::another_status("unexpected status from HEAD request to http://127.0.0.1:5000/v2/: 418 teapot", Cause::Unknown)]
 #[case::digest_with_status_numbers("sha256:404403429500aa cannot be used", Cause::Unknown)]
 #[case::rpc_code_alone_is_unreliable("rpc error: code = NotFound desc = something else", Cause::Unknown)]
+#[case::windows("a Windows version 10.0.2-based image is incompatible with a 10.0.1 host", Cause::PlatformMismatch)]
+#[case::page_of_a_proxy(
+    "failed to unpack image: unexpected media type text/html for sha256:60: not found",
+    Cause::RegistryError
+)]
+#[case::lost_layer("parent snapshot sha256:ec does not exist: not found", Cause::Unknown)]
+#[case::lost_layers(
+    "failed to prepare extraction snapshot \"extract-1 sha256:c6\": failed to stat parent: stat /snapshots/1/fs: no such file or directory: not found",
+    Cause::Unknown
+)]
+#[case::no_room_for_a_layer(
+    "failed to prepare extraction snapshot \"extract-1 sha256:c6\": mkdir /snapshots/new-1: no space left on device",
+    Cause::NodeDiskFull
+)]
+#[case::short_name(
+    "short-name \"web:9\" did not resolve to an alias and no unqualified-search registries are defined in \"/etc/containers/registries.conf\"",
+    Cause::InvalidImageName
+)]
+#[case::policy_of_the_registry(
+    "unknown: current image with \"Pending\" status of vulnerability scanning cannot be pulled due to configured policy",
+    Cause::SignatureRejected
+)]
+#[case::policy_by_its_code(
+    "unexpected status from HEAD request to https://127.0.0.1:5000/v2/: 412 Precondition Failed",
+    Cause::SignatureRejected
+)]
 #[case::nothing("", Cause::Unknown)]
 fn a_pull_error_has_one_cause(#[case] text: &str, #[case] cause: Cause) {
     assert_eq!(cause_of(&format!("{RESOLVE}{text}")), cause);
@@ -131,6 +157,12 @@ fn words_in_an_image_name_are_no_cause(#[case] text: &str, #[case] cause: Cause)
     Sureness::Repeated
 )]
 #[case("ImageInspectError", "mkdir /var/lib/x: no space left on device", Cause::NodeDiskFull, Sureness::Repeated)]
+#[case(
+    "ImageInspectError",
+    "Failed to inspect image \"\": rpc error: code = Unknown desc = short name mode is enforcing, but image name web:9 returns ambiguous list",
+    Cause::InvalidImageName,
+    Sureness::Definitive
+)]
 #[case(
     "RegistryUnavailable",
     "image pull failed for web because the registry is unavailable",
@@ -180,6 +212,14 @@ fn attempts_are_counted_and_time_spent_backing_off_is_not() {
     assert_eq!(single(&only(pod.clone()), at(1000)).occurrences, 1);
     pod.history.waiting = spell("ImagePullBackOff", 4, 2, "401 Unauthorized");
     assert_eq!(single(&only(pod), at(10)).occurrences, 2);
+}
+
+#[test]
+fn an_image_that_cannot_be_inspected_is_tried_at_every_sync() {
+    let mut pod = pod([waiting("ImageInspectError", "Failed to inspect image")]);
+    pod.history.waiting = spell("ImageInspectError", 4, 1, "Failed to inspect image");
+    assert_eq!(single(&only(pod.clone()), at(5)).occurrences, 1);
+    assert!(single(&only(pod), at(60)).occurrences >= 2);
 }
 
 #[test]

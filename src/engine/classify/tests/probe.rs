@@ -110,6 +110,15 @@ fn the_answer_and_the_kind_of_probe_say_why(#[case] kind: Option<ProbeKind>, #[c
      exec failed: unable to start container process: exec: \"/bin/probe\": stat /bin/probe: no such file or directory",
     Cause::ReadinessExec
 )]
+#[case::command_of_crun(
+    "command error: executable file `probe` not found in $PATH: No such file or directory",
+    Cause::ReadinessExec
+)]
+#[case::of_the_node(
+    "rpc error: code = Unknown desc = failed to exec in container: OCI runtime exec failed: exec failed: unable to start \
+     container process: error adding pid 1 to cgroups: open /sys/fs/cgroup/a/cgroup.procs: no such file or directory",
+    Cause::ProbeErrored
+)]
 fn an_error_of_the_probe_is_not_the_programs_unless_it_was_gone_or_the_command_is_not_there(
     #[case] said: &str,
     #[case] cause: Cause,

@@ -87,9 +87,40 @@ fn refused(message: &str) -> Snapshot {
     Cause::NamespaceTerminating,
     Sureness::Repeated
 )]
+#[case(
+    "pods \"web-6d-x\" is forbidden: insufficient quota to match these scopes: [{PriorityClass In [high]}]",
+    Cause::QuotaExceeded,
+    Sureness::Repeated
+)]
+#[case(
+    "pods \"web-6d-x\" is forbidden: PodSecurityPolicy: unable to admit pod: [spec.containers[0].securityContext.privileged: Invalid value: true]",
+    Cause::PodSecurity,
+    Sureness::Definitive
+)]
+#[case::before_1_13(
+    "Internal error occurred: failed calling admission webhook \"w\": Post https://w/: getsockopt: connection refused",
+    Cause::WebhookUnavailable,
+    Sureness::Repeated
+)]
 #[case("something new", Cause::Unknown, Sureness::Repeated)]
 fn a_refusal_has_one_cause(#[case] message: &str, #[case] cause: Cause, #[case] sureness: Sureness) {
     assert_eq!(seen(&refused(message), at(11)), [(Class::CreateRefused, cause, sureness)]);
+}
+
+#[rstest]
+#[case("denied the request: could not check the image web:2: Get \"https://scan/\": context deadline exceeded")]
+#[case("denied the request: image web:2: scanner unavailable: 503 Service Unavailable")]
+#[case("denied the request: Unable to reach host \"notary.invalid\": timed out (image web:2)")]
+#[case(
+    "denied the request: fetching signatures: Get \"https://log/\": dial tcp: lookup log on 10.0.0.10:53: i/o timeout"
+)]
+#[case("denied the request: [checks] System error calling external data provider: no answer")]
+fn a_policy_that_cannot_look_at_a_pod_does_not_deny_it(#[case] denial: &str) {
+    let expected = |cause, sureness| [(Class::CreateRefused, cause, sureness)];
+    let said = format!("admission webhook \"policy.invalid\" {denial}");
+    assert_eq!(seen(&refused(&said), at(11)), expected(Cause::WebhookUnavailable, Sureness::Repeated));
+    let name = "admission webhook \"dial-tcp.timed out.invalid\" denied the request: timeoutSeconds must be set";
+    assert_eq!(seen(&refused(name), at(11)), expected(Cause::AdmissionDenied, Sureness::Definitive));
 }
 
 #[rstest]

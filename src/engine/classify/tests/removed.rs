@@ -106,6 +106,10 @@ fn a_pod_that_ended_in_good_order_when_it_was_put_out_is_told_by_its_event() {
     let low = "The node was low on resource: memory.";
     let s = hearing(only(silent.clone()), &silent.uid, [event("Evicted", low, 40)]);
     assert_eq!(seen(&s, at(50)), [(Class::Evicted, Cause::NodePressure, Sureness::Excluded)]);
+    assert!(single(&s, at(50)).told.is_some(), "only the event says it");
+    let spoken = finished("Evicted", low);
+    let s = hearing(only(spoken.clone()), &spoken.uid, [event("Evicted", low, 40)]);
+    assert!(single(&s, at(50)).told.is_none(), "the status says it");
 }
 
 #[rstest]

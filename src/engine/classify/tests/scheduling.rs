@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use crate::engine::classify::scheduling::{self, Reason, Taint, reasons, taints};
+use crate::engine::words::Cause;
 
 fn parts(message: &str) -> Vec<(u32, &str)> {
     reasons(message).map(|Reason { nodes, text }| (nodes, text)).collect()
@@ -31,6 +32,14 @@ fn a_comma_in_braces_or_before_words_belongs_to_the_reason() {
 fn what_the_allocation_of_devices_adds_is_no_reason() {
     let message = "0/1 nodes are available: 1 cannot allocate all claims. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.";
     assert_eq!(parts(message), [(1, "cannot allocate all claims")]);
+}
+
+#[test]
+fn volcano_says_that_all_nodes_are_unavailable() {
+    let message = "all nodes are unavailable: 1 node(s) resource fit failed, 3 plugin TaintToleration predicates failed node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }.";
+    assert_eq!(parts(message)[0], (1, "node(s) resource fit failed"));
+    let said = scheduling::read(&scheduling::REASONS, message).unwrap();
+    assert_eq!(said.cause, Cause::InsufficientResources);
 }
 
 #[rstest]

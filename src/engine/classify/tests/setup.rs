@@ -21,6 +21,21 @@ fn creating(sandbox_ready: Option<bool>, events: impl IntoIterator<Item = EventF
     "MountVolume.SetUp failed for volume \"tls\" : secret \"web-tls\" not found",
     Cause::MissingSecret
 )]
+#[case::several_of_one_volume(
+    "FailedMount",
+    "MountVolume.SetUp failed for volume \"all\" : [failed to sync, secret \"web-tls\" not found]",
+    Cause::MissingSecret
+)]
+#[case::of_another_store(
+    "FailedMount",
+    "MountVolume.SetUp failed for volume \"vault\" : rpc error: code = Unknown desc = error making mount request: couldn't read secret \"db\": Error making API request. Code: 403. Errors: permission denied",
+    Cause::VolumeMount
+)]
+#[case::not_read_in_time(
+    "FailedMount",
+    "MountVolume.SetUp failed for volume \"settings\" : configmap \"web-v2\": etcdserver: request timed out",
+    Cause::VolumeMount
+)]
 #[case::named_like_one(
     "FailedMount",
     "MountVolume.SetUp failed for volume \"configmap\" : hostPath type check failed: /p is not a directory",
