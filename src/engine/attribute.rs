@@ -123,7 +123,9 @@ fn explained(case: &Case) -> Option<Verdict> {
 fn explained_by_status(case: &Case) -> Option<Verdict> {
     let (class, cause) = case.finding.by_status?;
     let rollback = knowledge::about(class, cause).rollback;
-    let finding = &Finding { class, cause, rollback, by_status: None, ..case.finding.clone() };
+    // What is plainly the program's own stays so.
+    let named = case.finding.named.or(Some(case.finding.cause).filter(is_its_own));
+    let finding = &Finding { class, cause, rollback, named, by_status: None, ..case.finding.clone() };
     let Case { s, rollout, findings, control, ref changed, ref felt, ref said, ref ready, .. } = *case;
     let (changed, felt, said, ready) = (changed.clone(), felt.clone(), said.clone(), ready.clone());
     explained(&Case { s, rollout, finding, findings, control, changed, felt, said, ready })
@@ -226,8 +228,8 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
     let apart = |at: &&Timestamp| seconds_between(**at, case.finding.began).saturating_abs();
     let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
-    let own = [Cause::Panic, Cause::NativeCrash, Cause::MissingCode, Cause::ConfigError, Cause::WrongArchitecture];
-    let may_be_theirs = is_about_running(case.finding) && !own.contains(&case.finding.cause);
+    let its_own = is_its_own(&case.finding.cause) || case.finding.named.as_ref().is_some_and(is_its_own);
+    let may_be_theirs = is_about_running(case.finding) && !its_own;
     if neighbours == 0 || control_is_ready(case) > 0 || !may_be_theirs {
         return None;
     }
@@ -236,6 +238,14 @@ fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
          fail at the same time"
     );
     Some(verdict(Fault::Dependency, Confidence::Possible, because))
+}
+
+/// No service that others use brings it about.
+fn is_its_own(cause: &Cause) -> bool {
+    matches!(
+        cause,
+        Cause::Panic | Cause::NativeCrash | Cause::MissingCode | Cause::ConfigError | Cause::WrongArchitecture
+    )
 }
 
 /// A revision that ran well for longer than a rollout is watched did not bring the failure about by itself.

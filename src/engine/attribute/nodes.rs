@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Case, is_about_running, judged_pods, shows, verdict};
 use crate::engine::decision::Verdict;
-use crate::engine::facts::{Name, PodFacts};
+use crate::engine::facts::{Name, NodeFacts, PodFacts};
 use crate::engine::finding::Finding;
 use crate::engine::words::{Cause, Class, Confidence, Fault, Rollback};
 
@@ -27,11 +27,15 @@ pub(super) fn explain_it(case: &Case) -> Option<Verdict> {
             format!("all failing pods are on node {node}; {elsewhere} pods of the revision are ready elsewhere");
         return Some(verdict(Fault::Platform, Confidence::Likely, because));
     }
-    if here > 0 || is_told_by_the_template(case.finding) {
+    if is_told_by_the_template(case.finding) {
         return None;
     }
+    // What serves beside them does not write as much.
+    let full = case.finding.cause == Cause::StorageFull;
+    let is_full = |n: &NodeFacts| full && n.pressure.iter().any(|pressure| &**pressure == "DiskPressure");
+    let is_sick = |n: &NodeFacts| if here > 0 { is_full(n) } else { !n.ready || !n.pressure.is_empty() };
     let sick = case.s.nodes.own.iter().filter(|n| bad_nodes.contains(&n.name));
-    let mut sick: Vec<&str> = sick.filter(|n| !n.ready || !n.pressure.is_empty()).map(|n| &*n.name).collect();
+    let mut sick: Vec<&str> = sick.filter(|n| is_sick(n)).map(|n| &*n.name).collect();
     sick.sort_unstable();
     if !bad_nodes.is_empty() && sick.len() == bad_nodes.len() {
         let because = format!("every node with failing pods is not ready or under pressure: {}", sick.join(", "));

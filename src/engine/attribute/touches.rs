@@ -82,9 +82,11 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         Cause::PodAffinity | Cause::TopologySpread => {
             changed(case, &[Aspect::Scheduling]) || control.template.placing != newest.template.placing
         }
-        Cause::VolumeMount | Cause::VolumeAttach | Cause::VolumeUnbound => {
+        Cause::VolumeMount | Cause::VolumeAttach | Cause::VolumeUnbound | Cause::VolumeTopology => {
             changed(case, aspects) && !only_scratch(case)
         }
+        // Of all variables only those that are filled from an object.
+        Cause::MissingConfigMap | Cause::MissingSecret | Cause::MissingKey => places(case, aspects),
         // An annotation asks for it.
         Cause::SandboxFailed if case.says(&["network-attachment-definition"]) => changed(case, &[Aspect::Metadata]),
         Cause::SandboxFailed => !case.says(&NETWORK) && named(case, SANDBOX).unwrap_or(false),
