@@ -61,7 +61,7 @@ pub struct Wanted {
 /// What a log says that was read as it was wanted.
 pub fn heard(wanted: &Wanted, log: &[u8]) -> LogFacts {
     let reading = logs::read(log);
-    let told = reading.lead(wanted.ended).or(reading.seen.first()).map(|seen| seen.last.line);
+    let told = reading.lead(wanted.ended).or(reading.first(wanted.ended)).map(|seen| seen.last.line);
     let error = reading.fatal.as_ref().map(|quote| quote.line).into_iter().chain(told).min();
     LogFacts {
         uid: wanted.uid.clone(),

@@ -50,6 +50,8 @@ pub struct Last {
     pub root: Words,
     /// It reports that a setting is missing or does not fit.
     pub of_settings: bool,
+    /// The program called it fatal or did not catch it, and it is more than word that something else was given up.
+    pub its_own: bool,
 }
 
 impl Last {
@@ -107,6 +109,43 @@ const UNCAUGHT: &[&str] = &[
     "Node.js v",
 ];
 
+/// What says of an error that it comes of something that was reported before.
+const GIVEN_UP: &[&str] = &[
+    "connect",
+    "reachable",
+    "available",
+    "not ready",
+    "refused",
+    "retries",
+    " attempts",
+    "giving up",
+    "gave up",
+    "timed out",
+    "timeout",
+    "waiting for",
+    "database",
+    "terminated",
+    "previous error",
+];
+/// Beginnings of errors that are of no kind of their own.
+const GENERAL: &[&str] = &[
+    "panic: ",
+    "thread '",
+    "error: ",
+    "uncaught error: ",
+    "runtimeerror: ",
+    "exception: ",
+    "java.lang.runtimeexception: ",
+    "java.lang.illegalstateexception: ",
+    "exception in thread \"main\" java.lang.runtimeexception: ",
+    "exception in thread \"main\" java.lang.illegalstateexception: ",
+    "unhandled exception. system.exception: ",
+    "** (",
+];
+/// The same of these, and of what a program calls fatal: it names what it did not get done.
+const NOT_DONE: &[&str] =
+    &["fail", "could not", "cannot", "unable to", "exit", "shut", "abort", "stopp", "start", "boot", "above"];
+
 /// The last words of a log; `None` if it is empty.
 pub fn words(log: &[u8]) -> Option<Last> {
     let lines = end(log);
@@ -131,6 +170,7 @@ pub fn words(log: &[u8]) -> Option<Last> {
     let after = lines.get(to + 1..).unwrap_or_default().iter().filter(|line| !line.text.trim().is_empty()).count();
     let block = lines.get(from..=to)?;
     let root = root(block);
+    let its_own = !gives_up(kind, &root.text);
     Some(Last {
         kind,
         from: block.first()?.number,
@@ -138,8 +178,19 @@ pub fn words(log: &[u8]) -> Option<Last> {
         ends: after <= MAX_AFTER,
         fatal: fatal(block, &root),
         of_settings: is_of_settings(block, &root),
+        its_own,
         root,
     })
+}
+
+/// The error says no more than that the program goes no further, so what was reported before it tells why.
+fn gives_up(kind: Kind, text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    let says = |text: &str, words: &[&str]| words.iter().any(|words| text.contains(words));
+    // The last part of what is joined by colons is the reason.
+    let reason = text.rsplit(": ").next().unwrap_or(&text);
+    let is_general = || kind == Kind::Fatal || GENERAL.iter().any(|start| text.starts_with(start));
+    kind < Kind::Fatal || says(&text, GIVEN_UP) || (is_general() && says(reason, NOT_DONE))
 }
 
 /// The lines of the end of a log.
@@ -156,12 +207,19 @@ fn end(log: &[u8]) -> Vec<Line> {
     let before = log.get(..start).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);
     let mut walk = Walk::default();
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
+    // A traceback below a warning with which the log ends: loggers write some, but nobody ends on a warning.
+    let mut trace = None;
     for (number, bytes) in tail.iter().skip(tail.len().saturating_sub(MAX_LINES)) {
         let (_, bytes) = line::unstamped(bytes);
         let begins = walk.step(bytes);
         let record = Record::new(bytes, 0);
         let number = number.saturating_add(before);
+        if begins {
+            trace = None;
+        } else if shape::of_line(bytes) == Shape::Traceback && walk.is_of_warning() {
+            trace = trace.or(Some(lines.len()));
+        }
         let parts = record.lines().enumerate();
         lines.extend(parts.map(|(nth, text)| Line {
             number,
@@ -169,6 +227,9 @@ fn end(log: &[u8]) -> Vec<Line> {
             text: text.to_owned(),
             begins: begins && nth == 0,
         }));
+    }
+    if let Some(line) = trace.and_then(|at| lines.get_mut(at)) {
+        line.begins = true;
     }
     lines
 }

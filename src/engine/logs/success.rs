@@ -17,6 +17,7 @@ const REACHED: &[&str] = &[
     "connection recovered",
     "reconnected",
     "connection is back",
+    ": pong",
     "is now available",
     "is available again",
     "listening on",
@@ -139,6 +140,8 @@ mod tests {
     #[case("INFO connected to database after 3 attempts", true)]
     #[case("Connected to redis at cache:6379", false)]
     #[case("listening on :8080", true)]
+    #[case("INFO redis: PONG", false)]
+    #[case("INFO db: PONG", true)]
     #[case("Started Server", false)]
     #[case("not connected to postgres", false)]
     #[case("waiting until connected to postgres", false)]
