@@ -1,5 +1,6 @@
 //! The last words of a program: the last error that it reported, and the innermost reason it gave for it.
 
+use super::given_up::gives_up;
 use super::level::Level;
 use super::line;
 use super::record::Record;
@@ -109,43 +110,6 @@ const UNCAUGHT: &[&str] = &[
     "Node.js v",
 ];
 
-/// What says of an error that it comes of something that was reported before.
-const GIVEN_UP: &[&str] = &[
-    "connect",
-    "reachable",
-    "available",
-    "not ready",
-    "refused",
-    "retries",
-    " attempts",
-    "giving up",
-    "gave up",
-    "timed out",
-    "timeout",
-    "waiting for",
-    "database",
-    "terminated",
-    "previous error",
-];
-/// Beginnings of errors that are of no kind of their own.
-const GENERAL: &[&str] = &[
-    "panic: ",
-    "thread '",
-    "error: ",
-    "uncaught error: ",
-    "runtimeerror: ",
-    "exception: ",
-    "java.lang.runtimeexception: ",
-    "java.lang.illegalstateexception: ",
-    "exception in thread \"main\" java.lang.runtimeexception: ",
-    "exception in thread \"main\" java.lang.illegalstateexception: ",
-    "unhandled exception. system.exception: ",
-    "** (",
-];
-/// The same of these, and of what a program calls fatal: it names what it did not get done.
-const NOT_DONE: &[&str] =
-    &["fail", "could not", "cannot", "unable to", "exit", "shut", "abort", "stopp", "start", "boot", "above"];
-
 /// The last words of a log; `None` if it is empty.
 pub fn words(log: &[u8]) -> Option<Last> {
     let lines = end(log);
@@ -181,16 +145,6 @@ pub fn words(log: &[u8]) -> Option<Last> {
         its_own,
         root,
     })
-}
-
-/// The error says no more than that the program goes no further, so what was reported before it tells why.
-fn gives_up(kind: Kind, text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    let says = |text: &str, words: &[&str]| words.iter().any(|words| text.contains(words));
-    // The last part of what is joined by colons is the reason.
-    let reason = text.rsplit(": ").next().unwrap_or(&text);
-    let is_general = || kind == Kind::Fatal || GENERAL.iter().any(|start| text.starts_with(start));
-    kind < Kind::Fatal || says(&text, GIVEN_UP) || (is_general() && says(reason, NOT_DONE))
 }
 
 /// The lines of the end of a log.

@@ -8,6 +8,7 @@
 //! quoted from them is bounded, cleaned and redacted.
 
 mod excerpt;
+mod given_up;
 mod json;
 mod last;
 mod level;

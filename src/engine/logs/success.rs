@@ -107,6 +107,11 @@ pub fn takes_back(success: Success, cause: Cause, failure: &str, line: &[u8]) ->
     fits && may_be_one(&services(failure.as_bytes()), &services(line))
 }
 
+/// A line names a service by its kind or its port.
+pub fn names_a_service(line: &[u8]) -> bool {
+    !services(line).is_empty()
+}
+
 /// Which services a line names, by their place in the list; all databases where it names just a database.
 fn services(line: &[u8]) -> Vec<usize> {
     let line = line.to_ascii_lowercase();

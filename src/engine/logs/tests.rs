@@ -169,6 +169,12 @@ const REFUSED: &str = "WARN cache: dial tcp 10.0.0.9:6379: connect: connection r
 #[case::did_not_start("FATAL main: failed to start\n", Some(Cause::DependencyUnreachable))]
 #[case::did_not_get_it("panic: no database after 10 attempts\n", Some(Cause::DependencyUnreachable))]
 #[case::did_not_get_it_done("RuntimeError: could not set up\n", Some(Cause::DependencyUnreachable))]
+#[case::has_none(
+    "Traceback (most recent call last):\n  File \"m.py\", line 2\nAttributeError: 'NoneType' object has no attribute 'redis'\n",
+    Some(Cause::DependencyUnreachable)
+)]
+#[case::lost_it("panic: lost the leader\n", Some(Cause::DependencyUnreachable))]
+#[case::did_not_happen("FATAL caches did not sync\n", Some(Cause::DependencyUnreachable))]
 #[case::went_down("** (EXIT from #PID<0.90.0>) shutdown\n", Some(Cause::DependencyUnreachable))]
 #[case::an_error("ERROR invalid feature flag\n", Some(Cause::DependencyUnreachable))]
 #[case::a_reason(
