@@ -61,7 +61,7 @@ pub struct Wanted {
 /// What a log says that was read as it was wanted.
 pub fn heard(wanted: &Wanted, log: &[u8]) -> LogFacts {
     let reading = logs::read(log);
-    let told = reading.lead(wanted.ended).or(reading.seen.first()).map(|seen| seen.last.line);
+    let told = reading.lead(wanted.ended).or(reading.first(wanted.ended)).map(|seen| seen.last.line);
     let error = reading.fatal.as_ref().map(|quote| quote.line).into_iter().chain(told).min();
     LogFacts {
         uid: wanted.uid.clone(),
@@ -227,23 +227,25 @@ fn shared(finding: &Finding) -> Option<Cause> {
     own.filter(|cause| may_be_shared(*cause)).or(finding.named)
 }
 
-/// What a program meets in a service that others use too, as opposed to what is in itself.
+/// What a program meets in what others use too, as opposed to what is in itself.
 fn may_be_shared(cause: Cause) -> bool {
+    is_of_a_service(cause) || matches!(cause, Cause::StorageFull | Cause::SchemaMismatch | Cause::KubernetesForbidden)
+}
+
+/// What goes wrong between a program and a service that it calls.
+pub fn is_of_a_service(cause: Cause) -> bool {
     matches!(
         cause,
-        Cause::StorageFull
-            | Cause::PoolExhausted
+        Cause::PoolExhausted
             | Cause::TooManyConnections
             | Cause::DatabaseDeadlock
             | Cause::DatabaseLockTimeout
-            | Cause::SchemaMismatch
             | Cause::DatabaseAuth
             | Cause::DatabaseUnavailable
             | Cause::DependencyUnreachable
             | Cause::DnsFailure
             | Cause::TlsFailure
             | Cause::UpstreamTimeout
-            | Cause::KubernetesForbidden
     )
 }
 

@@ -12,6 +12,7 @@ const NO_ANSWER: &[&str] = &[
     "eai_again",
     "temporary failure in name resolution",
     "try again",
+    "resource temporarily unavailable",
     "server misbehaving",
     "servfail",
     "[errno -3]",
@@ -32,6 +33,15 @@ const OUT_OF_TIME: &[&str] = &[
     "certificate: expired",
     "not yet valid",
     "notafter: ",
+];
+/// What every pod of a node or a cluster calls: the API server, and where a cloud tells a machine who it is.
+const OF_THE_CLUSTER: &[&str] = &[
+    "169.254.169.254",
+    "metadata.google.internal",
+    "metadata server unavailable",
+    "https://kubernetes.default",
+    "/api?timeout=",
+    "reflector.go",
 ];
 /// Somebody else migrates, or died of it.
 const LOCKED: &[&str] = &[
@@ -93,29 +103,13 @@ fn of_others(fault: Fault) -> Fault {
     }
 }
 
-/// What goes wrong between a program and a service that it calls.
-pub(super) fn is_of_a_service(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::PoolExhausted
-            | Cause::TooManyConnections
-            | Cause::DatabaseDeadlock
-            | Cause::DatabaseLockTimeout
-            | Cause::DatabaseAuth
-            | Cause::DatabaseUnavailable
-            | Cause::DependencyUnreachable
-            | Cause::DnsFailure
-            | Cause::TlsFailure
-            | Cause::UpstreamTimeout
-    )
-}
-
 /// What others may suffer from: the cause, or what the log names behind a probe that fails.
 fn cause(case: &Case) -> Option<Cause> {
     let is_shared = |cause: &Cause| match cause {
         Cause::StorageFull => true,
         Cause::MigrationFailed => program_says(case, LOCKED),
-        cause => is_of_a_service(*cause),
+        Cause::KubernetesForbidden => program_says(case, &["provide credentials"]),
+        cause => listen::is_of_a_service(*cause),
     };
     let named = case.finding.named.filter(|_| is_about_running(case.finding));
     Some(case.finding.cause).into_iter().chain(named).find(is_shared)
@@ -126,7 +120,8 @@ fn leads_elsewhere(case: &Case) -> bool {
     // Any variable may say where to write, and how much.
     let room = [Aspect::Environment, Aspect::Resources, Aspect::Scheduling];
     let is_room = cause(case) == Some(Cause::StorageFull);
-    touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
+    let identity = cause(case) == Some(Cause::KubernetesForbidden) && touches::changed(case, &[Aspect::ServiceAccount]);
+    identity || touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
 }
 
 /// What a kubelet tells of a probe is not the program's own.
@@ -139,6 +134,15 @@ fn by_its_own_words(case: &Case) -> Option<(Fault, &'static str)> {
     Some(match cause(case)? {
         Cause::DnsFailure if program_says(case, NO_ANSWER) => {
             (Fault::Platform, "the resolver does not answer for now, which no change of the revision brings about")
+        }
+        // A policy of the network may go by labels.
+        Cause::DependencyUnreachable | Cause::UpstreamTimeout
+            if program_says(case, OF_THE_CLUSTER) && !touches::changed(case, &[Aspect::Metadata]) =>
+        {
+            (Fault::Platform, "what every pod calls is out of reach, which no change of the revision brings about")
+        }
+        Cause::KubernetesForbidden => {
+            (Fault::Platform, "the API server does not accept the token that it gave the pod")
         }
         Cause::TlsFailure if program_says(case, OUT_OF_TIME) => {
             (Fault::Dependency, "a certificate is out of its time, for every revision alike")

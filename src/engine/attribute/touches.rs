@@ -1,11 +1,12 @@
 //! Whether what changed can have brought a failure about. A part of a template holds many things; where the failure's own
 //! words say which of them it is about, only a change of that one counts.
 
-use super::{Case, shared};
+use super::Case;
 use crate::engine::change::{self, Change};
 use crate::engine::classify;
 use crate::engine::facts::RevisionFacts;
 use crate::engine::finding::Finding;
+use crate::engine::listen;
 use crate::engine::surroundings;
 use crate::engine::words::{Aspect, Cause, Class};
 
@@ -93,7 +94,7 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
         Cause::OwnLimit if case.says(&["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),
         Cause::PodInvalid if case.says(&["runtimeclass"]) => changed(case, &[Aspect::Scheduling]),
-        cause if shared::is_of_a_service(cause) => places(case, aspects),
+        cause if listen::is_of_a_service(cause) => places(case, aspects),
         _ => changed(case, aspects),
     }
 }

@@ -110,8 +110,17 @@ pub(in crate::engine) const USER: &[Aspect] =
 /// What pod security levels look at.
 pub(in crate::engine) const SECURITY: &[Aspect] =
     &[Aspect::Ports, Aspect::Volumes, Aspect::Security, Aspect::InitContainers, Aspect::Containers, Aspect::Other];
-/// The class of the runtime, and kernel parameters.
+/// The class of the runtime, the node, and as whom a program runs on it: kernels count some of what they allow by user.
 pub(in crate::engine) const SANDBOX: &[Aspect] = &[Aspect::Scheduling, Aspect::Security];
+/// What brings a device's driver into a container.
+pub(in crate::engine) const DRIVER: &[Aspect] = &[
+    Aspect::Environment,
+    Aspect::Resources,
+    Aspect::Volumes,
+    Aspect::Scheduling,
+    Aspect::Security,
+    Aspect::Containers,
+];
 /// What a place that an old pod holds can be.
 pub(in crate::engine) const PLACES: &[Aspect] = &[
     Aspect::Resources,

@@ -123,7 +123,7 @@ table! {
     CrashLoopBackOff MigrationFailed: Revision Depends Counted CLIENT LOGS
         "A migration of the database schema fails."
     CrashLoopBackOff DatabaseAuth: Configuration Depends Counted CLIENT LOGS
-        "The database does not accept the program's credentials."
+        "The database, or another service, does not accept the program's credentials."
     CrashLoopBackOff DatabaseUnavailable: Dependency Depends Counted ADDRESSES LOGS
         "The database does not serve at the moment."
     CrashLoopBackOff DependencyUnreachable: Dependency Depends Counted CLIENT LOGS
@@ -138,6 +138,10 @@ table! {
         "The program's service account may not do what it does."
     CrashLoopBackOff NodeRestart: Platform CannotHelp Excluded NOTHING NODE
         "The node lost the container; it did not fail by itself."
+    CrashLoopBackOff NodeLimit: Platform Depends Counted SANDBOX LOGS
+        "The node's kernel allows less than the program needs, such as inotify watches."
+    CrashLoopBackOff DeviceUnavailable: Platform Depends Counted DRIVER LOGS
+        "The driver of a device that the program needs is not there."
     CrashLoopBackOff Unknown: Unknown Depends Counted PROGRAM LOGS
         "The container ends and its status does not say why."
 

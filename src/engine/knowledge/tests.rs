@@ -14,7 +14,8 @@ ImagePullBackOff: InvalidImageName ImageNotFound PlatformMismatch RegistryAuth I
 CrashLoopBackOff: ApplicationError Panic NativeCrash MissingCode ConfigError PortInUse PermissionDenied StorageFull
     CommandExits LivenessKilled StartupProbeKilled PostStartHook RuntimeOutOfMemory PoolExhausted TooManyConnections
     DatabaseDeadlock DatabaseLockTimeout SchemaMismatch MigrationFailed DatabaseAuth DatabaseUnavailable
-    DependencyUnreachable DnsFailure TlsFailure UpstreamTimeout KubernetesForbidden NodeRestart Unknown
+    DependencyUnreachable DnsFailure TlsFailure UpstreamTimeout KubernetesForbidden NodeRestart NodeLimit
+    DeviceUnavailable Unknown
 OOMKilled: ContainerLimit LimitTooLowToStart NodeOutOfMemory ChildProcess Suspected
 Pending: InsufficientResources Taints NodeSelector PodAffinity TopologySpread HostPort NodesCordoned TooManyPods
     VolumeUnbound VolumeTopology SchedulingGated NoScheduler Unknown

@@ -64,7 +64,7 @@ pub fn class_of(cause: Cause) -> Class {
 fn told(s: &Snapshot, revision: &str, container: &str, by_itself: bool) -> Option<Cause> {
     let logs = || logs_of(s, revision, container).filter(|log| log.ended);
     let once = || {
-        let firsts = || logs().filter_map(|log| log.reading.seen.first()).map(|seen| seen.cause);
+        let firsts = || logs().filter_map(|log| log.reading.first(by_itself)).map(|seen| seen.cause);
         let twice = firsts().filter(|cause| firsts().filter(|other| other == cause).nth(1).is_some());
         twice.min_by_key(|cause| rank(*cause))
     };

@@ -1,5 +1,6 @@
 //! The last words of a program: the last error that it reported, and the innermost reason it gave for it.
 
+use super::given_up::gives_up;
 use super::level::Level;
 use super::line;
 use super::record::Record;
@@ -50,6 +51,8 @@ pub struct Last {
     pub root: Words,
     /// It reports that a setting is missing or does not fit.
     pub of_settings: bool,
+    /// The program called it fatal or did not catch it, and it is more than word that something else was given up.
+    pub its_own: bool,
 }
 
 impl Last {
@@ -131,6 +134,7 @@ pub fn words(log: &[u8]) -> Option<Last> {
     let after = lines.get(to + 1..).unwrap_or_default().iter().filter(|line| !line.text.trim().is_empty()).count();
     let block = lines.get(from..=to)?;
     let root = root(block);
+    let its_own = !gives_up(kind, &root.text);
     Some(Last {
         kind,
         from: block.first()?.number,
@@ -138,6 +142,7 @@ pub fn words(log: &[u8]) -> Option<Last> {
         ends: after <= MAX_AFTER,
         fatal: fatal(block, &root),
         of_settings: is_of_settings(block, &root),
+        its_own,
         root,
     })
 }
@@ -156,12 +161,19 @@ fn end(log: &[u8]) -> Vec<Line> {
     let before = log.get(..start).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);
     let mut walk = Walk::default();
-    let mut lines = Vec::new();
+    let mut lines: Vec<Line> = Vec::new();
+    // A traceback below a warning with which the log ends: loggers write some, but nobody ends on a warning.
+    let mut trace = None;
     for (number, bytes) in tail.iter().skip(tail.len().saturating_sub(MAX_LINES)) {
         let (_, bytes) = line::unstamped(bytes);
         let begins = walk.step(bytes);
         let record = Record::new(bytes, 0);
         let number = number.saturating_add(before);
+        if begins {
+            trace = None;
+        } else if shape::of_line(bytes) == Shape::Traceback && walk.is_of_warning() {
+            trace = trace.or(Some(lines.len()));
+        }
         let parts = record.lines().enumerate();
         lines.extend(parts.map(|(nth, text)| Line {
             number,
@@ -169,6 +181,9 @@ fn end(log: &[u8]) -> Vec<Line> {
             text: text.to_owned(),
             begins: begins && nth == 0,
         }));
+    }
+    if let Some(line) = trace.and_then(|at| lines.get_mut(at)) {
+        line.begins = true;
     }
     lines
 }

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::level;
 use crate::engine::text;
 
 /// How much of a log is read, from its end.
@@ -10,6 +11,8 @@ pub const MAX_BYTES: usize = 1 << 20;
 pub const MAX_LINES: usize = 20_000;
 /// How much of one line is looked at closely.
 const MAX_TEXT: usize = 8192;
+/// Longest run of blanks that brings a level to the width of others.
+const MAX_PADDING: usize = 4;
 /// How far before the place of interest that begins.
 const BEFORE: usize = 2048;
 
@@ -44,7 +47,19 @@ pub fn unstamped(line: &[u8]) -> (Option<&str>, &[u8]) {
     let rest = line.get(stamp.len() + 1..).unwrap_or_default();
     let streams: [&[u8]; 4] = [b"stdout F ", b"stderr F ", b"stdout P ", b"stderr P "];
     let rest = streams.iter().find_map(|stream| rest.strip_prefix(*stream)).unwrap_or(rest);
-    (Some(stamp), rest)
+    (Some(stamp), unpadded(rest))
+}
+
+/// Where the program put the stamp itself, its level may be brought to the width of others by blanks, which do not make
+/// the line one that goes on.
+fn unpadded(rest: &[u8]) -> &[u8] {
+    if rest.first() != Some(&b' ') {
+        return rest;
+    }
+    let said = rest.trim_ascii_start();
+    let length = said.iter().take_while(|b| b.is_ascii_uppercase()).count();
+    let word = std::str::from_utf8(said.get(..length).unwrap_or_default()).unwrap_or_default();
+    if rest.len() - said.len() <= MAX_PADDING && level::of_word(word).is_some() { said } else { rest }
 }
 
 fn stamp(line: &[u8]) -> Option<&str> {
@@ -115,6 +130,10 @@ mod tests {
     #[case("2024-01-02T03:04:05+02:00 stderr F hello", Some("2024-01-02T03:04:05+02:00"), "hello")]
     #[case("2024-01-02T03:04:05.678 hello", None, "2024-01-02T03:04:05.678 hello")]
     #[case("2024-01-02 03:04:05 hello", None, "2024-01-02 03:04:05 hello")]
+    #[case("2024-01-02T03:04:05.678Z  WARN 1 --- hello", Some("2024-01-02T03:04:05.678Z"), "WARN 1 --- hello")]
+    #[case("2024-01-02T03:04:05Z     at INFO", Some("2024-01-02T03:04:05Z"), "    at INFO")]
+    #[case("2024-01-02T03:04:05Z   error hello", Some("2024-01-02T03:04:05Z"), "  error hello")]
+    #[case("2024-01-02T03:04:05Z \tWARN hello", Some("2024-01-02T03:04:05Z"), "\tWARN hello")]
     #[case("hello", None, "hello")]
     #[case("", None, "")]
     fn stamps_are_taken_off(#[case] line: &str, #[case] stamp: Option<&str>, #[case] rest: &str) {

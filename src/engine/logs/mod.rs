@@ -8,6 +8,7 @@
 //! quoted from them is bounded, cleaned and redacted.
 
 mod excerpt;
+mod given_up;
 mod json;
 mod last;
 mod level;
@@ -55,6 +56,8 @@ pub struct Reading {
     pub fatal: Option<Quote>,
     /// The innermost reason that it gives for that.
     pub root: Option<Quote>,
+    /// It ends on an error of the program's own. If the run is over, what earlier lines name did not end it.
+    pub own_end: bool,
 }
 
 /// A cause that a log names.
@@ -102,7 +105,16 @@ impl Seen {
 impl Reading {
     /// The most telling cause that says enough. `ended`: the run that wrote the log is over.
     pub fn lead(&self, ended: bool) -> Option<&Seen> {
-        self.seen.iter().find(|seen| seen.tells(ended))
+        self.seen.iter().find(|seen| self.matters(seen, ended) && seen.tells(ended))
+    }
+
+    /// The most telling cause, whether it says enough or not.
+    pub fn first(&self, ended: bool) -> Option<&Seen> {
+        self.seen.iter().find(|seen| self.matters(seen, ended))
+    }
+
+    fn matters(&self, seen: &Seen, ended: bool) -> bool {
+        seen.last_words || !(ended && self.own_end)
     }
 }
 
@@ -131,6 +143,7 @@ pub fn read(log: &[u8]) -> Reading {
     }
     let mut seen = scan.tally.finish();
     seen.extend(uncaught(last.as_ref(), &seen));
+    let own_end = last.as_ref().is_some_and(|last| last.ends && last.its_own);
     let reports = last.filter(|last| last.kind > Kind::Plain);
     Reading {
         lines,
@@ -138,6 +151,7 @@ pub fn read(log: &[u8]) -> Reading {
         seen,
         fatal: reports.as_ref().map(|last| quote(&last.fatal)),
         root: reports.as_ref().map(|last| quote(&last.root)),
+        own_end,
     }
 }
 

@@ -142,6 +142,11 @@ impl<'a> Walk<'a> {
         self.header
     }
 
+    /// The entry began with a warning.
+    pub fn is_of_warning(&self) -> bool {
+        Record::new(self.header, 0).level == Some(Level::Warning)
+    }
+
     /// The line before is one with which a logger reports an error. What follows a line that says all is well is not
     /// logged with it: the runtime printed it.
     fn announces(&self) -> bool {

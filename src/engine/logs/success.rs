@@ -17,6 +17,7 @@ const REACHED: &[&str] = &[
     "connection recovered",
     "reconnected",
     "connection is back",
+    ": pong",
     "is now available",
     "is available again",
     "listening on",
@@ -106,6 +107,11 @@ pub fn takes_back(success: Success, cause: Cause, failure: &str, line: &[u8]) ->
     fits && may_be_one(&services(failure.as_bytes()), &services(line))
 }
 
+/// A line names a service by its kind or its port.
+pub fn names_a_service(line: &[u8]) -> bool {
+    !services(line).is_empty()
+}
+
 /// Which services a line names, by their place in the list; all databases where it names just a database.
 fn services(line: &[u8]) -> Vec<usize> {
     let line = line.to_ascii_lowercase();
@@ -139,6 +145,8 @@ mod tests {
     #[case("INFO connected to database after 3 attempts", true)]
     #[case("Connected to redis at cache:6379", false)]
     #[case("listening on :8080", true)]
+    #[case("INFO redis: PONG", false)]
+    #[case("INFO db: PONG", true)]
     #[case("Started Server", false)]
     #[case("not connected to postgres", false)]
     #[case("waiting until connected to postgres", false)]

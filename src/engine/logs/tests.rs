@@ -140,6 +140,75 @@ fn once_is_nothing_where_programs_try_again() {
     assert_eq!(twice.lead(true).map(|lead| (lead.cause, lead.times)), Some((Cause::DependencyUnreachable, 2)));
 }
 
+const REFUSED: &str = "WARN cache: dial tcp 10.0.0.9:6379: connect: connection refused\n";
+
+/// What a program ended on leads, be it that it names nothing that is known; what was tried in vain before does not.
+#[rstest]
+#[case::go(
+    "panic: runtime error: invalid memory address or nil pointer dereference\n\ngoroutine 1 [running]:\n",
+    Some(Cause::Panic)
+)]
+#[case::python(
+    "Traceback (most recent call last):\n  File \"m.py\", line 2, in <module>\nAttributeError: no 'id'\n",
+    Some(Cause::Panic)
+)]
+#[case::node(
+    "/app/m.js:1\n  a.b()\n  ^\n\nTypeError: a is undefined\n    at m.js:1:1\n\nNode.js v20.11.0\n",
+    Some(Cause::Panic)
+)]
+#[case::dotnet(
+    "Unhandled exception. System.InvalidOperationException: Unable to resolve service\n",
+    Some(Cause::Panic)
+)]
+#[case::its_word_for_it("FATAL invalid feature flag \"x2\"\n", None)]
+#[case::a_setting(
+    "Traceback (most recent call last):\n  File \"os.py\", line 2\nKeyError: 'DATABASE_URL'\n",
+    Some(Cause::ConfigError)
+)]
+#[case::gave_up("FATAL giving up\n", Some(Cause::DependencyUnreachable))]
+#[case::did_not_start("FATAL main: failed to start\n", Some(Cause::DependencyUnreachable))]
+#[case::did_not_get_it("panic: no database after 10 attempts\n", Some(Cause::DependencyUnreachable))]
+#[case::did_not_get_it_done("RuntimeError: could not set up\n", Some(Cause::DependencyUnreachable))]
+#[case::has_none(
+    "Traceback (most recent call last):\n  File \"m.py\", line 2\nAttributeError: 'NoneType' object has no attribute 'redis'\n",
+    Some(Cause::DependencyUnreachable)
+)]
+#[case::lost_it("panic: lost the leader\n", Some(Cause::DependencyUnreachable))]
+#[case::did_not_happen("FATAL caches did not sync\n", Some(Cause::DependencyUnreachable))]
+#[case::went_down("** (EXIT from #PID<0.90.0>) shutdown\n", Some(Cause::DependencyUnreachable))]
+#[case::an_error("ERROR invalid feature flag\n", Some(Cause::DependencyUnreachable))]
+#[case::a_reason(
+    "Exception in thread \"main\" a.B: c\n\tat d\nCaused by: java.net.UnknownHostException: db\n",
+    Some(Cause::DnsFailure)
+)]
+fn the_last_words_lead(#[case] end: &str, #[case] lead: Option<Cause>) {
+    let reading = read(format!("{}{end}", REFUSED.repeat(3)).as_bytes());
+    assert_eq!(reading.lead(true).map(|lead| lead.cause), lead);
+    assert_eq!(reading.first(true).map(|first| first.cause), lead);
+    // Who was killed, or goes on, did not end on them.
+    if lead == Some(Cause::Panic) {
+        assert_eq!(reading.lead(false).map(|lead| lead.cause), Some(Cause::DependencyUnreachable));
+    }
+}
+
+/// Loggers write tracebacks below warnings too, and so does the runtime: at the end of a log it was the runtime.
+#[test]
+fn a_traceback_below_a_warning_is_an_end_where_nothing_follows() {
+    let trace = "Traceback (most recent call last):\n  File \"m.py\", line 2, in <module>\nValueError: 3\n";
+    let causes = |log: &str| read(log.as_bytes()).lead(true).map(|lead| lead.cause);
+    assert_eq!(causes(&format!("WARN odd\n{trace}")), Some(Cause::Panic));
+    assert_eq!(causes(&format!("WARN odd\n{trace}WARN even\n")), None);
+    assert_eq!(causes(&format!("ERROR odd\n{trace}")), None);
+}
+
+#[test]
+fn levels_of_one_width_are_levels() {
+    let line =
+        "2026-03-10T11:58:00.123Z  WARN 1 --- a.B : Connection is not available, request timed out after 30000ms";
+    let seen = &read(format!("{line}\n{line}\n{line}\n").as_bytes()).seen[0];
+    assert_eq!((seen.cause, seen.times), (Cause::PoolExhausted, 3));
+}
+
 #[test]
 fn a_run_that_goes_on_did_not_end_on_its_last_words() {
     let reading = read(b"INFO up\nERROR dial tcp 10.0.0.5:5432: connect: connection refused\n");

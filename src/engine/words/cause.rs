@@ -65,6 +65,7 @@ pub enum Cause {
     UpstreamTimeout,
     KubernetesForbidden,
     NodeRestart,
+    NodeLimit,
     // Memory.
     ContainerLimit,
     LimitTooLowToStart,

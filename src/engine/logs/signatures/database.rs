@@ -66,6 +66,8 @@ pub(super) const GROUPS: &[Group] = &[
             "Error: P2024{!}",
             "GetConnectionTimeoutException: ",
             "Could not get a resource from the pool",
+            // sqlx by the name of its error.
+            "{!}PoolTimedOut{!}",
         ],
     },
     Group {
@@ -187,6 +189,7 @@ pub(super) const GROUPS: &[Group] = &[
             "Detected applied migration not resolved locally",
             "Detected resolved migration not applied to database",
             "FlywayMigrateException",
+            "Found non-empty schema(s) {} but no schema history table",
             // Liquibase.
             "Migration failed for change set",
             "Migration failed for changeset",
@@ -204,6 +207,7 @@ pub(super) const GROUPS: &[Group] = &[
             "Target database is not up to date",
             "InconsistentMigrationHistory",
             "Conflicting migrations detected",
+            "NodeNotFoundError: Migration ",
             // Prisma P3009 and P3018, Knex, TypeORM, Entity Framework.
             "migrate found failed migrations in the target database",
             "A migration failed to apply. New migrations cannot be applied",
@@ -290,6 +294,22 @@ pub(super) const GROUPS: &[Group] = &[
             "SQLSTATE{~}3D000{!}",
             "{!}code{q}3D000{!}",
             "codeName{q}AuthenticationFailed{!}",
+            // PostgreSQL's SCRAM for drivers without it, MySQL 8, Oracle, Redis' users, Azure SQL's firewall.
+            "The server requested SCRAM-based authentication, but no password was provided",
+            "The authentication type {#} is not supported",
+            "SCRAM authentication requires libpq version",
+            "Public Key Retrieval is not allowed",
+            "ORA-28000{!}",
+            "NOPERM User {w} has no permissions",
+            "Client with IP address '{}' is not allowed to access the server",
+            // Services that are no databases: RabbitMQ, Vault, AWS.
+            "ACCESS_REFUSED - Login was refused",
+            "Code: 403. Errors:",
+            " is not authorized to perform: ",
+            "(AccessDenied) when calling the",
+            "(ExpiredToken) when calling the",
+            "(InvalidClientTokenId) when calling the",
+            "(UnrecognizedClientException) when calling the",
         ],
     },
     // MongoDB's words without a name; a server may say them of its clients too.
@@ -345,6 +365,9 @@ pub(super) const GROUPS: &[Group] = &[
             "Connection lost: The server closed the connection",
             "driver: bad connection",
             "is blocked because of many connection errors",
+            // Vault.
+            "{^}Vault is sealed",
+            "Code: 503. Errors:",
         ],
     },
 ];

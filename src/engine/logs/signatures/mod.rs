@@ -54,6 +54,8 @@ const FATAL: How = How { retried: false, when: When::Fatal };
 /// that it was called in vain, and the reason of a failed call more than the failure.
 const TELLING: &[Cause] = &[
     Cause::RuntimeOutOfMemory,
+    Cause::NodeLimit,
+    Cause::DeviceUnavailable,
     Cause::StorageFull,
     Cause::MigrationFailed,
     Cause::DatabaseAuth,

@@ -81,6 +81,16 @@ pub(super) const GROUPS: &[Group] = &[
             "SQLSTATE[HY000] [2002]",
             "NoHostAvailable",
             "client has run out of available brokers",
+            // Postgrex, Kafka's producer, Oracle, MongoDB's Atlas, Cassandra, NATS, Google's metadata server.
+            "tcp connect ({w}): timeout",
+            "not present in metadata after {#} ms",
+            "The Network Adapter could not establish the connection",
+            "ORA-12514{!}",
+            "ORA-12541{!}",
+            "Could not connect to any servers in your MongoDB Atlas cluster",
+            "Could not reach any contact point",
+            "nats: no servers available for connection",
+            "Compute Engine Metadata server unavailable",
         ],
     },
     Group {
@@ -113,6 +123,11 @@ pub(super) const GROUPS: &[Group] = &[
             "host not found in upstream \"",
             "could not be resolved (3: Host not found)",
             "no record found for Query",
+            // Erlang, MariaDB's connector, Kafka, PgBouncer, BusyBox.
+            ":nxdomain{!}",
+            "Unknown server host '",
+            "No resolvable bootstrap urls given",
+            "nslookup: can't resolve '",
         ],
     },
     Group {
@@ -125,6 +140,14 @@ pub(super) const GROUPS: &[Group] = &[
             "Temporary failure in name resolution",
             "[Errno -3] Try again",
             "failed to lookup address information: ",
+            // A resolver that refuses; EAI_AGAIN of .NET and PHP; nslookup, PgBouncer.
+            "lookup {}: read udp {}: connection refused",
+            "SocketException (11): Resource temporarily unavailable",
+            "SocketException ({}, 11): Resource temporarily unavailable",
+            "getaddrinfo for {w} failed: Try again",
+            "getaddrinfo failed: Try again",
+            "no servers could be reached",
+            "server dns lookup failed",
         ],
     },
     Group {
@@ -172,6 +195,12 @@ pub(super) const GROUPS: &[Group] = &[
             "The SSL connection could not be established",
             "The remote certificate is invalid",
             "The remote certificate was rejected",
+            // SqlClient; lib/pq; versions and keys that OpenSSL accepts no more.
+            "issued by an authority that is not trusted",
+            "SSL is not enabled on the server",
+            "[SSL: DH_KEY_TOO_SMALL]",
+            "[SSL: UNSUPPORTED_PROTOCOL]",
+            "unsafe legacy renegotiation disabled",
         ],
     },
     Group {
@@ -221,6 +250,7 @@ pub(super) const GROUPS: &[Group] = &[
         texts: &[
             "is forbidden: User \"system:serviceaccount:{}\" cannot ",
             "Configured service account doesn't have access",
+            "the server has asked for the client to provide credentials",
         ],
     },
 ];

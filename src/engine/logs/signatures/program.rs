@@ -20,6 +20,7 @@ pub(super) const GROUPS: &[Group] = &[
             "Allowed memory size of {#} bytes exhausted",
             "std::bad_alloc",
             "eheap_alloc: Cannot allocate",
+            "Could not reserve enough space for",
         ],
     },
     Group { cause: Cause::RuntimeOutOfMemory, how: FATAL, texts: &["MemoryError"] },
@@ -42,6 +43,7 @@ pub(super) const GROUPS: &[Group] = &[
             "environment variable {E} must be set",
             "environment variable: {E}",
             "environment variable \"{E}\" should not be empty",
+            "environment variable \"{E}\" not set",
             "could not fetch environment variable \"{E}\"",
             "Environment variable not found: ",
             "Missing environment variables:",
@@ -54,6 +56,11 @@ pub(super) const GROUPS: &[Group] = &[
             "ImproperlyConfigured",
             "The SECRET_KEY setting must not be empty",
             "Missing `secret_key_base`",
+            "Missing encryption key to decrypt file with",
+            "Declare it as envvar or define a default value",
+            // NestJS, Laravel.
+            "Config validation error: ",
+            "No application encryption key has been specified",
             "ActiveSupport::MessageEncryptor::InvalidMessage",
             // Spring, .NET.
             "Could not resolve placeholder '{}'",
@@ -64,6 +71,8 @@ pub(super) const GROUPS: &[Group] = &[
             "The ConnectionString property has not been initialized",
             "Value cannot be null. (Parameter 'connectionString')",
             "No connection string named '",
+            // SmallRye, as in Quarkus.
+            "SRCFG00014: ",
             // Files.
             "Config File \"{}\" Not Found in",
             "[emerg] {} in /etc/nginx/{}:{#}",
@@ -71,6 +80,10 @@ pub(super) const GROUPS: &[Group] = &[
             "yaml.parser.ParserError",
             "yaml: unmarshal errors:",
             "TOML parse error at line",
+            // nginx, Caddy, Envoy.
+            "[emerg] cannot load certificate",
+            "adapting config using ",
+            "error initializing configuration '",
             // Arguments.
             "flag provided but not defined: -",
             "unknown flag: --",
@@ -84,6 +97,7 @@ pub(super) const GROUPS: &[Group] = &[
             "No such option: --",
             "Unrecognized VM option '",
             "Could not create the Java Virtual Machine",
+            "Initial heap size set to a larger value than the maximum heap size",
         ],
     },
     Group {
@@ -102,6 +116,8 @@ pub(super) const GROUPS: &[Group] = &[
             "{E} is not defined",
             "{E} must be set",
             "{E} not set",
+            "\"{E}\" is required",
+            "{^}missing value for field ",
             // A file of settings that is not there, or not what it should be. In passing, the latter is what clients send.
             "open {f}: no such file or directory",
             "No such file or directory: '{f}'",
@@ -116,6 +132,7 @@ pub(super) const GROUPS: &[Group] = &[
             "invalid character '{}' looking for beginning of",
             "JsonParseException: ",
             "YAMLException: ",
+            "snakeyaml.scanner.ScannerException: ",
             "could not find expected ':'",
         ],
     },
@@ -125,7 +142,12 @@ pub(super) const GROUPS: &[Group] = &[
     Group {
         cause: Cause::CommandNotFound,
         how: FATAL,
-        texts: &["{!}exec {w}: no such file or directory", ": command not found", "sh: {}: not found"],
+        texts: &[
+            "{!}exec {w}: no such file or directory",
+            "exec user process caused{}no such file or directory",
+            ": command not found",
+            "sh: {}: not found",
+        ],
     },
     Group {
         cause: Cause::MissingCode,
@@ -159,6 +181,13 @@ pub(super) const GROUPS: &[Group] = &[
             "Failed opening required '",
             "Uncaught Error: Class \"{}\" not found",
             "(UndefinedFunctionError) function ",
+            "ImportError: {w}: cannot open shared object file",
+            "could not find driver (",
+            "PDOException: could not find driver",
+            "The application to execute does not exist: '",
+            "Couldn't find a valid ICU package installed",
+            "could not locate the Query Engine for runtime",
+            "Error loading ASGI app",
         ],
     },
     Group {
@@ -176,7 +205,32 @@ pub(super) const GROUPS: &[Group] = &[
             "kind: AddrInUse",
             "Address already in use - bind(2)",
             "Connection in use: ('",
+            // PHP-FPM, Apache.
+            "Address in use (98)",
+            "(98)Address already in use: ",
         ],
+    },
+    // What the kernel of a node allows each user or process, however little the program takes.
+    Group {
+        cause: Cause::NodeLimit,
+        how: ONCE,
+        texts: &[
+            "System limit for number of file watchers reached",
+            "on the number of inotify ",
+            "inotify watch limit reached",
+            "inotify instance limit reached",
+            "OS file watch limit reached",
+            "create fsnotify watcher: too many open files",
+            "inotify_add_watch{}no space left on device",
+            "inotify_init{}too many open files",
+            "vm.max_map_count [{#}] is too low",
+        ],
+    },
+    // What a node's driver puts into containers.
+    Group {
+        cause: Cause::DeviceUnavailable,
+        how: ONCE,
+        texts: &["libcuda.so.1: cannot open shared object file", "libnvidia-ml.so.1: cannot open shared object file"],
     },
     Group {
         cause: Cause::StorageFull,
@@ -223,6 +277,8 @@ pub(super) const GROUPS: &[Group] = &[
             "failed to create new OS thread",
             "fork: retry: Resource temporarily unavailable",
             "can't create Thread: Resource temporarily unavailable",
+            // Apache.
+            "(13)Permission denied: {}make_sock",
         ],
     },
     Group {
