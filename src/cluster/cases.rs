@@ -5,7 +5,10 @@
 //! Deployment. Such a revision has no template to compare, and such a workload nothing to decide about.
 
 mod group;
+mod parts;
+mod refused;
 mod room;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +18,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use self::group::{Family, Group, MadeUp};
+use self::group::{Family, Group, Known, MadeUp};
 use super::facts::{Interner, event_facts, node_facts, pod_facts, revision_facts, talked_about, workload_facts};
 use super::gather::{self, Seen};
 use super::hints;
@@ -49,11 +52,12 @@ pub fn cases(intake: Intake, now: Timestamp) -> Vec<Case> {
     let mut sorting = Sorting::default();
     let nodes = sorting.sort(&intake);
     let events = sorting.events(&intake, now);
-    let mut templates = intake.templates;
+    let (mut templates, marked) = (intake.templates, intake.marked);
     let summary = NodesFacts { room: room::room(&nodes, &intake.asks), ..store::summary(&nodes) };
     let mut cases = Vec::with_capacity(sorting.groups.len());
     for (key, group) in sorting.groups {
-        let Some(family) = group.finish(&key, &mut templates, &mut sorting.names, now) else { continue };
+        let known = Known { templates: &mut templates, marked: &marked, events: &events, now };
+        let Some(family) = group.finish(&key, known, &mut sorting.names) else { continue };
         let choice = family.labels.as_ref().and_then(|labels| policies.choose(&key.0, labels));
         let on = |node: &&Arc<NodeFacts>| family.pods.iter().any(|pod| pod.node.as_ref() == Some(&node.name));
         let mut facts = summary.clone();

@@ -3,7 +3,7 @@
 //! Backstay need not be installed there, and only pods must be readable: whatever else cannot be read is a gap that
 //! is told.
 
-use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
@@ -55,6 +55,9 @@ impl Survey {
         survey.also::<StatefulSet>(client, namespace, "so their pods are judged by themselves").await;
         survey.also::<DaemonSet>(client, namespace, "so their pods are judged by themselves").await;
         survey.also::<Job>(client, namespace, "so their last pods have the last word").await;
+        if survey.intake.marked.tells_some_apart() {
+            survey.also::<ControllerRevision>(client, namespace, "so only pods tell how their revisions differ").await;
+        }
         survey.also::<Node>(client, None, "so all are taken to be well").await;
         let events = survey.list::<Event>(client, namespace).await;
         survey.intake.events_read = events.is_ok();

@@ -55,6 +55,37 @@ fn list(items: &[Value]) -> Response<Body> {
     Response::new(Body::from(serde_json::to_vec(&json!({"metadata": {}, "items": items})).unwrap()))
 }
 
+/// Which URIs are asked of a cluster whose pods of one owner bear these marks.
+async fn asked_of(marks: [&str; 2]) -> Vec<String> {
+    let pods = marks.iter().enumerate().map(|(at, mark)| {
+        let owner =
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "u", "controller": true});
+        json!({"metadata": {"name": format!("db-{at}"), "namespace": "shop", "ownerReferences": [owner],
+            "labels": {"controller-revision-hash": mark}}})
+    });
+    let pods: Vec<Value> = pods.collect();
+    let (service, mut handle) = mock::pair::<HttpRequest<Body>, Response<Body>>();
+    let server = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        while let Some((request, send)) = handle.next_request().await {
+            asked.push(request.uri().path().to_owned());
+            let are_pods = request.uri().path() == "/api/v1/namespaces/shop/pods";
+            send.send_response(list(if are_pods { &pods } else { &[] }));
+        }
+        asked
+    });
+    let survey = Survey::of(&Client::new(service, "shop"), Some("shop")).await.unwrap();
+    assert!(survey.gaps.is_empty(), "{:?}", survey.gaps);
+    server.await.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_kept_of_revisions_is_read_where_pods_of_one_owner_differ() {
+    let kept = "/apis/apps/v1/namespaces/shop/controllerrevisions".to_owned();
+    assert!(asked_of(["db-1", "db-2"]).await.contains(&kept));
+    assert!(!asked_of(["db-1", "db-1"]).await.contains(&kept));
+}
+
 #[tokio::test]
 async fn where_a_pod_finds_no_room_the_pods_of_others_are_counted() {
     let (survey, asked) = surveyed(|| {

@@ -13,9 +13,10 @@ use super::classify;
 use super::decide::decide;
 use super::decision::{Action, Decision, Refusal, Verdict};
 use super::evidence;
-use super::facts::{Name, Snapshot};
+use super::facts::{Name, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::knowledge;
+use super::makers;
 use super::rollout::{self, Rollout};
 use super::words::{ActionKind, Cause, Class, Confidence, Fault, Rollback, State, Sureness};
 
@@ -64,17 +65,21 @@ pub fn of_others(s: &Snapshot, now: Timestamp) -> Diagnosis {
     let strict = to_the_last_pod(s);
     let newest = strict.revisions.iter().max_by_key(|revision| (revision.number, revision.created));
     let rollout = newest.map(|newest| Rollout { newest, since: newest.created, complete: false, completed: None });
-    let symptoms = classify::classify(&strict, now);
+    let mut symptoms = classify::classify(&strict, now);
+    symptoms.extend(makers::gave_up(&strict, &symptoms, now));
     let mut findings = evidence::weigh(&strict, &symptoms, rollout.as_ref(), now).findings;
+    makers::name_sources(&strict, &mut findings);
     let ledger = baseline::update(&strict, rollout.as_ref(), &findings, now);
     let control = rollout.as_ref().and_then(|r| baseline::control(&strict, r, &ledger.entries));
     let control = control.filter(|control| control.template.digest != 0);
+    // What was changed is known only where both templates are.
+    let compared = control.filter(|control| control.template.material != 0);
     let verdicts = verdicts(&findings, |finding| {
-        let compared = rollout.as_ref().filter(|_| finding.newest);
-        match compared.map(|r| attribute::attribute(&strict, r, (finding, &findings), control)) {
-            Some(verdict) if control.is_some() => verdict,
+        let rollout = rollout.as_ref().filter(|_| finding.newest);
+        match rollout.map(|r| attribute::attribute(&strict, r, (finding, &findings), compared)) {
+            Some(verdict) if compared.is_some() => verdict,
             Some(verdict) if !matches!(verdict.fault, Fault::Revision | Fault::Unknown) => verdict,
-            _ => by_cause(finding, "there is no healthy revision to compare with"),
+            _ => by_cause(finding, &not_compared(&strict, control.filter(|_| finding.newest))),
         }
     });
     accuse(&mut findings, &verdicts);
@@ -118,6 +123,16 @@ fn by_cause(finding: &Finding, because: &str) -> Verdict {
         because: format!("{}; {because}", lower(about.meaning)),
         rejected: Vec::new(),
     }
+}
+
+/// Why nothing can be said of what was changed, and whether pods of an older revision do well.
+fn not_compared(s: &Snapshot, control: Option<&RevisionFacts>) -> String {
+    let Some(control) = control else { return "there is no healthy revision to compare with".to_owned() };
+    let ready = evidence::judged_pods(s, &control.uid).filter(|pod| pod.ready).count();
+    format!(
+        "{ready} pods of the older revision {} are ready at the same time, and pods do not show how their templates differ",
+        control.hash
+    )
 }
 
 /// A sentence as the beginning of a longer one.

@@ -83,7 +83,10 @@ pub struct WorkloadFacts {
     /// `lastUpdateTime` of `Progressing` when its reason is `NewReplicaSetAvailable`: when the rollout completed.
     pub completed: Option<Timestamp>,
     pub available: Option<ConditionFacts>,
+    /// Of what is no Deployment and has no such condition: what its own events say of pods that it cannot create.
     pub replica_failure: Option<ConditionFacts>,
+    /// The condition with which a Job gives up.
+    pub gave_up: Option<ConditionFacts>,
     pub gitops: Option<GitOps>,
     /// Another controller owns the Deployment's rollout (a controller owner reference, or a known mark).
     pub owned_by: Option<Name>,

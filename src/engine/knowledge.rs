@@ -18,9 +18,9 @@ pub struct Knowledge {
     pub sureness: Sureness,
     /// Parts of a template whose change can cause it; empty where no change of a template can.
     pub aspects: &'static [Aspect],
-    /// Commands for a person, with `{namespace}`, `{kind}`, `{workload}`, `{rollout}`, `{pod}`, `{container}` and
-    /// `{previous}` to fill in; `{rollout}` is kind and name of a workload that keeps its revisions, and `{previous}`
-    /// asks for the log of the run before this one.
+    /// Commands for a person, with `{namespace}`, `{kind}`, `{workload}`, `{creator}`, `{rollout}`, `{pod}`, `{container}`
+    /// and `{previous}` to fill in; `{creator}` is the kind that creates the pods, `{rollout}` kind and name of a workload
+    /// that keeps its revisions, and `{previous}` asks for the log of the run before this one.
     pub steps: &'static [&'static str],
     /// What it means, in one sentence.
     pub meaning: &'static str,
@@ -42,7 +42,7 @@ pub fn about(class: Class, cause: Cause) -> Knowledge {
 }
 
 /// The next steps for a person who meets this symptom: at most four commands of at most 256 bytes each. A step that
-/// needs what there is none of, such as a pod, is left out.
+/// needs what there is none of, such as a pod, is left out; if none remains, the workload itself is what to look at.
 pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> Vec<String> {
     let cause = symptom.map_or(Cause::Unknown, |symptom| symptom.cause);
     let pod = symptom.and_then(|symptom| match symptom.subject {
@@ -55,10 +55,12 @@ pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> 
     let container = container.map(|container| &*container.name);
     let kind = s.workload.kind.to_ascii_lowercase();
     let keeps_revisions = matches!(&*kind, "deployment" | "statefulset" | "daemonset");
+    let creator = if kind == "deployment" { "ReplicaSet" } else { &*s.workload.kind };
     let rollout = format!("{kind}/{}", s.workload.name);
     let marks = [
         ("{namespace}", Some(&*s.workload.namespace)),
         ("{kind}", Some(&*kind)),
+        ("{creator}", Some(creator)),
         ("{workload}", Some(&*s.workload.name)),
         ("{rollout}", keeps_revisions.then_some(&*rollout)),
         ("{pod}", pod),
@@ -66,7 +68,11 @@ pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> 
         ("{previous}", Some(previous)),
     ];
     let filled = about(class, cause).steps.iter().filter_map(|step| fill(step, &marks));
-    filled.filter(|step| step.len() <= MAX_STEP).take(4).collect()
+    let mut steps: Vec<String> = filled.filter(|step| step.len() <= MAX_STEP).take(4).collect();
+    if steps.is_empty() {
+        steps.extend(fill(table::DESCRIBE_WORKLOAD, &marks).filter(|step| step.len() <= MAX_STEP));
+    }
+    steps
 }
 
 /// The cause occurs with this class of failure.

@@ -27,6 +27,7 @@ pub mod kubectl;
 pub mod lifecycle;
 pub mod listen;
 pub mod logs;
+pub mod makers;
 pub mod memory;
 pub mod message;
 pub mod moment;

@@ -148,6 +148,7 @@ pub fn bad_rollout() -> Snapshot {
             completed: None,
             available: None,
             replica_failure: None,
+            gave_up: None,
             gitops: None,
             owned_by: None,
             opted_out: false,

@@ -212,3 +212,6 @@ mod story;
 
 #[path = "nodes_tests.rs"]
 mod nodes;
+
+#[path = "makers_tests.rs"]
+mod makers;

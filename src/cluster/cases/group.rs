@@ -3,13 +3,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Key, is_hash};
+use super::parts::Part;
+use super::refused::{missing, refused};
+use super::{ByObject, Key, is_hash};
 use crate::cluster::digest::Walked;
-use crate::cluster::facts::{Interner, template_facts};
-use crate::cluster::intake::Maker;
+use crate::cluster::facts::{Interner, shown_condition, template_facts};
+use crate::cluster::intake::{Maker, Marked};
 use crate::cluster::slim::Template;
 use crate::cluster::store::Labels;
-use crate::engine::facts::{PodFacts, RevisionFacts, TemplateFacts, WorkloadFacts};
+use crate::engine::facts::{ConditionFacts, PodFacts, RevisionFacts, TemplateFacts, WorkloadFacts};
 use crate::engine::glance::glance;
 
 /// What belongs to one workload.
@@ -26,15 +28,20 @@ pub struct Group {
 /// A revision of which only the pods are known.
 #[derive(Debug)]
 pub struct MadeUp {
-    name: String,
+    pub name: String,
+    /// Its pods have their owner in common with those of other revisions.
+    pub part: Option<Part>,
 }
 
 impl MadeUp {
     pub fn by(name: &str) -> Self {
-        Self { name: name.to_owned() }
+        Self { name: name.to_owned(), part: None }
     }
 
     fn hash(&self) -> &str {
+        if let Some(part) = &self.part {
+            return &part.hash;
+        }
         self.name.rsplit_once('-').map(|(_, hash)| hash).filter(|hash| is_hash(hash)).unwrap_or_default()
     }
 }
@@ -52,33 +59,64 @@ pub struct Family {
 /// Templates of pods by the UID of their owner.
 pub type Templates = BTreeMap<String, Walked<Template>>;
 
+/// What else is known when a group is finished.
+pub struct Known<'a> {
+    pub templates: &'a mut Templates,
+    pub marked: &'a Marked,
+    pub events: &'a ByObject,
+    pub now: Timestamp,
+}
+
 impl Group {
     /// `None` where there is nothing to look at: an old ReplicaSet without pods and without its Deployment.
-    pub fn finish(
-        mut self,
-        key: &Key,
-        templates: &mut Templates,
-        names: &mut Interner,
-        now: Timestamp,
-    ) -> Option<Family> {
+    pub fn finish(mut self, key: &Key, known: Known<'_>, names: &mut Interner) -> Option<Family> {
         let alone = self.deployment.is_none() && self.maker.is_none();
         if alone && self.pods.is_empty() && self.revisions.iter().all(|revision| revision.desired == 0) {
             return None;
         }
         self.forget_retries();
-        self.make_up_revisions(templates, names);
+        let refused = self.refusal(known.events, known.now);
+        self.tell_apart(&key.0, known.marked, refused.is_some(), names);
+        self.make_up_revisions(known.templates, names);
         let (workload, labels) = match self.deployment.take() {
             Some((workload, labels)) => (workload, Some(labels)),
-            None => (self.make_up_workload(key, names), None),
+            None => (self.with_its_word(self.make_up_workload(key, names), refused, names), None),
         };
-        let pods = self.pods.iter().map(|pod| Arc::new(glance(pod, now))).collect();
+        let pods = self.pods.iter().map(|pod| Arc::new(glance(pod, known.now))).collect();
         Some(Family { workload, revisions: self.revisions.into_iter().map(Arc::new).collect(), pods, labels })
+    }
+
+    /// What the owner's events say of pods that it cannot create.
+    fn refusal(&self, events: &ByObject, now: Timestamp) -> Option<ConditionFacts> {
+        let maker = self.maker.as_ref()?;
+        refused(maker, &self.pods, events.get(maker.metadata.uid.as_deref()?)?, now)
+    }
+
+    /// The workload with what its owner says beside its pods. Of pods that are refused the newest revision is short.
+    fn with_its_word(
+        &mut self,
+        workload: WorkloadFacts,
+        refused: Option<ConditionFacts>,
+        names: &mut Interner,
+    ) -> WorkloadFacts {
+        let Some(maker) = &self.maker else { return workload };
+        let gave_up = maker.gave_up().map(|condition| shown_condition(condition, workload.created, names));
+        let mut replicas = workload.replicas;
+        if refused.is_some() {
+            replicas = replicas.max(maker.due());
+            let short = missing(maker, &self.pods);
+            if let Some(newest) = self.revisions.iter_mut().max_by_key(|r| (r.number, r.created)) {
+                newest.desired = newest.desired.saturating_add(short);
+            }
+        }
+        let max_unavailable = maker.max_unavailable();
+        WorkloadFacts { replicas, max_unavailable, replica_failure: refused, gave_up, ..workload }
     }
 
     /// Pods of a Job that failed and were tried again are its way of working. What counts is how the last one did,
     /// unless the Job itself has the last word.
     fn forget_retries(&mut self) {
-        if self.maker.as_ref().is_some_and(Maker::has_failed) {
+        if self.maker.as_ref().is_some_and(|maker| maker.gave_up().is_some()) {
             return;
         }
         let complete = self.maker.as_ref().is_some_and(Maker::is_complete);
@@ -93,14 +131,18 @@ impl Group {
     fn make_up_revisions(&mut self, templates: &mut Templates, names: &mut Interner) {
         let known = |uid: &str| self.revisions.iter().any(|revision| &*revision.uid == uid);
         let missing = self.makers.iter().filter(|(uid, _)| !known(uid));
-        let mut made: Vec<RevisionFacts> =
-            missing.map(|(uid, made)| self.revision(uid, made, templates, names)).collect();
-        made.sort_by_key(|revision| revision.created);
+        let mut made: Vec<_> = missing
+            .map(|(uid, made)| {
+                let revision = self.revision(uid, made, templates, names);
+                (made.part.as_ref().map_or((false, 0, revision.created), |part| part.rank), revision)
+            })
+            .collect();
+        made.sort_by_key(|(rank, _)| *rank);
         let newest = self.deployment.as_ref().and_then(|(workload, _)| workload.revision).unwrap_or_default();
-        for (age, revision) in (0_i64..).zip(made.iter_mut().rev()) {
+        for (age, (_, revision)) in (0_i64..).zip(made.iter_mut().rev()) {
             revision.number = newest.saturating_sub(age);
         }
-        self.revisions.extend(made);
+        self.revisions.extend(made.into_iter().map(|(_, revision)| revision));
     }
 
     fn revision(&self, uid: &str, made: &MadeUp, templates: &mut Templates, names: &mut Interner) -> RevisionFacts {
@@ -109,7 +151,11 @@ impl Group {
         let running = number(pods().filter(|pod| !pod.finished).count());
         let ready = number(pods().filter(|pod| pod.ready).count());
         // A pod is its template and what admission added, so it says what the containers are but cannot be compared.
-        let containers = templates.remove(uid).map(|template| template_facts(&template, names).containers);
+        let shown = templates.remove(uid).map(|template| template_facts(&template, names).containers);
+        let template = match &made.part {
+            Some(part) => part.template.clone(),
+            None => TemplateFacts { containers: shown.unwrap_or_default(), ..TemplateFacts::default() },
+        };
         RevisionFacts {
             uid: names.name(uid),
             name: names.named(&made.name),
@@ -122,7 +168,7 @@ impl Group {
             ready,
             available: ready,
             replica_failure: None,
-            template: TemplateFacts { containers: containers.unwrap_or_default(), ..TemplateFacts::default() },
+            template,
         }
     }
 
@@ -162,6 +208,7 @@ impl Group {
             completed: None,
             available: None,
             replica_failure: None,
+            gave_up: None,
             gitops: None,
             owned_by: None,
             opted_out: false,

@@ -24,6 +24,7 @@ pub use self::node::node_facts;
 pub use self::pod::pod_facts;
 pub use self::quantity::{thousandths, units};
 pub use self::revision::{init_kind, revision_facts, template_facts};
+pub use self::rollout::unavailable;
 pub use self::workload::workload_facts;
 use super::slim::Condition;
 use super::text::{self, MAX_MESSAGE};
@@ -74,6 +75,11 @@ fn condition_facts(
         message: message(condition.message.as_deref().unwrap_or_default()),
         since: condition.last_transition_time.0.unwrap_or(created),
     }
+}
+
+/// A condition of what is no Deployment, whose message nobody but a person reads.
+pub fn shown_condition(condition: &Condition, created: Timestamp, names: &mut Interner) -> ConditionFacts {
+    condition_facts(condition, created, names, |text| text::shown(text, MAX_MESSAGE).into())
 }
 
 fn message(message: Option<&str>) -> Message {

@@ -20,6 +20,15 @@ pub fn limits(update: Option<&RollingUpdate>, replicas: i32) -> (i32, i32) {
     (surge, unavailable.min(replicas))
 }
 
+/// How many pods of a StatefulSet or DaemonSet a rolling update may take away at a time: one, where nothing is said
+/// (`SetDefaults_DaemonSet` in pkg/apis/apps/v1/defaults.go), and none only where pods may be added.
+pub fn unavailable(update: Option<&RollingUpdate>, replicas: i32) -> i32 {
+    let one = IntOrString::Int(1);
+    let surge = update.and_then(|update| update.max_surge.as_ref()).map_or(0, |surge| resolve(surge, replicas, true));
+    let told = update.and_then(|update| update.max_unavailable.as_ref()).unwrap_or(&one);
+    resolve(told, replicas, true).max(i32::from(surge == 0))
+}
+
 /// As `GetScaledValueFromIntOrPercent` in `apimachinery/pkg/util/intstr`; nonsense is 0.
 fn resolve(value: &IntOrString, total: i32, round_up: bool) -> i32 {
     let resolved = match value {
@@ -59,5 +68,21 @@ mod tests {
     ) {
         let update: RollingUpdate = serde_json::from_value(update).unwrap();
         assert_eq!(limits(Some(&update), replicas), expected);
+    }
+
+    #[rstest]
+    #[case(json!({}), 3, 1)]
+    #[case(json!({"partition": 0}), 3, 1)]
+    #[case(json!({"maxUnavailable": "50%"}), 3, 2)]
+    #[case(json!({"maxUnavailable": 0}), 3, 1)]
+    #[case(json!({"maxUnavailable": 0, "maxSurge": 1}), 3, 0)]
+    fn of_other_kinds_one_pod_may_be_missing_unless_they_say_otherwise(
+        #[case] update: Value,
+        #[case] replicas: i32,
+        #[case] expected: i32,
+    ) {
+        let update: RollingUpdate = serde_json::from_value(update).unwrap();
+        assert_eq!(unavailable(Some(&update), replicas), expected);
+        assert_eq!(unavailable(None, replicas), 1);
     }
 }

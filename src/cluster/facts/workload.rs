@@ -56,6 +56,7 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
         completed: progressing.and_then(completed),
         available,
         replica_failure,
+        gave_up: None,
         gitops: owners::gitops(meta),
         owned_by: owners::owned_by(meta, names),
         opted_out: annotation(meta, "backstay.dev/ignore") == Some("true"),

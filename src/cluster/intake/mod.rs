@@ -5,6 +5,7 @@
 
 mod asks;
 mod maker;
+mod marked;
 mod times;
 
 use std::borrow::Cow;
@@ -19,12 +20,15 @@ use serde_json::Value;
 
 pub use self::asks::{Asks, asks};
 pub use self::maker::Maker;
+pub use self::marked::Marked;
 use super::around::shown::Shown;
 use super::digest::Walked;
 use super::oneshot::shelve;
 use super::own::Own;
 use super::readable::Readable;
-use super::slim::{Container, SlimDeployment, SlimEvent, SlimNode, SlimPod, SlimReplicaSet, Template, any_controller};
+use super::slim::{
+    Container, SlimDeployment, SlimEvent, SlimNode, SlimPod, SlimReplicaSet, Template, any_controller, meta,
+};
 
 /// What was taken in. The last sight of an object counts.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub struct Intake {
     /// The template that the pods of one owner were made from, as far as a pod shows it, by the owner's UID; a pod
     /// without an owner is its own.
     pub templates: BTreeMap<String, Walked<Template>>,
+    /// What tells pods of one owner apart.
+    pub marked: Marked,
     /// What lies around workloads, and the whole of Deployments and ReplicaSets.
     pub shown: Shown,
     /// Backstay's own objects and the namespaces.
@@ -68,6 +74,7 @@ impl Default for Intake {
             events: BTreeMap::new(),
             events_read: false,
             templates: BTreeMap::new(),
+            marked: Marked::default(),
             shown: Shown::default(),
             own: Own::new(),
             newest: None,
@@ -118,6 +125,10 @@ impl Intake {
                 self.makers.insert(uid, maker);
                 self.shown.keep(kind, group, object);
             }
+            ("ControllerRevision", "apps" | "") => {
+                let kept: MetadataOnly = read(&object)?;
+                self.marked.take_kept(&kept.metadata, &object);
+            }
             ("Namespace", "") => shelve(&self.own.namespaces, [Readable(Ok(typed(object)?))]),
             ("IncidentPolicy", _) => shelve(&self.own.policies, [Readable(Ok(typed(object)?))]),
             ("ClusterIncidentPolicy", _) => shelve(&self.own.cluster_policies, [Readable(Ok(typed(object)?))]),
@@ -143,10 +154,11 @@ impl Intake {
     fn pod(&mut self, object: Value) -> Result<(), String> {
         self.take_asks(&object);
         let template = Walked::<Template>::deserialize(&object).map_err(|error| error.to_string())?;
-        let mut pod: SlimPod = typed(object)?;
+        let mut pod: SlimPod = read(&object)?;
         name_containers(&mut pod);
-        let (_, uid) = identity("Pod", &pod.metadata)?;
+        let (id, uid) = identity("Pod", &pod.metadata)?;
         let maker = any_controller(&pod.metadata).map_or(uid, |owner| owner.uid.clone());
+        self.marked.take_pod(id, &maker, &object);
         put(&mut self.pods, "Pod", pod, |pod| &mut pod.metadata)?;
         self.templates.entry(maker).or_insert(template);
         Ok(())
@@ -164,7 +176,12 @@ impl Intake {
             Some("Pod") => self.pods.get(&id).and_then(|pod| pod.metadata.uid.clone()),
             Some("ReplicaSet") => self.replica_sets.get(&id).and_then(|set| set.metadata.uid.clone()),
             Some("Deployment") => self.deployments.get(&id).and_then(|deployment| deployment.metadata.uid.clone()),
-            _ => None,
+            Some(kind) => {
+                let mut makers = self.makers.iter().filter(|(_, maker)| maker.kind == kind);
+                let found = makers.find(|(_, maker)| identity(kind, &maker.metadata).is_ok_and(|(own, _)| own == id));
+                found.map(|(uid, _)| uid.clone())
+            }
+            None => None,
         };
         let mut event = event.clone();
         event.involved_object.uid = uid;
@@ -176,6 +193,14 @@ impl Intake {
         let sets = self.deployments.is_empty() && self.replica_sets.is_empty();
         !(sets && self.pods.is_empty() && self.makers.is_empty())
     }
+}
+
+/// An object of which no more than its metadata is read so.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct MetadataOnly {
+    #[serde(deserialize_with = "meta::read::<meta::NamesOnly, _>")]
+    metadata: ObjectMeta,
 }
 
 /// The part of an object that becomes facts, where the rest of it is kept too.

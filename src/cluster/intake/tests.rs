@@ -7,11 +7,12 @@ use crate::cluster::cases::cases;
 use crate::engine::decide::decide;
 use crate::engine::diagnose::{of_deployment, of_others};
 
-const KINDS: [(&str, &str); 12] = [
+const KINDS: [(&str, &str); 13] = [
     ("apps/v1", "Deployment"),
     ("apps/v1", "ReplicaSet"),
     ("apps/v1", "StatefulSet"),
     ("apps/v1", "DaemonSet"),
+    ("apps/v1", "ControllerRevision"),
     ("batch/v1", "Job"),
     ("v1", "Pod"),
     ("v1", "Node"),

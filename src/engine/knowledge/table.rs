@@ -10,7 +10,7 @@ const RUNS: &str = "kubectl -n {namespace} logs {pod} -c {container}";
 const HISTORY: &str = "kubectl -n {namespace} rollout history {rollout}";
 const PODS: &str = "kubectl -n {namespace} get pods -o wide";
 const REFUSALS: &str =
-    "kubectl -n {namespace} get events --field-selector involvedObject.kind=ReplicaSet,reason=FailedCreate";
+    "kubectl -n {namespace} get events --field-selector involvedObject.kind={creator},reason=FailedCreate";
 const NODES: &str = "kubectl get nodes -o wide";
 
 pub(super) const LOOK: &[&str] = &[DESCRIBE, HISTORY];
@@ -29,7 +29,8 @@ const WEBHOOKS: &[&str] = &[REFUSALS, "kubectl get validatingwebhookconfiguratio
 const ACCOUNTS: &[&str] = &[REFUSALS, "kubectl -n {namespace} get serviceaccounts", HISTORY];
 const PRIORITIES: &[&str] = &[REFUSALS, "kubectl get priorityclasses", HISTORY];
 const NAMESPACE: &[&str] = &["kubectl get namespace {namespace} -o yaml"];
-const ROLLOUT: &[&str] = &["kubectl -n {namespace} describe {kind} {workload}", PODS, HISTORY];
+pub(super) const DESCRIBE_WORKLOAD: &str = "kubectl -n {namespace} describe {kind} {workload}";
+const ROLLOUT: &[&str] = &[DESCRIBE_WORKLOAD, PODS, HISTORY];
 
 macro_rules! table {
     ($($class:ident $cause:ident: $fault:ident $rollback:ident $sureness:ident $aspects:ident $steps:ident
@@ -284,7 +285,7 @@ table! {
     NodeLost NodeNotReady: Platform CannotHelp Excluded NOTHING NODE
         "The pod's node is not ready or gone."
     RolloutStalled DeadlineExceeded: Unknown Depends Definitive PROGRAM ROLLOUT
-        "The rollout made no progress within its deadline."
+        "No progress was made within the deadline."
     RolloutStalled StrategyDeadlock: Revision Depends Timed PLACES ROLLOUT
         "New pods wait for places of old pods, which wait for new pods."
     HealthCheck HttpCheckFailing: Revision Depends Timed PROGRAM ROLLOUT

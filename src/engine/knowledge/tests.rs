@@ -148,7 +148,7 @@ fn a_pair_that_never_occurs_is_known_to_be_unknown() {
 
 #[test]
 fn steps_are_commands_with_nothing_but_known_marks() {
-    let marks = ["{namespace}", "{kind}", "{workload}", "{rollout}", "{pod}", "{container}", "{previous}"];
+    let marks = ["{namespace}", "{kind}", "{workload}", "{creator}", "{rollout}", "{pod}", "{container}", "{previous}"];
     let values = marks.map(|mark| (mark, Some("x")));
     for (class, cause, about) in rows() {
         assert!((1..=4).contains(&about.steps.len()), "{class} {cause}");

@@ -81,6 +81,7 @@ fn workload() -> WorkloadFacts {
         completed: None,
         available: None,
         replica_failure: None,
+        gave_up: None,
         gitops: None,
         owned_by: None,
         opted_out: false,

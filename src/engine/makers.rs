@@ -1,0 +1,60 @@
+//! What a Job, StatefulSet or DaemonSet says of itself, where no pod is there to show it.
+
+use jiff::Timestamp;
+
+use super::facts::Snapshot;
+use super::finding::{Detail, Finding, Subject, Symptom};
+use super::text;
+use super::words::{Cause, Class, Sureness};
+
+/// Most bytes of a source of evidence.
+const MAX_SOURCE: usize = 256;
+
+/// A Job that has given up. Its pods may be gone by then, and pods that are left and show why have the word.
+pub fn gave_up<'a>(s: &'a Snapshot, symptoms: &[Symptom<'_>], now: Timestamp) -> Option<Symptom<'a>> {
+    let condition = s.workload.gave_up.as_ref().filter(|condition| condition.status)?;
+    if symptoms.iter().any(|symptom| symptom.sureness == Sureness::Definitive) {
+        return None;
+    }
+    // Reasons of `batch/v1` (`JobReasonDeadlineExceeded` and others); all but this one are of pods that failed.
+    let (class, cause) = match &*condition.reason {
+        "DeadlineExceeded" => (Class::RolloutStalled, Cause::DeadlineExceeded),
+        _ => (Class::CrashLoopBackOff, Cause::Unknown),
+    };
+    let onset = condition.since.min(now);
+    Some(Symptom {
+        class,
+        cause,
+        sureness: Sureness::Definitive,
+        subject: Subject::Workload,
+        container: None,
+        onset,
+        began: onset,
+        occurrences: 1,
+        grace_seconds: 0,
+        pace: None,
+        detail: Detail::Condition { kind: "Failed", condition },
+        told: None,
+        by_status: None,
+    })
+}
+
+/// Evidence of a workload as a whole names what was read. Only a Deployment repeats a refusal in a condition; of others it
+/// was read in an event.
+pub fn name_sources(s: &Snapshot, findings: &mut [Finding]) {
+    let workload = &s.workload;
+    if &*workload.kind == "Deployment" {
+        return;
+    }
+    for evidence in findings.iter_mut().flat_map(|finding| &mut finding.evidence) {
+        let place =
+            evidence.source.strip_prefix("deployment").filter(|place| place.is_empty() || place.starts_with(' '));
+        let Some(place) = place else { continue };
+        let place = match (place, &workload.replica_failure) {
+            (" conditions[ReplicaFailure]", Some(refused)) => format!(" events[{}]", refused.reason),
+            _ => place.to_owned(),
+        };
+        let source = format!("{}/{}{place}", workload.kind.to_ascii_lowercase(), workload.name);
+        evidence.source = text::head(&source, MAX_SOURCE).into();
+    }
+}
