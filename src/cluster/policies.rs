@@ -21,6 +21,10 @@ use crate::config::Mode;
 use crate::engine::builtin;
 use crate::engine::facts::Name;
 use crate::engine::policy::{Impact, Policy};
+use crate::engine::text;
+
+/// Bytes of a rule's name.
+const MAX_RULE_NAME: usize = 63;
 
 /// Policies ready for use, compiled once per generation.
 #[derive(Debug)]
@@ -166,6 +170,8 @@ fn cluster(object: &ClusterIncidentPolicy, limit: Mode) -> Result<Compiled, Stri
 /// The policy with every default and the built-in table.
 pub fn compile(reference: String, generation: Option<i64>, terms: &Terms, limit: Mode) -> Policy {
     let mut rules = terms.rules.clone();
+    // The API server refuses longer names, and would refuse an incident that bears one; a file may hold any.
+    rules.iter_mut().for_each(|rule| rule.name = text::head(&rule.name, MAX_RULE_NAME).to_owned());
     rules.extend(builtin::rules());
     Policy {
         reference: Name::from(reference),

@@ -57,7 +57,8 @@ pub fn mutated(documents: Vec<Json>, most: usize) -> BoxedStrategy<Json> {
 fn apply(document: &mut Json, at: u32, change: Change) {
     let size = document.size();
     let other = match change {
-        Change::Copy(from) => document.nth(from as usize % size).cloned(),
+        // What is a secret only by its place is none at another.
+        Change::Copy(from) => document.nth(from as usize % size).cloned().filter(|value| !is_bare_secret(value)),
         _ => None,
     };
     // Texts are where the parsers of prose begin, so a change to a text looks for one.
@@ -90,6 +91,10 @@ fn apply(document: &mut Json, at: u32, change: Change) {
         }
         Change::Remove | Change::Add(..) | Change::Rename(_) | Change::Repeat(_) => entries(value, at as usize, change),
     }
+}
+
+fn is_bare_secret(value: &Json) -> bool {
+    matches!(value, Json::Text(text) if text == hostile::SECRET)
 }
 
 fn place_in(text: &str, at: u16) -> usize {

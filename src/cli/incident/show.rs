@@ -102,7 +102,7 @@ fn headline(page: &mut Page, incident: &Incident, now: Timestamp) {
     }
     let why = incident.status.as_ref().and_then(|s| s.why.as_deref()).unwrap_or(&opened.why);
     page.para(2, &lines(why));
-    page.pair("incident", &incident.name_any());
+    page.pair("incident", &one_line(&incident.name_any()));
     if !opened.policy.is_empty() {
         page.pair("policy", &one_line(&opened.policy));
     }
