@@ -124,7 +124,7 @@ fn explained_by_status(case: &Case) -> Option<Verdict> {
     let (class, cause) = case.finding.by_status?;
     let rollback = knowledge::about(class, cause).rollback;
     // What is plainly the program's own stays so.
-    let named = case.finding.named.or(Some(case.finding.cause).filter(is_its_own));
+    let named = case.finding.named.or(Some(case.finding.cause).filter(|cause| is_its_own(*cause)));
     let finding = &Finding { class, cause, rollback, named, by_status: None, ..case.finding.clone() };
     let Case { s, rollout, findings, control, ref changed, ref felt, ref said, ref ready, .. } = *case;
     let (changed, felt, said, ready) = (changed.clone(), felt.clone(), said.clone(), ready.clone());
@@ -228,7 +228,7 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
     let apart = |at: &&Timestamp| seconds_between(**at, case.finding.began).saturating_abs();
     let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
-    let its_own = is_its_own(&case.finding.cause) || case.finding.named.as_ref().is_some_and(is_its_own);
+    let its_own = is_its_own(case.finding.cause) || case.finding.named.is_some_and(is_its_own);
     let may_be_theirs = is_about_running(case.finding) && !its_own;
     if neighbours == 0 || control_is_ready(case) > 0 || !may_be_theirs {
         return None;
@@ -241,7 +241,7 @@ fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
 }
 
 /// No service that others use brings it about.
-fn is_its_own(cause: &Cause) -> bool {
+fn is_its_own(cause: Cause) -> bool {
     matches!(
         cause,
         Cause::Panic | Cause::NativeCrash | Cause::MissingCode | Cause::ConfigError | Cause::WrongArchitecture
