@@ -13,7 +13,7 @@ MATRIX ?= 1.34 1.37
 FUZZ_MINUTES ?= 10
 FUZZ ?=
 
-.PHONY: help doctor test test-matrix lint deny unit fuzz e2e faults bench image demo demo-down generate clean
+.PHONY: help doctor test test-matrix lint deny sbom unit fuzz e2e faults bench image demo demo-down generate clean
 
 help: ## List the targets
 	@echo "Usage: make TARGET"
@@ -34,6 +34,10 @@ lint: ## Formatting, clippy, shell scripts and the Dockerfile
 deny: ## Licences, sources and banned crates, with cargo-deny; ADVISORIES=1 for known vulnerabilities
 	@QUIET=1 .ci/doctor
 	@.ci/deny $(if $(ADVISORIES),advisories)
+
+sbom: ## What is in the program, as a CycloneDX bill of materials, into target/sbom/
+	@QUIET=1 .ci/doctor
+	@.ci/sbom
 
 unit: ## Unit, scenario, property and chart tests; needs no cluster and no root
 	@QUIET=1 .ci/doctor

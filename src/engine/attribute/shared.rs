@@ -41,6 +41,7 @@ const OF_THE_CLUSTER: &[&str] = &[
     "metadata server unavailable",
     "https://kubernetes.default",
     "/api?timeout=",
+    "in-cluster config",
     "reflector.go",
 ];
 /// Somebody else migrates, or died of it.
