@@ -24,6 +24,8 @@ pub struct Seen {
     pub crashed: Vec<(Name, Timestamp)>,
     /// Which revisions are healthy, by UID, and since when: later than is written, where one proved itself once more.
     pub healthy: Vec<(Name, Timestamp)>,
+    /// Which revisions failed while they were the newest and were neither judged nor seen healthy, by UID and hash.
+    pub troubled: Vec<(Name, Name)>,
 }
 
 impl Seen {
@@ -31,7 +33,10 @@ impl Seen {
     pub fn of(decision: &Decision) -> Self {
         let crashed = decision.ledger.iter().filter_map(|e| Some((e.uid.clone(), e.crashed_at?)));
         let healthy = decision.ledger.iter().filter_map(|e| Some((e.uid.clone(), e.healthy_since?)));
-        Self { current: decision.current.clone(), crashed: crashed.collect(), healthy: healthy.collect() }
+        let bare = decision.ledger.iter().filter(|e| e.healthy_since.is_none() && e.failed_at.is_none());
+        let troubled = bare.map(|e| (e.uid.clone(), e.hash.clone())).collect();
+        let (crashed, healthy) = (crashed.collect(), healthy.collect());
+        Self { current: decision.current.clone(), crashed, healthy, troubled }
     }
 }
 
@@ -51,6 +56,11 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: &Seen) -> Memory {
     let mut open: Vec<OpenIncident> = incidents.iter().filter(|i| i.is_open()).map(|i| open_incident(i)).collect();
     open.sort_by(|a, b| (a.opened, &a.name).cmp(&(b.opened, &b.name)));
     let mut ledger = ledger(status.map(|s| s.ledger.clone()).unwrap_or_default(), &incidents);
+    for (uid, hash) in seen.troubled.iter().filter(|(uid, _)| !ledger.iter().any(|e| e.uid == *uid)).collect::<Vec<_>>()
+    {
+        ledger.push(LedgerEntry::new(uid.clone(), hash.clone()));
+    }
+    ledger.sort_by(|a, b| a.uid.cmp(&b.uid));
     proofs(&mut ledger, &seen.healthy);
     crashes(&mut ledger, &incidents, &seen.crashed);
     Memory {

@@ -103,11 +103,6 @@ impl Watches {
         ages
     }
 
-    /// Seconds since the slowest watch last proved to be alive.
-    pub fn slowest_seconds(&self) -> u64 {
-        self.counted().map(|watch| watch.age().seconds).max().unwrap_or_default()
-    }
-
     /// Everything has been listed once.
     pub fn ready(&self) -> bool {
         self.counted().all(|watch| watch.ready.load(Ordering::Acquire))

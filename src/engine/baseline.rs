@@ -7,15 +7,13 @@ use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::memory::LedgerEntry;
 use super::moment::{after, earliest, seconds_between};
+use super::observe::LONG_RUN_SECONDS;
 use super::policy::UnprovenBaseline;
 use super::rollout::Rollout;
 use super::words::{ContainerKind, Sureness};
 
 /// Entries of revisions that no longer exist are kept up to this many, so that a bad template is known again.
 const MAX_ENTRIES: usize = 24;
-
-/// After a run of this length what came before says nothing about the present. Seconds.
-const LONGEST_RUN_SECONDS: i64 = 600;
 
 /// The ledger after this look, and when the next entry may become due.
 pub struct Ledger {
@@ -75,7 +73,9 @@ fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findi
     let Some(Rollout { newest, .. }) = rollout else { return };
     let sure = |f: &Finding| f.sufficient || !matches!(f.sureness, Sureness::Timed | Sureness::Excluded);
     let troubled = findings.iter().any(|f| f.newest && sure(f));
-    if troubled && !entries.iter().any(|e| e.uid == newest.uid) {
+    // Without another one that is known to be healthy, one that does well but for a pod is all there is to go back to.
+    let another = entries.iter().any(|e| e.uid != newest.uid && is_healthy(e));
+    if troubled && another && !entries.iter().any(|e| e.uid == newest.uid) {
         entries.push(LedgerEntry::new(newest.uid.clone(), newest.hash.clone()));
         entries.sort_by(|a, b| a.uid.cmp(&b.uid));
     }
@@ -140,6 +140,10 @@ fn candidates<'a>(
 /// The revision's template was found to be at fault, by an open incident or before, and was not seen healthy since. It may
 /// have had other ReplicaSets, which are gone: what was seen of it last counts.
 pub fn judged_bad(s: &Snapshot, ledger: &[LedgerEntry], revision: &RevisionFacts) -> bool {
+    let judged = ledger.iter().any(|e| e.failed_at.is_some()) || s.memory.open.iter().any(|i| i.intent.is_some());
+    if !judged {
+        return false;
+    }
     let same = || ledger.iter().filter(|e| e.uid == revision.uid || is_of_template(s, &e.hash, revision));
     let (failed, healthy) = (same().filter_map(|e| e.failed_at).max(), same().filter_map(|e| e.healthy_since).max());
     failed.is_some_and(|failed| healthy.is_none_or(|healthy| healthy <= failed))
@@ -186,19 +190,30 @@ pub fn health(s: &Snapshot, revision: &RevisionFacts, now: Timestamp) -> Health 
     }
 }
 
+/// When a revision that does well is believed to.
+pub enum Settles {
+    At(Timestamp),
+    NotReady,
+    NoPods,
+}
+
 /// Until when a revision that does well has to go on doing so before it is believed: for longer than it did in between its
-/// last failures, twice over. `None` where a pod is not ready.
-pub fn well_until_settled(s: &Snapshot, revision: &RevisionFacts) -> Option<Timestamp> {
-    let mut settled: Option<Timestamp> = None;
+/// last failures, twice over.
+pub fn settles(s: &Snapshot, revision: &RevisionFacts) -> Settles {
+    let mut settled = Settles::NoPods;
     for pod in s.pods.iter().filter(|p| p.revision == revision.uid && !p.deleting && !p.finished) {
-        let ready = pod.ready_since.filter(|_| pod.ready)?;
+        let Some(ready) = pod.ready_since.filter(|_| pod.ready) else { return Settles::NotReady };
         let ends = pod.containers.iter().filter(|c| c.kind != ContainerKind::Init).filter_map(|c| c.last.as_deref());
         let runs = ends.filter_map(|end| Some(seconds_between(end.started?, end.finished?)));
-        let run = runs.max().unwrap_or_default().clamp(0, LONGEST_RUN_SECONDS);
+        let run = runs.max().unwrap_or_default().clamp(0, LONG_RUN_SECONDS);
         let readiness = if pod.history.losses.is_empty() { 0 } else { FLAPPING_SECONDS };
         let since = last_exit(pod).map_or(ready, |exit| exit.max(ready));
         let wanted = run.saturating_mul(2).max(readiness).max(s.policy.rollout.stable_seconds);
-        settled = settled.max(Some(after(since, wanted)));
+        let own = after(since, wanted);
+        settled = match settled {
+            Settles::At(other) => Settles::At(other.max(own)),
+            Settles::NoPods | Settles::NotReady => Settles::At(own),
+        };
     }
     settled
 }

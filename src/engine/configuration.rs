@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::change;
 use super::change::references::{ReferenceFacts, ReferenceKind, Sight};
 use super::decision::Verdict;
 use super::evidence::judged_pods;
@@ -87,6 +88,11 @@ fn has_started(container: &ContainerFacts) -> bool {
 /// needs the same key nobody looks at.
 fn lost_a_key(case: &Case, r: &ReferenceFacts) -> Option<Verdict> {
     let control = case.control.filter(|_| r.baseline && is_named(case, r))?;
+    // A template that asks for another key than before may ask for a wrong one.
+    let asks_anew = change::leads_elsewhere(control, case.rollout.newest, case.finding.container.as_deref());
+    if asks_anew || case.changed.contains(&Aspect::Volumes) {
+        return None;
+    }
     let at = r.changed().filter(|at| proven(case.s, control).is_some_and(|healthy| *at > healthy))?;
     let because = format!(
         "{} changed at {at}{}, after the healthy revision {}, which names it too, had started",

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::attribute;
-use super::baseline;
+use super::baseline::{self, Settles};
 use super::decide::{Draft, Look, close, nothing_runs, resume};
 use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict};
 use super::finding::Finding;
@@ -60,15 +60,22 @@ fn orphaned(look: &Look) -> Option<Draft> {
 
 /// Nothing fails any more. What fails now and then is well in between, and is one incident all the same.
 fn went_away(look: &Look, rollout: &Rollout, incident: &OpenIncident) -> Draft {
-    let settled = baseline::well_until_settled(look.s, rollout.newest);
-    match settled {
-        Some(until) if until > look.now => Draft {
+    let waits = |next_check: Option<Timestamp>| {
+        let until = next_check.map_or_else(|| "its pods have been ready long enough".to_owned(), |at| at.to_string());
+        Draft {
             state: State::Suspect,
             why: format!("nothing fails at present; incident {} is over if that is so until {until}", incident.name),
-            next_check: Some(until),
+            incident: super::decide::record(incident, Severity::Warning, Progress::Held),
+            next_check,
             ..Draft::default()
-        },
-        _ => close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned()),
+        }
+    };
+    match baseline::settles(look.s, rollout.newest) {
+        Settles::NotReady => waits(None),
+        Settles::At(until) if until > look.now => waits(Some(until)),
+        Settles::At(_) | Settles::NoPods => {
+            close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned())
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub const MAX_LOSSES: usize = 8;
 const SHOWN_ENDS: u32 = 2;
 /// A run of this length ends a series: the kubelet forgets its back-off after it, so what came before says nothing
 /// about the present (twice the longest back-off, pkg/kubelet/kubelet.go).
-const LONG_RUN_SECONDS: i64 = 600;
+pub const LONG_RUN_SECONDS: i64 = 600;
 
 /// Folds what an earlier sight of a pod knew into the present one. `previous` counts only if it is of the same pod.
 pub fn observe(previous: Option<&PodFacts>, mut next: PodFacts, now: Timestamp) -> PodFacts {

@@ -40,6 +40,8 @@ pub struct Intake {
     pub asks: BTreeMap<Id, Asks>,
     /// What else makes pods, by UID.
     pub makers: BTreeMap<String, Maker>,
+    /// The UIDs of these by kind, namespace and name.
+    named_makers: BTreeMap<(String, Id), String>,
     pub nodes: BTreeMap<Id, SlimNode>,
     pub events: BTreeMap<Id, SlimEvent>,
     /// Events were asked for, or came.
@@ -70,6 +72,7 @@ impl Default for Intake {
             pods: BTreeMap::new(),
             asks: BTreeMap::new(),
             makers: BTreeMap::new(),
+            named_makers: BTreeMap::new(),
             nodes: BTreeMap::new(),
             events: BTreeMap::new(),
             events_read: false,
@@ -121,7 +124,8 @@ impl Intake {
             }
             ("StatefulSet" | "DaemonSet", "apps" | "") | ("Job", "batch" | "") | ("ReplicationController", "") => {
                 let maker = Maker { kind: kind.to_owned(), ..read(&object)? };
-                let (_, uid) = identity(kind, &maker.metadata)?;
+                let (id, uid) = identity(kind, &maker.metadata)?;
+                self.named_makers.insert((kind.to_owned(), id), uid.clone());
                 self.makers.insert(uid, maker);
                 self.shown.keep(kind, group, object);
             }
@@ -176,11 +180,7 @@ impl Intake {
             Some("Pod") => self.pods.get(&id).and_then(|pod| pod.metadata.uid.clone()),
             Some("ReplicaSet") => self.replica_sets.get(&id).and_then(|set| set.metadata.uid.clone()),
             Some("Deployment") => self.deployments.get(&id).and_then(|deployment| deployment.metadata.uid.clone()),
-            Some(kind) => {
-                let mut makers = self.makers.iter().filter(|(_, maker)| maker.kind == kind);
-                let found = makers.find(|(_, maker)| identity(kind, &maker.metadata).is_ok_and(|(own, _)| own == id));
-                found.map(|(uid, _)| uid.clone())
-            }
+            Some(kind) => self.named_makers.get(&(kind.to_owned(), id)).cloned(),
             None => None,
         };
         let mut event = event.clone();

@@ -138,7 +138,9 @@ fn by_its_own_words(case: &Case) -> Option<(Fault, &'static str)> {
         }
         // A policy of the network may go by labels.
         Cause::DependencyUnreachable | Cause::UpstreamTimeout
-            if program_says(case, OF_THE_CLUSTER) && !touches::changed(case, &[Aspect::Metadata]) =>
+            if program_says(case, OF_THE_CLUSTER)
+                && !program_says(case, touches::LOCAL)
+                && !touches::changed(case, &[Aspect::Metadata, Aspect::ServiceAccount]) =>
         {
             (Fault::Platform, "what every pod calls is out of reach, which no change of the revision brings about")
         }

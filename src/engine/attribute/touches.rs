@@ -1,12 +1,13 @@
 //! Whether what changed can have brought a failure about. A part of a template holds many things; where the failure's own
 //! words say which of them it is about, only a change of that one counts.
 
+use std::collections::BTreeSet;
+
 use super::Case;
 use crate::engine::change::{self, Change};
 use crate::engine::classify;
-use crate::engine::facts::RevisionFacts;
+use crate::engine::facts::{Name, RevisionFacts};
 use crate::engine::finding::Finding;
-use crate::engine::listen;
 use crate::engine::surroundings;
 use crate::engine::words::{Aspect, Cause, Class};
 
@@ -24,35 +25,49 @@ const RUNTIME: &[(&[&str], &[Aspect])] = &[
     ),
     (&["apparmor", "seccomp", "selinux", "capabilit"], &[Aspect::Security]),
     (&["no runtime for"], &[Aspect::Scheduling]),
+    // The directory that a hostPath asks for.
+    (&["failed to mkdir"], &[Aspect::Volumes]),
 ];
 /// The words of a sandbox that cannot be made for what its pod asks for.
 const SANDBOX: &[(&[&str], &[Aspect])] = &[
     (&["no runtime for", "runtimeclass"], &[Aspect::Scheduling]),
     (&["seccomp", "sysctl", "apparmor", "selinux", "user namespace", "supplementalgroups"], &[Aspect::Security]),
 ];
+/// The pod itself, as a program calls it.
+pub(super) const LOCAL: &[&str] = &["localhost", "127.0.0.1", "[::1]"];
 /// The network of a node fails, whatever else the change touches.
 const NETWORK: [&str; 4] = ["setup network for sandbox", "set up network for sandbox", "plugin type=", "cni plugin"];
 
 /// What changed that a container which both revisions have can feel: what its neighbours run does not keep it from being
-/// pulled, started or kept alive. Whether it is ready may hang on its neighbours.
+/// pulled, started or kept alive, unless it meets them on a port that they share. Whether it is ready or alive may hang on
+/// them, and so may anything where one came or went.
 pub(super) fn felt_by(
     finding: &Finding,
     newest: &RevisionFacts,
     control: Option<&RevisionFacts>,
 ) -> Option<Vec<Aspect>> {
-    let own = matches!(
-        finding.class,
+    let own = match finding.class {
         Class::ImagePullBackOff
-            | Class::ContainerStart
-            | Class::ContainerConfig
-            | Class::CrashLoopBackOff
-            | Class::OOMKilled
-            | Class::InitStuck
-    );
+        | Class::ContainerStart
+        | Class::ContainerConfig
+        | Class::OOMKilled
+        | Class::InitStuck => true,
+        Class::CrashLoopBackOff => !meets_neighbours(finding),
+        _ => false,
+    };
     let name = finding.container.as_deref().filter(|_| own)?;
-    let has = |revision: &RevisionFacts| revision.template.containers.iter().any(|c| *c.name == *name);
-    let control = control.filter(|control| has(control) && has(newest))?;
+    let names = |revision: &RevisionFacts| -> BTreeSet<Name> {
+        revision.template.containers.iter().map(|c| c.name.clone()).collect()
+    };
+    let control = control.filter(|control| names(control) == names(newest) && names(newest).contains(name))?;
     Some(change::felt_by(control, newest, name))
+}
+
+/// It failed on what the containers of a pod share: its ports.
+fn meets_neighbours(finding: &Finding) -> bool {
+    let by_probe = matches!(finding.cause, Cause::PortInUse | Cause::LivenessKilled | Cause::StartupProbeKilled);
+    let local = |text: &str| LOCAL.iter().any(|host| text.contains(host));
+    by_probe || finding.evidence.iter().any(|evidence| local(&evidence.text))
 }
 
 /// The change touches something that can cause the failure. Without a healthy revision everything is a change.
@@ -94,7 +109,6 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
         Cause::OwnLimit if case.says(&["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),
         Cause::PodInvalid if case.says(&["runtimeclass"]) => changed(case, &[Aspect::Scheduling]),
-        cause if listen::is_of_a_service(cause) => places(case, aspects),
         _ => changed(case, aspects),
     }
 }

@@ -96,7 +96,6 @@ fn not_looked_at(text: &str) -> Option<Reading> {
 /// What says that somebody was asked and did not answer, or not with what was asked for. In lower case.
 const CANNOT_LOOK: &[&str] = &[
     "deadline exceeded",
-    "timed out",
     "i/o timeout",
     "tls handshake timeout",
     "dial tcp",
