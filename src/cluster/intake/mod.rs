@@ -49,6 +49,8 @@ pub struct Intake {
     /// The template that the pods of one owner were made from, as far as a pod shows it, by the owner's UID; a pod
     /// without an owner is its own.
     pub templates: BTreeMap<String, Walked<Template>>,
+    /// Which pod that is.
+    shown_by: BTreeMap<String, Id>,
     /// What tells pods of one owner apart.
     pub marked: Marked,
     /// What lies around workloads, and the whole of Deployments and ReplicaSets.
@@ -77,6 +79,7 @@ impl Default for Intake {
             events: BTreeMap::new(),
             events_read: false,
             templates: BTreeMap::new(),
+            shown_by: BTreeMap::new(),
             marked: Marked::default(),
             shown: Shown::default(),
             own: Own::new(),
@@ -162,9 +165,13 @@ impl Intake {
         name_containers(&mut pod);
         let (id, uid) = identity("Pod", &pod.metadata)?;
         let maker = any_controller(&pod.metadata).map_or(uid, |owner| owner.uid.clone());
-        self.marked.take_pod(id, &maker, &object);
+        self.marked.take_pod(id.clone(), &maker, &object);
         put(&mut self.pods, "Pod", pod, |pod| &mut pod.metadata)?;
-        self.templates.entry(maker).or_insert(template);
+        // Of pods that differ the first by name is asked, in whatever order they come.
+        if self.shown_by.get(&maker).is_none_or(|known| id < *known) {
+            self.shown_by.insert(maker.clone(), id);
+            self.templates.insert(maker, template);
+        }
         Ok(())
     }
 

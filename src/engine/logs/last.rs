@@ -149,14 +149,11 @@ pub fn words(log: &[u8]) -> Option<Last> {
 
 /// The lines of the end of a log.
 fn end(log: &[u8]) -> Vec<Line> {
-    let start = log.len().saturating_sub(MAX_BYTES);
-    let start = log
-        .iter()
-        .enumerate()
-        .skip(start)
-        .filter(|(at, _)| start > 0 && *at > 0)
-        .find(|(_, b)| **b == b'\n')
-        .map_or(start, |(at, _)| at + 1);
+    // A line that was cut in two is left out: what stands before a secret tells that it is one.
+    let start = match log.len().saturating_sub(MAX_BYTES) {
+        0 => 0,
+        cut => log.iter().skip(cut).position(|byte| *byte == b'\n').map_or(log.len(), |at| cut + at + 1),
+    };
     let tail: Vec<(u32, &[u8])> = line::lines(log.get(start..).unwrap_or_default()).collect();
     let before = log.get(..start).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);
