@@ -96,6 +96,7 @@ fn not_looked_at(text: &str) -> Option<Reading> {
 /// What says that somebody was asked and did not answer, or not with what was asked for. In lower case.
 const CANNOT_LOOK: &[&str] = &[
     "deadline exceeded",
+    "unable to reach host",
     "i/o timeout",
     "tls handshake timeout",
     "dial tcp",
