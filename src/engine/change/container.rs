@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::Change;
 use super::aspects::of_container_field;
 use super::leaf::{field, fields, is_absent, join, line, shortened, shown, words};
+use crate::engine::text;
 
 /// Environment variables named in one sentence.
 const NAMED: usize = 8;
@@ -78,7 +79,10 @@ impl<'a> Image<'a> {
 }
 
 fn image(old: &Value, new: &Value) -> String {
-    let (before, after) = (old.as_str().unwrap_or_default(), new.as_str().unwrap_or_default());
+    // Whatever stands there is shown in its parts, which tell less of what is a secret than the whole.
+    let whole = |value: &'_ Value| text::redact(value.as_str().unwrap_or_default()).into_owned();
+    let (before, after) = (whole(old), whole(new));
+    let (before, after) = (&*before, &*after);
     let (from, to) = (Image::parse(before), Image::parse(after));
     if from.repository != to.repository {
         return format!("image {} → {}", long(before), long(after));

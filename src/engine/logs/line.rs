@@ -20,8 +20,8 @@ const BEFORE: usize = 2048;
 pub fn bounded(log: &[u8]) -> (&[u8], bool) {
     let log = log.strip_suffix(b"\n").unwrap_or(log);
     let start = log.len().saturating_sub(MAX_BYTES);
-    // A line that was cut in two is left out.
-    let start = if start == 0 { 0 } else { start + newline(log.get(start - 1..)).map_or(0, |at| at) };
+    // A line that was cut in two is left out: what stands before a secret tells that it is one.
+    let start = if start == 0 { 0 } else { newline(log.get(start - 1..)).map_or(log.len(), |at| start + at) };
     let end = log.get(start..).unwrap_or_default();
     let mut breaks = end.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
     match breaks.nth(MAX_LINES - 1) {
@@ -81,19 +81,24 @@ pub fn text(line: &[u8], around: usize) -> String {
         let piece = line.get(from..line.len().min(to)).unwrap_or_default();
         text::strip(&String::from_utf8_lossy(piece), '\t')
     };
-    let text = if line.len() <= MAX_TEXT {
-        plain(0, MAX_TEXT)
-    } else {
-        // A secret may stand across the places where the line is cut.
-        let start = around.saturating_sub(BEFORE);
-        let end = start.saturating_add(MAX_TEXT);
-        let before = plain(start.saturating_sub(text::EDGE), start);
-        let piece = plain(start, end);
-        let masked = text::mask(&[&*before, &*piece, &*plain(end, end.saturating_add(text::EDGE))].concat());
-        let from = text::tail(&masked, masked.len().saturating_sub(before.len()));
-        text::head(from, piece.len()).to_owned()
-    };
-    if text.contains("\\\"") || text.contains("\\n") { unescaped(&text) } else { text }
+    if line.len() <= MAX_TEXT {
+        let text = plain(0, MAX_TEXT);
+        return if is_escaped(&text) { unescaped(&text) } else { text };
+    }
+    // A secret may stand across the places where the line is cut, and so may an escape sequence, which would take along
+    // what stands before the secret. What is made of a beginning is the beginning of what is made of all.
+    let start = around.saturating_sub(BEFORE);
+    let end = start.saturating_add(MAX_TEXT);
+    let (from, to) = (start.saturating_sub(text::EDGE), end.saturating_add(text::EDGE));
+    let escaped = is_escaped(&plain(from, to));
+    let read = |to: usize| if escaped { unescaped(&plain(from, to)) } else { plain(from, to) };
+    let (before, until) = (read(start).len(), read(end).len());
+    let masked = text::mask(&read(to));
+    text::tail(text::head(&masked, until), until.saturating_sub(before)).to_owned()
+}
+
+fn is_escaped(text: &str) -> bool {
+    text.contains("\\\"") || text.contains("\\n")
 }
 
 fn unescaped(text: &str) -> String {
@@ -152,6 +157,7 @@ mod tests {
         assert_eq!(bounded(b"a\nb\n"), (&b"a\nb"[..], false));
         let long = format!("{}\nlast", "x".repeat(MAX_BYTES));
         assert_eq!(bounded(long.as_bytes()), (&b"last"[..], true));
+        assert_eq!(bounded("x".repeat(MAX_BYTES + 1).as_bytes()), (&b""[..], true));
         let many = "x\n".repeat(MAX_LINES + 5);
         let (end, cut) = bounded(many.as_bytes());
         assert_eq!((lines(end).count(), cut), (MAX_LINES, true));
