@@ -1,6 +1,6 @@
 //! What the log of a container names that does not end, or is not ready.
 
-use super::{Case, touches, verdict};
+use super::{Case, shared, touches, verdict};
 use crate::engine::change;
 use crate::engine::decision::Verdict;
 use crate::engine::knowledge;
@@ -17,7 +17,8 @@ pub(super) fn explains_it(case: &Case) -> Option<Verdict> {
         let fault = if matches!(whose, Fault::Revision | Fault::Unknown) { Fault::Dependency } else { whose };
         (fault, waits_for_something_else(case))
     } else {
-        let touched = if listen::is_of_a_service(cause) { touches::places } else { touches::any };
+        let touched =
+            if listen::is_of_a_service(cause) && !shared::is_of_use(cause) { touches::places } else { touches::any };
         (about.fault, touched(case, about.aspects))
     };
     let its_own = matches!(fault, Fault::Revision | Fault::Unknown) || touched;

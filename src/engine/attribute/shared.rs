@@ -104,6 +104,18 @@ fn of_others(fault: Fault) -> Fault {
     }
 }
 
+/// How a service is used brings it about, and not only where it is.
+pub(super) fn is_of_use(cause: Cause) -> bool {
+    matches!(
+        cause,
+        Cause::PoolExhausted
+            | Cause::TooManyConnections
+            | Cause::DatabaseDeadlock
+            | Cause::DatabaseLockTimeout
+            | Cause::UpstreamTimeout
+    )
+}
+
 /// What others may suffer from: the cause, or what the log names behind a probe that fails.
 fn cause(case: &Case) -> Option<Cause> {
     let is_shared = |cause: &Cause| match cause {
@@ -118,11 +130,12 @@ fn cause(case: &Case) -> Option<Cause> {
 
 /// The change names another place, other credentials, or more room.
 fn leads_elsewhere(case: &Case) -> bool {
-    // Any variable may say where to write, and how much.
+    // Any variable may say where to write and how much, and how much is asked of a service at once.
     let room = [Aspect::Environment, Aspect::Resources, Aspect::Scheduling];
     let is_room = cause(case) == Some(Cause::StorageFull);
+    let much = cause(case).is_some_and(is_of_use) && touches::changed(case, &[Aspect::Environment]);
     let identity = cause(case) == Some(Cause::KubernetesForbidden) && touches::changed(case, &[Aspect::ServiceAccount]);
-    identity || touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
+    identity || much || touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
 }
 
 /// What a kubelet tells of a probe is not the program's own.
