@@ -265,7 +265,9 @@ pub fn credentials(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let end = forth(bytes, start, usize::MAX, |b| b.is_ascii_alphanumeric() || b"._~+/=-".contains(&b));
     let is_word = back(bytes, mark.start, 1, |b| b.is_ascii_alphanumeric()) < mark.start;
     let long = end - start >= MIN_CREDENTIALS;
-    (!is_word && long && is_random(bytes.get(start..end)?)).then_some(start..end)
+    // What a colon follows is the name of what comes then, which it marks.
+    let is_name = bytes.get(end) == Some(&b':');
+    (!is_word && !is_name && long && is_random(bytes.get(start..end)?)).then_some(start..end)
 }
 
 /// The identifier of a key of AWS.

@@ -78,6 +78,11 @@ impl Proxy {
             State { plan: Some((at, strike)), victim: Some(victim), counting: true, ..State::default() };
     }
 
+    /// Nothing happens any more; writes are still counted.
+    pub fn disarm(&self) {
+        self.state.lock().unwrap().plan = None;
+    }
+
     pub fn struck(&self) -> bool {
         self.state.lock().unwrap().struck
     }

@@ -68,6 +68,8 @@ async fn one_incident(place: &Place, at: usize, strike: Strike) -> bool {
     tells_of_one_action(place, &incident).await;
     let struck = proxy.struck();
     if !struck {
+        // The write that is provoked now would be the one to strike at.
+        proxy.disarm();
         let writes = until_another_is_due(place, &incident, &proxy).await;
         assert_eq!(writes.len(), HAPPY_WRITES + 1, "the incident's, and the last, which was due: {writes:#?}");
     }
