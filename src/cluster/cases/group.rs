@@ -159,7 +159,7 @@ impl Group {
         RevisionFacts {
             uid: names.name(uid),
             name: names.named(&made.name),
-            hash: names.named(made.hash()),
+            hash: names.label(made.hash()),
             number: 0,
             created: pods().map(|pod| pod.created).min().unwrap_or(Timestamp::UNIX_EPOCH),
             deleting: false,

@@ -14,6 +14,8 @@ pub struct Interner {
 }
 
 const MIN_LIMIT: usize = 1024;
+/// The longest value of a label.
+const MAX_LABEL: usize = 63;
 /// The longest name of an object.
 const MAX_NAME: usize = 253;
 
@@ -37,6 +39,12 @@ impl Interner {
     /// there may be anything.
     pub fn named(&mut self, name: &str) -> Name {
         if is_plain(name) { self.name(name) } else { self.name(&text::shown(name, MAX_NAME)) }
+    }
+
+    /// The value of a label, which the API server takes up to 63 bytes of; a file may hold any.
+    pub fn label(&mut self, value: &str) -> Name {
+        let named = self.named(value);
+        if named.len() <= MAX_LABEL { named } else { self.name(text::head(&named, MAX_LABEL)) }
     }
 
     /// A reason or another short word that others wrote: cleaned, redacted, bounded and shared.

@@ -15,7 +15,7 @@ pub fn revision_facts(set: &SlimReplicaSet, names: &mut Interner) -> Option<Revi
         // Its pods carry the same UID in their owner references.
         uid: names.name(&identity.uid),
         name: identity.name,
-        hash: names.named(label(meta, TEMPLATE_HASH).unwrap_or_default()),
+        hash: names.label(label(meta, TEMPLATE_HASH).unwrap_or_default()),
         number: annotation(meta, REVISION).and_then(|number| number.parse().ok()).unwrap_or_default(),
         created: identity.created,
         deleting: meta.deletion_timestamp.is_some(),
