@@ -12,6 +12,7 @@ use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
 use crate::engine::baseline::is_healthy;
 use crate::engine::decision::{Decision, IncidentStep};
 use crate::engine::facts::{Snapshot, WorkloadFacts};
+use crate::engine::judge::SCALED_TO_ZERO;
 use crate::engine::memory::{ActionRecord, LedgerEntry, OpenIncident, RevisionRef};
 use crate::engine::moment::after;
 use crate::engine::words::{ActionKind, State};
@@ -21,8 +22,6 @@ const PASSING_SECONDS: i64 = 60;
 /// A crash of the baseline's pods is written again only when it is so much later than the one that is written: it
 /// still speaks about a failure for twice as long. Seconds.
 const CRASH_SECONDS: i64 = 300;
-/// Why a workload without replicas is healthy.
-const SCALED_TO_ZERO: &str = "scaled to zero";
 /// Actions kept.
 const MAX_ACTIONS: usize = 32;
 

@@ -34,6 +34,32 @@ pub struct Symptom<'a> {
     pub by_status: Option<(Class, Cause)>,
 }
 
+impl<'a> Symptom<'a> {
+    /// Seen once, and known since `onset`.
+    pub fn new(
+        (class, cause, sureness): (Class, Cause, Sureness),
+        subject: Subject<'a>,
+        onset: Timestamp,
+        detail: Detail<'a>,
+    ) -> Self {
+        Self {
+            class,
+            cause,
+            sureness,
+            subject,
+            container: None,
+            onset,
+            began: onset,
+            occurrences: 1,
+            grace_seconds: 0,
+            pace: None,
+            detail,
+            told: None,
+            by_status: None,
+        }
+    }
+}
+
 /// An event and the object that it is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Told<'a> {

@@ -17,6 +17,8 @@ use super::policy::{OnSuspicion, Rule, RuleAction};
 use super::rollout::Rollout;
 use super::words::{ActionKind, RefusalReason, Severity, State, Sureness};
 
+/// What is said of a healthy workload that nobody asks pods of.
+pub const SCALED_TO_ZERO: &str = "scaled to zero";
 /// How long until the baseline is looked at again where nothing tells that it changed. Seconds.
 const LOOK_AGAIN_SECONDS: i64 = 300;
 
@@ -334,7 +336,7 @@ fn sure_sign(finding: &Finding) -> bool {
 fn nothing_wrong(look: &Look, rollout: &Rollout) -> Draft {
     let w = &look.s.workload;
     let (state, why) = if w.replicas == 0 {
-        (State::Healthy, "scaled to zero".to_owned())
+        (State::Healthy, SCALED_TO_ZERO.to_owned())
     } else if rollout.complete {
         (State::Healthy, format!("{} of {} replicas available", w.available_replicas, w.replicas))
     } else {

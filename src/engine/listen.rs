@@ -234,17 +234,25 @@ fn may_be_shared(cause: Cause) -> bool {
 
 /// What goes wrong between a program and a service that it calls.
 pub fn is_of_a_service(cause: Cause) -> bool {
+    is_of_use(cause)
+        || matches!(
+            cause,
+            Cause::DatabaseAuth
+                | Cause::DatabaseUnavailable
+                | Cause::DependencyUnreachable
+                | Cause::DnsFailure
+                | Cause::TlsFailure
+        )
+}
+
+/// How a service is used brings it about, and not only where it is.
+pub fn is_of_use(cause: Cause) -> bool {
     matches!(
         cause,
         Cause::PoolExhausted
             | Cause::TooManyConnections
             | Cause::DatabaseDeadlock
             | Cause::DatabaseLockTimeout
-            | Cause::DatabaseAuth
-            | Cause::DatabaseUnavailable
-            | Cause::DependencyUnreachable
-            | Cause::DnsFailure
-            | Cause::TlsFailure
             | Cause::UpstreamTimeout
     )
 }

@@ -22,21 +22,8 @@ pub fn gave_up<'a>(s: &'a Snapshot, symptoms: &[Symptom<'_>], now: Timestamp) ->
         _ => (Class::CrashLoopBackOff, Cause::Unknown),
     };
     let onset = condition.since.min(now);
-    Some(Symptom {
-        class,
-        cause,
-        sureness: Sureness::Definitive,
-        subject: Subject::Workload,
-        container: None,
-        onset,
-        began: onset,
-        occurrences: 1,
-        grace_seconds: 0,
-        pace: None,
-        detail: Detail::Condition { kind: "Failed", condition },
-        told: None,
-        by_status: None,
-    })
+    let detail = Detail::Condition { kind: "Failed", condition };
+    Some(Symptom::new((class, cause, Sureness::Definitive), Subject::Workload, onset, detail))
 }
 
 /// Evidence of a workload as a whole names what was read. Only a Deployment repeats a refusal in a condition; of others it

@@ -13,12 +13,10 @@ pub(super) fn explains_it(case: &Case) -> Option<Verdict> {
     let cause = case.finding.named?;
     let about = knowledge::about(Class::CrashLoopBackOff, cause);
     let (fault, touched) = if case.finding.class == Class::InitStuck {
-        let whose = about.fault;
-        let fault = if matches!(whose, Fault::Revision | Fault::Unknown) { Fault::Dependency } else { whose };
-        (fault, waits_for_something_else(case))
+        (shared::of_others(about.fault), waits_for_something_else(case))
     } else {
         let touched =
-            if listen::is_of_a_service(cause) && !shared::is_of_use(cause) { touches::places } else { touches::any };
+            if listen::is_of_a_service(cause) && !listen::is_of_use(cause) { touches::places } else { touches::any };
         (about.fault, touched(case, about.aspects))
     };
     let its_own = matches!(fault, Fault::Revision | Fault::Unknown) || touched;

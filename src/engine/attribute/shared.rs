@@ -97,23 +97,12 @@ fn without_control(cause: Cause) -> Verdict {
     verdict(of_others(about.fault), Confidence::Possible, because)
 }
 
-fn of_others(fault: Fault) -> Fault {
+/// Whose fault it is where it is not the revision's.
+pub(super) fn of_others(fault: Fault) -> Fault {
     match fault {
         Fault::Unknown | Fault::Revision => Fault::Dependency,
         known => known,
     }
-}
-
-/// How a service is used brings it about, and not only where it is.
-pub(super) fn is_of_use(cause: Cause) -> bool {
-    matches!(
-        cause,
-        Cause::PoolExhausted
-            | Cause::TooManyConnections
-            | Cause::DatabaseDeadlock
-            | Cause::DatabaseLockTimeout
-            | Cause::UpstreamTimeout
-    )
 }
 
 /// What others may suffer from: the cause, or what the log names behind a probe that fails.
@@ -130,12 +119,14 @@ fn cause(case: &Case) -> Option<Cause> {
 
 /// The change names another place, other credentials, or more room.
 fn leads_elsewhere(case: &Case) -> bool {
-    // Any variable may say where to write and how much, and how much is asked of a service at once.
-    let room = [Aspect::Environment, Aspect::Resources, Aspect::Scheduling];
-    let is_room = cause(case) == Some(Cause::StorageFull);
-    let much = cause(case).is_some_and(is_of_use) && touches::changed(case, &[Aspect::Environment]);
-    let identity = cause(case) == Some(Cause::KubernetesForbidden) && touches::changed(case, &[Aspect::ServiceAccount]);
-    identity || much || touches::places(case, aspects::ADDRESSES) || (is_room && touches::changed(case, &room))
+    let of_its_own: &[Aspect] = match cause(case) {
+        // Any variable may say where to write and how much, and how much is asked of a service at once.
+        Some(Cause::StorageFull) => &[Aspect::Environment, Aspect::Resources, Aspect::Scheduling],
+        Some(cause) if listen::is_of_use(cause) => &[Aspect::Environment],
+        Some(Cause::KubernetesForbidden) => &[Aspect::ServiceAccount],
+        _ => &[],
+    };
+    touches::changed(case, of_its_own) || touches::places(case, aspects::ADDRESSES)
 }
 
 /// What a kubelet tells of a probe is not the program's own.

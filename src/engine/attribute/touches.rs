@@ -1,12 +1,10 @@
 //! Whether what changed can have brought a failure about. A part of a template holds many things; where the failure's own
 //! words say which of them it is about, only a change of that one counts.
 
-use std::collections::BTreeSet;
-
 use super::Case;
 use crate::engine::change::{self, Change};
 use crate::engine::classify;
-use crate::engine::facts::{Name, RevisionFacts};
+use crate::engine::facts::RevisionFacts;
 use crate::engine::finding::Finding;
 use crate::engine::surroundings;
 use crate::engine::words::{Aspect, Cause, Class};
@@ -56,10 +54,9 @@ pub(super) fn felt_by(
         _ => false,
     };
     let name = finding.container.as_deref().filter(|_| own)?;
-    let names = |revision: &RevisionFacts| -> BTreeSet<Name> {
-        revision.template.containers.iter().map(|c| c.name.clone()).collect()
-    };
-    let control = control.filter(|control| names(control) == names(newest) && names(newest).contains(name))?;
+    let has = |revision: &RevisionFacts, name: &str| revision.template.containers.iter().any(|c| *c.name == *name);
+    let has_all = |a: &RevisionFacts, b: &RevisionFacts| b.template.containers.iter().all(|c| has(a, &c.name));
+    let control = control.filter(|c| has(newest, name) && has_all(c, newest) && has_all(newest, c))?;
     Some(change::felt_by(control, newest, name))
 }
 

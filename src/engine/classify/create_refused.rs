@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::hint;
-use super::look::{Scene, beyond_pods};
+use super::look::Scene;
 use super::text::{Reading, Table, contains, reading};
 use crate::engine::facts::{ConditionFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Subject, Symptom, Told};
@@ -59,7 +59,8 @@ fn refused<'a>(
     let last = told.and_then(|told| read(&told.event.message));
     let said = last.or_else(|| read(&condition.message)).unwrap_or(said(Cause::Unknown));
     let detail = Detail::Condition { kind, condition };
-    let symptom = beyond_pods(said.class, said.cause, said.sureness, subject, condition.since.min(scene.now), detail);
+    let symptom =
+        Symptom::new((said.class, said.cause, said.sureness), subject, condition.since.min(scene.now), detail);
     let symptom = hint::with(symptom, told);
     if said.sureness == Sureness::Definitive {
         return symptom;

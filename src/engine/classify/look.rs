@@ -10,7 +10,6 @@ use crate::engine::message::Message;
 use crate::engine::observe;
 use crate::engine::pace::Pace;
 use crate::engine::rollout;
-use crate::engine::words::{Cause, Class, Sureness};
 
 use super::text::Reading;
 
@@ -133,21 +132,7 @@ impl<'a> Look<'_, 'a> {
     }
 
     pub(super) fn on_pod(&self, said: Reading, onset: Timestamp, detail: Detail<'a>) -> Symptom<'a> {
-        Symptom {
-            class: said.class,
-            cause: said.cause,
-            sureness: said.sureness,
-            subject: Subject::Pod(self.pod),
-            container: None,
-            onset,
-            began: onset,
-            occurrences: 1,
-            grace_seconds: 0,
-            pace: None,
-            detail,
-            told: None,
-            by_status: None,
-        }
+        Symptom::new((said.class, said.cause, said.sureness), Subject::Pod(self.pod), onset, detail)
     }
 
     pub(super) fn on_container(
@@ -170,31 +155,5 @@ pub(super) fn waiting(container: &ContainerFacts) -> Option<(&str, &Message)> {
     match &container.state {
         ContainerState::Waiting { reason, message } => Some((reason, message)),
         _ => None,
-    }
-}
-
-/// A symptom that is not of a pod.
-pub(super) fn beyond_pods<'a>(
-    class: Class,
-    cause: Cause,
-    sureness: Sureness,
-    subject: Subject<'a>,
-    onset: Timestamp,
-    detail: Detail<'a>,
-) -> Symptom<'a> {
-    Symptom {
-        class,
-        cause,
-        sureness,
-        subject,
-        container: None,
-        onset,
-        began: onset,
-        occurrences: 1,
-        grace_seconds: 0,
-        pace: None,
-        detail,
-        told: None,
-        by_status: None,
     }
 }

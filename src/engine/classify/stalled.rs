@@ -1,6 +1,6 @@
 //! Rollouts that do not move although no pod says why.
 
-use super::look::{Scene, beyond_pods};
+use super::look::Scene;
 use super::pending;
 use super::scheduling;
 use super::text::contains;
@@ -30,14 +30,8 @@ fn deadline<'a>(workload: &'a WorkloadFacts, scene: &Scene<'a>) -> Option<Sympto
     (expired && current).then(|| {
         let detail = Detail::Condition { kind: "Progressing", condition };
         let onset = condition.since.min(scene.now);
-        beyond_pods(
-            Class::RolloutStalled,
-            Cause::DeadlineExceeded,
-            Sureness::Definitive,
-            Subject::Workload,
-            onset,
-            detail,
-        )
+        let shown = (Class::RolloutStalled, Cause::DeadlineExceeded, Sureness::Definitive);
+        Symptom::new(shown, Subject::Workload, onset, detail)
     })
 }
 
@@ -67,14 +61,8 @@ fn deadlock<'a>(scene: &Scene<'a>, symptoms: &[Symptom<'a>]) -> Option<Symptom<'
     let waits = waiting.min_by_key(|symptom| (symptom.onset, symptom.grace_seconds))?;
     let detail =
         Detail::Plain("a new pod needs the place of an old one, and with maxUnavailable 0 no old pod may go first");
-    let symptom = beyond_pods(
-        Class::RolloutStalled,
-        Cause::StrategyDeadlock,
-        Sureness::Timed,
-        Subject::Workload,
-        waits.onset,
-        detail,
-    );
+    let shown = (Class::RolloutStalled, Cause::StrategyDeadlock, Sureness::Timed);
+    let symptom = Symptom::new(shown, Subject::Workload, waits.onset, detail);
     // Room may come by itself, be it a node or a quota.
     Some(Symptom { grace_seconds: waits.grace_seconds.max(DEADLOCK_GRACE_SECONDS), ..symptom })
 }

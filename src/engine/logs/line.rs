@@ -90,10 +90,11 @@ pub fn text(line: &[u8], around: usize) -> String {
     let start = around.saturating_sub(BEFORE);
     let end = start.saturating_add(MAX_TEXT);
     let (from, to) = (start.saturating_sub(text::EDGE), end.saturating_add(text::EDGE));
-    let escaped = is_escaped(&plain(from, to));
-    let read = |to: usize| if escaped { unescaped(&plain(from, to)) } else { plain(from, to) };
-    let (before, until) = (read(start).len(), read(end).len());
-    let masked = text::mask(&read(to));
+    let whole = plain(from, to);
+    let escaped = is_escaped(&whole);
+    let meant = |text: String| if escaped { unescaped(&text) } else { text };
+    let (before, until) = (meant(plain(from, start)).len(), meant(plain(from, end)).len());
+    let masked = text::mask(&meant(whole));
     text::tail(text::head(&masked, until), until.saturating_sub(before)).to_owned()
 }
 
