@@ -34,9 +34,9 @@ pub struct Watch {
     opened_before: AtomicU64,
     heard: AtomicU64,
     ready: AtomicBool,
-    /// Nobody need have the right to it: until it was listed once it does not count.
+    /// Nobody need have the right to it: while it cannot be listed it does not count.
     optional: bool,
-    /// The API server said that there is nothing to list, or not for us.
+    /// The API server said that there is nothing to list, or not for us, and has not agreed to anything since.
     denied: AtomicBool,
     errors: AtomicU64,
     failing: AtomicBool,
@@ -109,7 +109,7 @@ impl Watches {
     }
 
     fn counted(&self) -> impl Iterator<Item = &Arc<Watch>> {
-        self.0.iter().filter(|watch| !watch.optional || watch.ready.load(Ordering::Acquire))
+        self.0.iter().filter(|watch| !watch.optional || (watch.ready.load(Ordering::Acquire) && !watch.is_spared()))
     }
 
     fn at(&self, path: &str) -> Option<&Arc<Watch>> {
@@ -120,7 +120,7 @@ impl Watches {
 impl Watch {
     /// It is not allowed, and done without.
     pub(super) fn is_spared(&self) -> bool {
-        self.optional && self.denied.load(Ordering::Acquire) && !self.ready.load(Ordering::Acquire)
+        self.optional && self.denied.load(Ordering::Acquire)
     }
 
     pub fn age(&self) -> WatchAge {
@@ -144,6 +144,7 @@ impl Watch {
     /// A listing was completed and is in the stores.
     pub(crate) fn listed(&self) {
         self.heard();
+        self.denied.store(false, Ordering::Release);
         self.ready.store(true, Ordering::Release);
     }
 
@@ -209,6 +210,7 @@ where
                 if let Some(before) = before.checked_sub(1) {
                     sleep_until(watch.since + Duration::from_millis(before) + MIN_INTERVAL).await;
                 }
+                watch.denied.store(false, Ordering::Release);
                 watch.opened_before.store(before, Ordering::Relaxed);
                 watch.opened.store(watch.elapsed().saturating_add(1), Ordering::Relaxed);
             }

@@ -54,7 +54,11 @@ impl Rig {
 
     /// The next request, as its path and query.
     async fn next(&mut self) -> (String, SendResponse<Response<Answer>>) {
-        let next = timeout(Duration::from_secs(300), self.server.next_request()).await;
+        self.next_within(Duration::from_secs(300)).await
+    }
+
+    async fn next_within(&mut self, limit: Duration) -> (String, SendResponse<Response<Answer>>) {
+        let next = timeout(limit, self.server.next_request()).await;
         let (request, send) = next.expect("no request came").expect("the client is gone");
         (request.uri().to_string(), send)
     }
@@ -308,13 +312,24 @@ async fn what_is_done_without_is_asked_for_seldom_and_does_not_count_until_it_is
     let mut rig = Rig::optional();
     let begun = tokio::time::Instant::now();
     rig.expect_list().await.send_response(status(403));
-    let send = {
-        let next = timeout(Duration::from_secs(900), rig.server.next_request()).await;
-        next.expect("no request came").expect("the client is gone").1
-    };
+    let (_, send) = rig.next_within(Duration::from_secs(900)).await;
     assert!(begun.elapsed() >= UNTIL_ALLOWED, "{:?}", begun.elapsed());
     assert!(rig.watches.ages().is_empty() && rig.watches.ready());
     send.send_response(list("10", &[pod("9", 0)]));
     let _open = rig.expect_watch("10").await;
     assert_eq!(rig.age().2, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_done_without_may_be_forbidden_again_and_holds_nothing_up() {
+    let mut rig = Rig::optional();
+    listed(&mut rig, "10", &[pod("9", 0)]).await;
+    rig.expect_watch("10").await.send_response(status(403));
+    let forbidden = tokio::time::Instant::now();
+    let (again, send) = rig.next_within(Duration::from_secs(900)).await;
+    assert!(again.contains("watch=true") && forbidden.elapsed() >= UNTIL_ALLOWED, "{again} {:?}", forbidden.elapsed());
+    assert!(rig.watches.ages().is_empty() && rig.watches.ready());
+    send.send_response(answer(&[event("MODIFIED", &pod("11", 1))]));
+    let _open = rig.expect_watch("11").await;
+    assert!(rig.age().1, "allowed again, it counts again");
 }
