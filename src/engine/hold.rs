@@ -105,6 +105,23 @@ fn thawed_by(s: &Snapshot) -> &'static str {
     }
 }
 
+/// Our own pause, whose incident somebody deleted. To resume may start a bad rollout again, so a person is asked.
+pub fn orphaned(look: &Look) -> Option<Draft> {
+    let w = &look.s.workload;
+    let name = w.paused_for.as_ref().filter(|name| w.paused && !look.s.memory.open.iter().any(|i| &i.name == *name))?;
+    if w.resume_asked.as_ref() == Some(name) {
+        let because = "a person asked to resume".to_owned();
+        let action = Some(Action::Resume { incident: name.clone(), because: because.clone(), overrules: true });
+        return Some(Draft { state: State::Progressing, why: because, action, ..Draft::default() });
+    }
+    let ends = match guard::forbids_resume(look.s) {
+        None => format!("backstay.dev/resume: {name} ends it"),
+        Some(_) => "kubectl rollout resume ends it, since Backstay must not".to_owned(),
+    };
+    let why = format!("paused by Backstay for {name}, which is no longer open; {ends}");
+    Some(Draft { state: State::Held, why, ..Draft::default() })
+}
+
 /// The owner's template is in the Deployment again, after that of the baseline had been put in.
 fn returned(look: &Look, intent: &Intent) -> bool {
     intent.puts_back && look.rollout.is_some_and(|r| r.newest.hash == intent.failing.hash)

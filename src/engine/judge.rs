@@ -9,6 +9,7 @@ use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict}
 use super::finding::Finding;
 use super::guard::{self, Case, Permit};
 use super::hazard;
+use super::hold;
 use super::lifecycle;
 use super::memory::{LedgerEntry, OpenIncident};
 use super::moment::{after, seconds_between};
@@ -31,7 +32,7 @@ pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
             ..Draft::default()
         };
     };
-    if let Some(draft) = orphaned(look) {
+    if let Some(draft) = hold::orphaned(look) {
         return draft;
     }
     if look.weighed.findings.iter().any(|f| f.is_evident()) {
@@ -45,19 +46,6 @@ pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
         (None, Some(incident)) if look.s.workload.replicas <= 0 => nothing_runs(incident),
         (None, _) => nothing_wrong(look, &rollout),
     }
-}
-
-/// Our own pause, whose incident somebody deleted. To resume may start a bad rollout again, so a person is asked.
-fn orphaned(look: &Look) -> Option<Draft> {
-    let w = &look.s.workload;
-    let name = w.paused_for.as_ref().filter(|name| w.paused && !look.s.memory.open.iter().any(|i| &i.name == *name))?;
-    if w.resume_asked.as_ref() == Some(name) {
-        let because = "a person asked to resume".to_owned();
-        let action = Some(Action::Resume { incident: name.clone(), because: because.clone(), overrules: true });
-        return Some(Draft { state: State::Progressing, why: because, action, ..Draft::default() });
-    }
-    let why = format!("paused by Backstay for {name}, which is no longer open; backstay.dev/resume: {name} ends it");
-    Some(Draft { state: State::Held, why, ..Draft::default() })
 }
 
 /// Nothing fails any more. What fails now and then is well in between, and is one incident all the same.
