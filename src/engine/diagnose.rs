@@ -68,7 +68,6 @@ pub fn of_others(s: &Snapshot, now: Timestamp) -> Diagnosis {
     let mut symptoms = classify::classify(&strict, now);
     symptoms.extend(makers::gave_up(&strict, &symptoms, now));
     let mut findings = evidence::weigh(&strict, &symptoms, rollout.as_ref(), now).findings;
-    makers::name_sources(&strict, &mut findings);
     let ledger = baseline::update(&strict, rollout.as_ref(), &findings, now);
     let control = rollout.as_ref().and_then(|r| baseline::control(&strict, r, &ledger.entries));
     let control = control.filter(|control| control.template.digest != 0);

@@ -1,5 +1,7 @@
 //! How much evidence there is: symptoms are gathered into findings and counted against the rule that governs them.
 
+use std::cmp::Ordering;
+
 use jiff::Timestamp;
 
 use super::classify;
@@ -35,7 +37,12 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
         let key = Key::of(symptom);
         match groups.iter_mut().find(|g| g.key == key) {
             Some(group) => group.symptoms.push(symptom),
-            None => groups.push(Group { key, rule: None, symptoms: vec![symptom] }),
+            None => {
+                // Pods of one revision tend to fail together.
+                let mut alike = Vec::with_capacity(if groups.is_empty() { symptoms.len() } else { 1 });
+                alike.push(symptom);
+                groups.push(Group { key, rule: None, symptoms: alike });
+            }
         }
     }
     // A rule may ask for what any of the pods said, so it is chosen when all of them are there.
@@ -167,7 +174,7 @@ impl<'a> Group<'a> {
         let said = container.zip(revision).filter(|_| !s.logs.is_empty());
         let said = said.and_then(|(container, revision)| listen::evidence(s, revision, container, cause));
         let room = SHOWN_EVIDENCE.saturating_sub(usize::from(said.is_some()));
-        shown.iter().take(room).map(|x| classify::evidence(x)).chain(said).chain(notes).collect()
+        shown.iter().take(room).map(|x| classify::evidence(&s.workload, x)).chain(said).chain(notes).collect()
     }
 
     /// Failures of one revision that one rule governs add up, so that pods failing in two ways are not half as bad.
@@ -190,7 +197,7 @@ impl<'a> Group<'a> {
         let clearer = |a: &&Symptom, b: &&Symptom| {
             b.occurrences.cmp(&a.occurrences).then_with(|| name(a).cmp(name(b))).then(a.onset.cmp(&b.onset))
         };
-        smallest(self.symptoms.clone(), SHOWN_EVIDENCE, clearer)
+        smallest(self.symptoms.iter().copied(), SHOWN_EVIDENCE, clearer)
     }
 
     fn pod_names(&self) -> Vec<Name> {
@@ -198,18 +205,21 @@ impl<'a> Group<'a> {
             Subject::Pod(pod) => Some(&pod.name),
             Subject::Revision(_) | Subject::Workload => None,
         });
-        smallest(pods.collect(), SHOWN_PODS, |a, b| a.cmp(b)).into_iter().cloned().collect()
+        smallest(pods, SHOWN_PODS, |a, b| a.cmp(b)).into_iter().cloned().collect()
     }
 }
 
 /// The first few in order, without sorting the rest.
-fn smallest<T>(mut all: Vec<T>, few: usize, order: impl Fn(&T, &T) -> std::cmp::Ordering) -> Vec<T> {
-    if all.len() > few {
-        all.select_nth_unstable_by(few, &order);
-        all.truncate(few);
+fn smallest<T>(all: impl Iterator<Item = T>, few: usize, order: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
+    let mut first: Vec<T> = Vec::with_capacity(few.saturating_add(1));
+    for item in all {
+        if first.len() < few || first.last().is_some_and(|last| order(&item, last).is_lt()) {
+            let at = first.partition_point(|known| order(known, &item).is_le());
+            first.insert(at, item);
+            first.truncate(few);
+        }
     }
-    all.sort_by(&order);
-    all
+    first
 }
 
 fn name<'a>(symptom: &Symptom<'a>) -> &'a str {

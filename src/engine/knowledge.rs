@@ -58,14 +58,14 @@ pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> 
     let creator = if kind == "deployment" { "ReplicaSet" } else { &*s.workload.kind };
     let rollout = format!("{kind}/{}", s.workload.name);
     let marks = [
-        ("{namespace}", Some(&*s.workload.namespace)),
-        ("{kind}", Some(&*kind)),
-        ("{creator}", Some(creator)),
-        ("{workload}", Some(&*s.workload.name)),
-        ("{rollout}", keeps_revisions.then_some(&*rollout)),
-        ("{pod}", pod),
-        ("{container}", container),
-        ("{previous}", Some(previous)),
+        ("namespace", Some(&*s.workload.namespace)),
+        ("kind", Some(&*kind)),
+        ("creator", Some(creator)),
+        ("workload", Some(&*s.workload.name)),
+        ("rollout", keeps_revisions.then_some(&*rollout)),
+        ("pod", pod),
+        ("container", container),
+        ("previous", Some(previous)),
     ];
     let filled = about(class, cause).steps.iter().filter_map(|step| fill(step, &marks));
     let mut steps: Vec<String> = filled.filter(|step| step.len() <= MAX_STEP).take(4).collect();
@@ -101,13 +101,26 @@ pub fn may_show(class: Class, cause: Cause, sureness: Sureness) -> bool {
     }
 }
 
+/// The step with every mark replaced; `None` where there is nothing to put in.
 fn fill(step: &str, marks: &[(&str, Option<&str>)]) -> Option<String> {
-    let mut filled = step.to_owned();
-    for (mark, value) in marks {
-        if filled.contains(mark) {
-            filled = filled.replace(mark, (*value)?);
-        }
+    let mut filled = String::with_capacity(MAX_STEP);
+    let mut rest = step;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let mark =
+            after.split_once('}').and_then(|(name, after)| Some((marks.iter().find(|(m, _)| *m == name)?, after)));
+        rest = match mark {
+            Some(((_, value), after)) => {
+                filled.push_str((*value)?);
+                after
+            }
+            None => {
+                filled.push('{');
+                after
+            }
+        };
     }
+    filled.push_str(rest);
     Some(filled)
 }
 

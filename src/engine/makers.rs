@@ -3,12 +3,8 @@
 use jiff::Timestamp;
 
 use super::facts::Snapshot;
-use super::finding::{Detail, Finding, Subject, Symptom};
-use super::text;
+use super::finding::{Detail, Subject, Symptom};
 use super::words::{Cause, Class, Sureness};
-
-/// Most bytes of a source of evidence.
-const MAX_SOURCE: usize = 256;
 
 /// A Job that has given up. Its pods may be gone by then, and pods that are left and show why have the word.
 pub fn gave_up<'a>(s: &'a Snapshot, symptoms: &[Symptom<'_>], now: Timestamp) -> Option<Symptom<'a>> {
@@ -24,24 +20,4 @@ pub fn gave_up<'a>(s: &'a Snapshot, symptoms: &[Symptom<'_>], now: Timestamp) ->
     let onset = condition.since.min(now);
     let detail = Detail::Condition { kind: "Failed", condition };
     Some(Symptom::new((class, cause, Sureness::Definitive), Subject::Workload, onset, detail))
-}
-
-/// Evidence of a workload as a whole names what was read. Only a Deployment repeats a refusal in a condition; of others it
-/// was read in an event.
-pub fn name_sources(s: &Snapshot, findings: &mut [Finding]) {
-    let workload = &s.workload;
-    if &*workload.kind == "Deployment" {
-        return;
-    }
-    for evidence in findings.iter_mut().flat_map(|finding| &mut finding.evidence) {
-        let place =
-            evidence.source.strip_prefix("deployment").filter(|place| place.is_empty() || place.starts_with(' '));
-        let Some(place) = place else { continue };
-        let place = match (place, &workload.replica_failure) {
-            (" conditions[ReplicaFailure]", Some(refused)) => format!(" events[{}]", refused.reason),
-            _ => place.to_owned(),
-        };
-        let source = format!("{}/{}{place}", workload.kind.to_ascii_lowercase(), workload.name);
-        evidence.source = text::head(&source, MAX_SOURCE).into();
-    }
 }

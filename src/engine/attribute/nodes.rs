@@ -10,38 +10,63 @@ use crate::engine::words::{Cause, Class, Confidence, Fault, Rollback};
 
 /// All failing pods sit on one node while the revision does well elsewhere, or their nodes are in trouble.
 pub(super) fn explain_it(case: &Case) -> Option<Verdict> {
-    let (bad, good): (Vec<&PodFacts>, Vec<&PodFacts>) =
-        judged_pods(case.s, &case.rollout.newest.uid).partition(|p| shows(case.finding, p));
-    let bad_nodes: BTreeSet<&Name> = bad.iter().filter_map(|p| p.node.as_ref()).collect();
-    let on_bad_node = |p: &PodFacts| p.node.as_ref().is_some_and(|n| bad_nodes.contains(n));
-    let elsewhere = good.iter().filter(|p| p.ready && p.node.is_some() && !on_bad_node(p)).count();
-    // A node on which pods of the healthy revision serve is fit to run the program.
-    let control = case.control.filter(|_| is_about_running(case.finding));
-    let control = control.into_iter().flat_map(|c| judged_pods(case.s, &c.uid));
-    let here = good.iter().copied().chain(control).filter(|p| p.ready && on_bad_node(p)).count();
+    only_one_is_bad(case).or_else(|| all_are_sick(case))
+}
+
+/// The pods of the newest revision, of which some show the finding.
+fn pods<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a PodFacts> {
+    judged_pods(case.s, &case.rollout.newest.uid)
+}
+
+fn failing<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a PodFacts> {
+    let finding = case.finding;
+    pods(case).filter(move |pod| shows(finding, pod))
+}
+
+fn only_one_is_bad(case: &Case) -> Option<Verdict> {
+    let mut nodes = failing(case).filter_map(|pod| pod.node.as_ref());
+    let node = nodes.next()?;
     // The same template does well elsewhere; but not every node may be of the kind that the image is for.
-    let differs = case.finding.cause == Cause::PlatformMismatch;
-    if bad_nodes.len() == 1 && elsewhere > 0 && here == 0 && !differs {
-        let node = bad_nodes.first()?;
-        let because =
-            format!("all failing pods are on node {node}; {elsewhere} pods of the revision are ready elsewhere");
-        return Some(verdict(Fault::Platform, Confidence::Likely, because));
-    }
-    if is_told_by_the_template(case.finding) {
+    if case.finding.cause == Cause::PlatformMismatch || nodes.any(|other| other != node) {
         return None;
     }
+    let well = pods(case).filter(|pod| pod.ready && !shows(case.finding, pod));
+    let elsewhere = well.filter(|pod| pod.node.as_ref().is_some_and(|other| other != node)).count();
+    if elsewhere == 0 || is_fit(case, |other| other == node) {
+        return None;
+    }
+    let because = format!("all failing pods are on node {node}; {elsewhere} pods of the revision are ready elsewhere");
+    Some(verdict(Fault::Platform, Confidence::Likely, because))
+}
+
+/// Pods of the revision are ready on one of these nodes; where it matters whether a node is fit to run the program, also
+/// those of the healthy revision tell.
+fn is_fit(case: &Case, is_one: impl Fn(&Name) -> bool) -> bool {
+    let control = case.control.filter(|_| is_about_running(case.finding));
+    let control = control.into_iter().flat_map(|c| judged_pods(case.s, &c.uid));
+    let good = pods(case).filter(|pod| !shows(case.finding, pod));
+    good.chain(control).any(|pod| pod.ready && pod.node.as_ref().is_some_and(&is_one))
+}
+
+fn all_are_sick(case: &Case) -> Option<Verdict> {
+    let own = &case.s.nodes.own;
+    // Nearly always all of them are well, and nothing more need be asked.
+    if is_told_by_the_template(case.finding) || own.iter().all(|node| node.ready && node.pressure.is_empty()) {
+        return None;
+    }
+    let bad: BTreeSet<&Name> = failing(case).filter_map(|pod| pod.node.as_ref()).collect();
     // What serves beside them does not write as much.
     let full = case.finding.cause == Cause::StorageFull;
     let is_full = |n: &NodeFacts| full && n.pressure.iter().any(|pressure| &**pressure == "DiskPressure");
-    let is_sick = |n: &NodeFacts| if here > 0 { is_full(n) } else { !n.ready || !n.pressure.is_empty() };
-    let sick = case.s.nodes.own.iter().filter(|n| bad_nodes.contains(&n.name));
-    let mut sick: Vec<&str> = sick.filter(|n| is_sick(n)).map(|n| &*n.name).collect();
+    let here = is_fit(case, |node| bad.contains(node));
+    let is_sick = |n: &NodeFacts| if here { is_full(n) } else { !n.ready || !n.pressure.is_empty() };
+    let sick = own.iter().filter(|n| bad.contains(&n.name) && is_sick(n));
+    let mut sick: Vec<&str> = sick.map(|n| &*n.name).collect();
     sick.sort_unstable();
-    if !bad_nodes.is_empty() && sick.len() == bad_nodes.len() {
+    (!bad.is_empty() && sick.len() == bad.len()).then(|| {
         let because = format!("every node with failing pods is not ready or under pressure: {}", sick.join(", "));
-        return Some(verdict(Fault::Platform, Confidence::Likely, because));
-    }
-    None
+        verdict(Fault::Platform, Confidence::Likely, because)
+    })
 }
 
 /// All failing pods run on one node, on which no pod of the workload is ready: it may be the node.
@@ -49,7 +74,7 @@ pub(super) fn on_one_of_their_own(case: &Case) -> bool {
     if !is_about_running(case.finding) {
         return false;
     }
-    let mut bad = judged_pods(case.s, &case.rollout.newest.uid).filter(|p| shows(case.finding, p));
+    let mut bad = failing(case);
     let Some(node) = bad.next().and_then(|p| p.node.as_ref()) else { return false };
     bad.all(|p| p.node.as_ref() == Some(node)) && !case.s.pods.iter().any(|p| p.ready && p.node.as_ref() == Some(node))
 }

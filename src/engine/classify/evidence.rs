@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use crate::engine::facts::{ContainerFacts, Termination};
+use crate::engine::facts::{ContainerFacts, Termination, WorkloadFacts};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom};
 use crate::engine::text::redact;
 use crate::engine::words::ContainerKind;
@@ -14,22 +14,33 @@ pub(super) const MAX_SOURCE: usize = 256;
 
 /// The evidence for one symptom: a source such as `pod/web-6d-x containerStatuses[web].lastState` and a text such as
 /// `OOMKilled, exit 137, limit 64Mi`, at most 256 and 512 bytes of one line each, without what looks like a secret.
-pub fn evidence(symptom: &Symptom<'_>) -> Evidence {
+pub fn evidence(workload: &WorkloadFacts, symptom: &Symptom<'_>) -> Evidence {
     let text = bounded(MAX_TEXT, &Text(symptom));
-    Evidence { source: bounded(MAX_SOURCE, &Source(symptom)), text: redact(&text).into_owned() }
+    Evidence { source: bounded(MAX_SOURCE, &Source { workload, symptom }), text: redact(&text).into_owned() }
 }
 
-struct Source<'s, 'a>(&'s Symptom<'a>);
+struct Source<'s, 'a> {
+    workload: &'s WorkloadFacts,
+    symptom: &'s Symptom<'a>,
+}
 
 impl fmt::Display for Source<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let symptom = self.0;
+        let Source { workload, symptom } = self;
+        let is_deployment = &*workload.kind == "Deployment";
         match symptom.subject {
             Subject::Pod(pod) => write!(f, "pod/{}", pod.name)?,
             Subject::Revision(revision) => write!(f, "replicaset/{}", revision.name)?,
-            Subject::Workload => f.write_str("deployment")?,
+            Subject::Workload if is_deployment => f.write_str("deployment")?,
+            Subject::Workload => write!(f, "{}/{}", workload.kind.to_ascii_lowercase(), workload.name)?,
         }
         match (symptom.detail, symptom.container) {
+            // Only Deployments and ReplicaSets repeat a refusal in a condition; of others it was read in an event.
+            (Detail::Condition { kind: "ReplicaFailure", condition }, _)
+                if !is_deployment && matches!(symptom.subject, Subject::Workload) =>
+            {
+                write!(f, " events[{}]", condition.reason)
+            }
             (Detail::Condition { kind, .. }, _) => write!(f, " conditions[{kind}]"),
             (Detail::Flapping { .. }, _) => f.write_str(" conditions[Ready]"),
             (Detail::PodReason { .. }, _) => f.write_str(" status"),
@@ -117,9 +128,12 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// Most texts are no longer. Bytes.
+const USUAL: usize = 256;
+
 /// At most `limit` bytes on one line; control characters become spaces, and a cut shows as an ellipsis.
 pub(super) fn bounded(limit: usize, text: &impl fmt::Display) -> String {
-    let mut line = Line { text: String::new(), limit, full: false };
+    let mut line = Line { text: String::with_capacity(limit.min(USUAL)), limit, full: false };
     // The writer stops the formatter once it is full.
     let _ = write!(line, "{text}");
     line.text
@@ -133,6 +147,11 @@ struct Line {
 
 impl Write for Line {
     fn write_str(&mut self, part: &str) -> fmt::Result {
+        let room = self.limit.saturating_sub('…'.len_utf8()).saturating_sub(self.text.len());
+        if !self.full && part.len() <= room && part.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            self.text.push_str(part);
+            return Ok(());
+        }
         for c in part.chars() {
             let c = if c.is_control() { ' ' } else { c };
             if self.full {

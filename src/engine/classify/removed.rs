@@ -14,9 +14,9 @@ const FEW: usize = 9;
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let pod = look.pod;
     let evicted = evicted_in_silence(look);
-    if exceeded_its_limit(look) {
+    if exceeded_its_limit(pod, evicted) {
         let said = reading(Class::Evicted, Cause::OwnLimit, Sureness::Repeated);
-        let alike = |other: &PodFacts| exceeded_its_limit(&Look { pod: other, ..*look });
+        let alike = |other: &PodFacts| exceeded_its_limit(other, evicted_in_silence(&Look { pod: other, ..*look }));
         return Some(hint::with(by_itself(look, said, alike), evicted));
     }
     if let Some(said) = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec) {
@@ -93,14 +93,15 @@ fn with_reason<'a>(look: &Look<'_, 'a>, said: Reading) -> Symptom<'a> {
 /// The eviction manager put the pod out, which ended in good order within its grace: then it has neither reason nor message
 /// and may even be called `Succeeded`, and only the event tells (seen of Kubernetes 1.36).
 fn evicted_in_silence<'a>(look: &Look<'_, 'a>) -> Option<Told<'a>> {
-    let silent = look.pod.finished && look.pod.reason.is_none();
-    look.event(|event| silent && hint::is(event, "Evicted"))
+    if !look.pod.finished || look.pod.reason.is_some() {
+        return None;
+    }
+    look.event(|event| hint::is(event, "Evicted"))
 }
 
-fn exceeded_its_limit(look: &Look<'_, '_>) -> bool {
-    let pod = look.pod;
+fn exceeded_its_limit(pod: &PodFacts, evicted: Option<Told<'_>>) -> bool {
     let told = pod.finished && pod.reason.as_deref() == Some("Evicted") && is_own_limit(&pod.message);
-    told || evicted_in_silence(look).is_some_and(|told| is_own_limit(&told.event.message))
+    told || evicted.is_some_and(|told| is_own_limit(&told.event.message))
 }
 
 /// The eviction manager's words for a pod that exceeded a limit of its own (pkg/kubelet/eviction).

@@ -148,7 +148,7 @@ fn a_pair_that_never_occurs_is_known_to_be_unknown() {
 
 #[test]
 fn steps_are_commands_with_nothing_but_known_marks() {
-    let marks = ["{namespace}", "{kind}", "{workload}", "{creator}", "{rollout}", "{pod}", "{container}", "{previous}"];
+    let marks = ["namespace", "kind", "workload", "creator", "rollout", "pod", "container", "previous"];
     let values = marks.map(|mark| (mark, Some("x")));
     for (class, cause, about) in rows() {
         assert!((1..=4).contains(&about.steps.len()), "{class} {cause}");
@@ -161,7 +161,7 @@ fn steps_are_commands_with_nothing_but_known_marks() {
 
 #[test]
 fn a_step_that_needs_what_is_missing_or_grows_too_long_is_left_out() {
-    let marks = |pod| [("{namespace}", Some("shop")), ("{pod}", pod)];
+    let marks = |pod| [("namespace", Some("shop")), ("pod", pod)];
     let step = "kubectl -n {namespace} describe pod {pod}";
     assert_eq!(fill(step, &marks(Some("web-1"))).unwrap(), "kubectl -n shop describe pod web-1");
     assert_eq!(fill(step, &marks(None)), None);

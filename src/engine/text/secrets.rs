@@ -99,7 +99,7 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let spaced = !by_equals || end < mark.start;
     end = back(bytes, end, 4, |b| matches!(b, b'"' | b'\'' | b'\\' | b'`'));
     let start = back(bytes, end, MAX_NAME, is_name);
-    let name = text.get(start..end)?;
+    let name = text.get(start..end).filter(|name| may_stand_for_a_secret(name))?;
     let words = words(name);
     if !stands_for_a_secret(&words, by_equals) {
         return None;
@@ -180,6 +180,17 @@ pub(super) fn words(name: &str) -> Vec<String> {
         before = byte;
     }
     words
+}
+
+/// One of these is in every name that stands for a secret.
+const SECRET_PARTS: &[&str] =
+    &["auth", "cookie", "credential", "jwt", "key", "pass", "pwd", "secret", "session", "sig", "token"];
+
+/// Most names do not, which can be told without taking them apart.
+fn may_stand_for_a_secret(name: &str) -> bool {
+    let begins = |byte: u8| matches!(byte.to_ascii_lowercase(), b'a' | b'c' | b'j' | b'k' | b'p' | b's' | b't');
+    let is = |at: usize, part: &&str| name.get(at..at + part.len()).is_some_and(|s| s.eq_ignore_ascii_case(part));
+    name.bytes().enumerate().any(|(at, byte)| begins(byte) && SECRET_PARTS.iter().any(|part| is(at, part)))
 }
 
 pub(super) fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {

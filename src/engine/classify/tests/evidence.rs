@@ -6,12 +6,12 @@ use crate::engine::facts::{ContainerTemplate, PodFacts, ProbeKind, Snapshot};
 use crate::engine::finding::{Evidence, Symptom};
 use crate::engine::words::ContainerKind;
 
-pub(super) fn bounded_text(symptom: &Symptom<'_>) -> String {
-    evidence(symptom).text
+pub(super) fn bounded_text(s: &Snapshot, symptom: &Symptom<'_>) -> String {
+    evidence(&s.workload, symptom).text
 }
 
 fn shown(s: &Snapshot, now: i64) -> (String, String) {
-    let Evidence { source, text } = evidence(&classify(s, at(now))[0]);
+    let Evidence { source, text } = evidence(&s.workload, &classify(s, at(now))[0]);
     (source, text)
 }
 

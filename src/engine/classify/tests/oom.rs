@@ -66,7 +66,7 @@ fn the_limit_that_is_shown_is_that_of_the_pod() {
         container.memory_limit = std::num::NonZeroU64::new(limit);
         limited(only(pod([container])))
     };
-    let shown = |s: &Snapshot| crate::engine::classify::evidence(&single(s, at(20))).text;
+    let shown = |s: &Snapshot| crate::engine::classify::evidence(&s.workload, &single(s, at(20))).text;
     assert!(shown(&given(32 << 20)).contains("limit 32Mi"), "{}", shown(&given(32 << 20)));
     assert!(shown(&given(0)).contains("limit 64Mi"), "the template's, where the pod says none");
 }

@@ -93,7 +93,7 @@ proptest! {
         for symptom in &symptoms {
             prop_assert!(symptom.onset <= at(now));
             prop_assert!(symptom.grace_seconds >= 0);
-            let text = super::evidence::bounded_text(symptom);
+            let text = super::evidence::bounded_text(&s, symptom);
             prop_assert!(text.len() <= 512 && !text.chars().any(char::is_control));
         }
         prop_assert_eq!(&symptoms, &classify(&s, at(now)));
