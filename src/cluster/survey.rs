@@ -55,7 +55,7 @@ impl Survey {
         survey.also::<StatefulSet>(client, namespace, "so their pods are judged by themselves").await;
         survey.also::<DaemonSet>(client, namespace, "so their pods are judged by themselves").await;
         survey.also::<Job>(client, namespace, "so their last pods have the last word").await;
-        if survey.intake.marked.tells_some_apart() {
+        if survey.intake.wants_revisions() {
             survey.also::<ControllerRevision>(client, namespace, "so only pods tell how their revisions differ").await;
         }
         survey.also::<Node>(client, None, "so all are taken to be well").await;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::facts::Snapshot;
+use super::facts::{ConditionFacts, Snapshot, WorkloadFacts};
 use super::finding::{Detail, Finding, Subject, Symptom};
 use super::text;
 use super::words::{Cause, Class, Sureness};
@@ -37,11 +37,23 @@ pub fn name_sources(s: &Snapshot, findings: &mut [Finding]) {
         let place =
             evidence.source.strip_prefix("deployment").filter(|place| place.is_empty() || place.starts_with(' '));
         let Some(place) = place else { continue };
-        let place = match (place, &workload.replica_failure) {
-            (" conditions[ReplicaFailure]", Some(refused)) => format!(" events[{}]", refused.reason),
-            _ => place.to_owned(),
+        let source = match (place, &workload.replica_failure) {
+            (" conditions[ReplicaFailure]", Some(refused)) => told_refusal(workload, refused),
+            _ => format!("{}{place}", called(workload)),
         };
-        let source = format!("{}/{}{place}", workload.kind.to_ascii_lowercase(), workload.name);
         evidence.source = text::head(&source, MAX_SOURCE).into();
+    }
+}
+
+/// `statefulset/db`.
+pub fn called(workload: &WorkloadFacts) -> String {
+    format!("{}/{}", workload.kind.to_ascii_lowercase(), workload.name)
+}
+
+/// Where it was read that pods are refused.
+pub fn told_refusal(workload: &WorkloadFacts, refused: &ConditionFacts) -> String {
+    match &*workload.kind {
+        "Deployment" => format!("{} conditions[ReplicaFailure]", called(workload)),
+        _ => format!("{} events[{}]", called(workload), refused.reason),
     }
 }

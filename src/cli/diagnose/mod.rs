@@ -96,7 +96,7 @@ pub enum Format {
 pub struct Diagnosed {
     pub case: Case,
     pub diagnosis: Diagnosis,
-    /// Of Deployments in trouble.
+    /// Of workloads in trouble.
     pub story: Option<Story>,
 }
 

@@ -142,6 +142,7 @@ fn question() -> Question {
     let revision =
         |name: &str| RevisionRef { name: name.into(), uid: format!("uid-{name}").as_str().into(), hash: "h".into() };
     Question {
+        kind: "Deployment".into(),
         namespace: "shop".into(),
         workload: "web".into(),
         newest: revision("web-new"),
