@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, IntoStaticStr};
 
 use super::evidence::judged_pods;
-use super::facts::Snapshot;
+use super::facts::{Snapshot, WorkloadFacts};
 use super::finding::Finding;
 use super::policy::Impact;
 use super::words::Severity;
@@ -245,10 +245,7 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
     let effect = if is_asked { effect(&replicas, &services) } else { Effect::Unharmed };
     let (severity, mut because) = severity(effect, &replicas, &services, hosts.len(), s.policy.impact.as_ref());
     if !is_asked {
-        because = format!(
-            "no Service leads to a {}: what it does is not done, and nothing that serves was lost",
-            s.workload.kind
-        );
+        "its work is not done; nothing that serves is known to be lost".clone_into(&mut because);
     }
     if let Some(full) = scene.autoscaler.as_ref().filter(|of| of.at_max && effect != Effect::Unharmed) {
         because = format!("{because}; HorizontalPodAutoscaler {} is at its maximum of {}", full.name, full.max);
@@ -264,7 +261,7 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
         budgets: first(scene.budgets, KEPT_BUDGETS),
         also_failing: first(scene.also_failing, KEPT),
         dependents: first(scene.dependents, KEPT),
-        not_looked_at: first(scene.gaps, KEPT),
+        not_looked_at: first(unasked(s).into_iter().chain(scene.gaps).collect(), KEPT),
     }
 }
 
@@ -272,6 +269,14 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
 fn serves(s: &Snapshot) -> bool {
     let ends = !s.pods.is_empty() && s.pods.iter().all(|pod| pod.may_end);
     !(&*s.workload.kind == "Job" || (&*s.workload.kind == "Pod" && ends))
+}
+
+/// How many replicas there should be is told by the workload itself; those that are there are taken for it where that was not
+/// seen.
+fn unasked(s: &Snapshot) -> Option<String> {
+    let WorkloadFacts { kind, name, uid, .. } = &s.workload;
+    let tells = !uid.is_empty() || matches!(&**kind, "Pod" | "ReplicaSet" | "Job");
+    (!tells).then(|| format!("how many replicas are asked for ({kind} {name} was not seen)"))
 }
 
 fn first<T>(mut all: Vec<T>, kept: usize) -> Vec<T> {

@@ -265,3 +265,6 @@ fn a_job_that_wants_no_more_pods_lacks_none(#[case] spec: Value, #[case] status:
     let answer = judged(&[maker("Job", spec, status), event("Job", QUOTA, "2026-03-10T11:59:55Z")]);
     assert!(found(&answer, "db").diagnosis.findings.is_empty());
 }
+
+#[path = "makers_story_tests.rs"]
+mod story;

@@ -69,7 +69,8 @@ impl Of<'_> {
                 }
                 _ => gap(before, "no ControllerRevision of it was seen"),
             }),
-            kind => Some(gap(before, &format!("a {kind} does not keep it"))),
+            // What is not known may well keep it.
+            kind => api(kind).map(|_| gap(before, &format!("a {kind} does not keep it"))),
         }
     }
 }
@@ -189,5 +190,6 @@ mod tests {
         assert_eq!(past("DaemonSet", &none, "db").unwrap(), "controllerrevisions (not in the input)");
         assert!(past("DaemonSet", &some, "db").unwrap().ends_with("(no ControllerRevision of it was seen)"));
         assert!(past("Job", &none, "db").unwrap().ends_with("(a Job does not keep it)"));
+        assert_eq!(past("CloneSet", &none, "db"), None);
     }
 }

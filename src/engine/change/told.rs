@@ -72,7 +72,9 @@ pub fn window(subject: &Subject, onset: Timestamp) -> Timestamp {
 pub fn rolled_out(workload: &WorkloadFacts, revisions: &[Arc<RevisionFacts>], since: Timestamp) -> Option<Change> {
     let newest = revisions.iter().max_by_key(|r| (r.number, r.created)).filter(|r| r.created >= since)?;
     let text = match &*workload.kind {
-        "Deployment" => format!("rolled out revision {} ({})", newest.number, newest.hash),
+        // Of a Deployment that was not seen there are pods alone too.
+        "Deployment" if newest.number > 0 => format!("rolled out revision {} ({})", newest.number, newest.hash),
+        "Deployment" => return None,
         _ if newest.template.digest == 0 || revisions.len() < 2 => return None,
         _ => format!("rolled out revision {}", newest.hash),
     };
@@ -92,7 +94,7 @@ pub fn tell(
     s: &Snapshot,
     subject: &Subject,
     lead: Option<&Finding>,
-    (seen, gaps): (Vec<Change>, Vec<String>),
+    (seen, mut gaps): (Vec<Change>, Vec<String>),
     now: Timestamp,
 ) -> WhatChanged {
     let around = surroundings::of_newest(s, subject.failing);
@@ -128,6 +130,7 @@ pub fn tell(
     if around.is_none() {
         not_looked_at.push("the templates and the objects that they name were not read in time".to_owned());
     }
+    gaps.retain(|gap| !not_looked_at.contains(gap));
     not_looked_at.extend(gaps);
     not_looked_at.truncate(8);
     WhatChanged {
