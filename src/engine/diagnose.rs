@@ -96,13 +96,16 @@ fn verdicts_on_others(
 ) -> Vec<Verdict> {
     // What was changed is known only where both templates are.
     let compared = control.filter(|control| control.template.material != 0);
-    verdicts(findings, |finding| {
-        let rollout = rollout.filter(|_| finding.newest);
-        match rollout.map(|r| attribute::attribute(s, r, (finding, findings), compared)) {
-            Some(verdict) if compared.is_some() => verdict,
-            Some(verdict) if !matches!(verdict.fault, Fault::Revision | Fault::Unknown) => verdict,
-            _ => by_cause(finding, &not_compared(s, control.filter(|_| finding.newest))),
-        }
+    // When a rollout was complete is a guess, which tells of what went from under it since and of nothing else.
+    let attributed = |rollout: &Rollout, finding: &Finding| {
+        let of = |rollout: &Rollout| attribute::attribute(s, rollout, (finding, findings), compared);
+        let changed = Some(of(rollout)).filter(|verdict| verdict.fault == Fault::Configuration);
+        changed.unwrap_or_else(|| of(&Rollout { completed: None, ..*rollout }))
+    };
+    verdicts(findings, |finding| match rollout.filter(|_| finding.newest).map(|rollout| attributed(rollout, finding)) {
+        Some(verdict) if compared.is_some() => verdict,
+        Some(verdict) if !matches!(verdict.fault, Fault::Revision | Fault::Unknown) => verdict,
+        _ => by_cause(finding, &not_compared(s, control.filter(|_| finding.newest))),
     })
 }
 

@@ -185,6 +185,26 @@ fn a_pod_of_nobody_is_told_by_its_own_labels() {
     assert_eq!(story(&answer, "db").blast_radius.because, "no replica is ready, of 1");
 }
 
+#[rstest]
+#[case("apps/v1", "ReplicaSet")]
+#[case("v1", "ReplicationController")]
+fn what_stands_for_itself_is_told_without_a_past(#[case] group: &str, #[case] kind: &str) {
+    let template = json!({"metadata": {"labels": {"app": "db"}}, "spec": {"containers": [
+        {"name": "db", "image": "db:1", "envFrom": [{"configMapRef": {"name": "settings"}}]}]}});
+    let spec = json!({"replicas": 2, "template": template});
+    let mut objects = vec![maker(kind, spec, json!({"replicas": 1})), pod(kind, "db-x", "", "db:1", NEW)];
+    objects[0]["apiVersion"] = json!(group);
+    objects.extend(service(&[false]));
+    objects.push(settings("2026-03-10T11:40:00Z"));
+    let answer = told(&objects);
+    let story = story(&answer, "db");
+    assert_eq!((story.blast_radius.effect, story.blast_radius.replicas.desired), (Effect::Outage, 2));
+    assert!(changes(story)[0].starts_with("ConfigMap settings: changed (keys URL); the failing pods name it"));
+    let unseen = format!("what the template was before (a {kind} does not keep it)");
+    assert!(story.what_changed.not_looked_at.contains(&unseen), "{:?}", story.what_changed.not_looked_at);
+    assert_eq!(&*found(&answer, "db").case.snapshot.workload.kind, kind);
+}
+
 #[test]
 fn pods_of_what_was_not_seen_do_not_tell_how_many_there_should_be() {
     let objects = rollout(["db:1", "db:2"]);

@@ -202,6 +202,11 @@ impl Intake {
         Cow::Owned(event)
     }
 
+    /// Something of this kind made some of the pods.
+    pub fn has_pods_of(&self, kind: &str) -> bool {
+        self.pods.values().any(|pod| any_controller(&pod.metadata).is_some_and(|owner| owner.kind == kind))
+    }
+
     /// What is kept of revisions would tell more: pods of one owner are of different ones, or an owner lacks some of its pods.
     pub fn wants_revisions(&self) -> bool {
         self.marked.tells_some_apart() || self.makers.values().any(Maker::lacks_ready_pods)
