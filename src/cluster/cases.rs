@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use self::group::{Family, Group, Known, MadeUp};
+pub use self::shape::is_token;
 use super::facts::{Interner, event_facts, node_facts, pod_facts, revision_facts, talked_about, workload_facts};
 use super::gather::{self, Seen};
 use super::hints;

@@ -5,7 +5,7 @@
 
 use k8s_openapi::api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod};
+use k8s_openapi::api::core::v1::{Event, Namespace, Node, Pod, ReplicationController};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ListMeta;
 use kube::api::ListParams;
 use kube::core::Request;
@@ -55,7 +55,10 @@ impl Survey {
         survey.also::<StatefulSet>(client, namespace, "so their pods are judged by themselves").await;
         survey.also::<DaemonSet>(client, namespace, "so their pods are judged by themselves").await;
         survey.also::<Job>(client, namespace, "so their last pods have the last word").await;
-        if survey.intake.marked.tells_some_apart() {
+        if survey.intake.has_pods_of("ReplicationController") {
+            survey.also::<ReplicationController>(client, namespace, "so their pods are judged by themselves").await;
+        }
+        if survey.intake.wants_revisions() {
             survey.also::<ControllerRevision>(client, namespace, "so only pods tell how their revisions differ").await;
         }
         survey.also::<Node>(client, None, "so all are taken to be well").await;

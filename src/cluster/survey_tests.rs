@@ -55,8 +55,8 @@ fn list(items: &[Value]) -> Response<Body> {
     Response::new(Body::from(serde_json::to_vec(&json!({"metadata": {}, "items": items})).unwrap()))
 }
 
-/// Which URIs are asked of a cluster whose pods of one owner bear these marks.
-async fn asked_of(marks: [&str; 2]) -> Vec<String> {
+/// Which URIs are asked of a cluster whose pods of one owner bear these marks, and of which so many are ready.
+async fn asked_of(marks: [&str; 2], ready: i32) -> Vec<String> {
     let pods = marks.iter().enumerate().map(|(at, mark)| {
         let owner =
             json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "u", "controller": true});
@@ -64,13 +64,18 @@ async fn asked_of(marks: [&str; 2]) -> Vec<String> {
             "labels": {"controller-revision-hash": mark}}})
     });
     let pods: Vec<Value> = pods.collect();
+    let set = json!({"metadata": {"name": "db", "namespace": "shop", "uid": "u"}, "spec": {"replicas": 2},
+        "status": {"readyReplicas": ready}});
     let (service, mut handle) = mock::pair::<HttpRequest<Body>, Response<Body>>();
     let server = tokio::spawn(async move {
         let mut asked = Vec::new();
         while let Some((request, send)) = handle.next_request().await {
             asked.push(request.uri().path().to_owned());
-            let are_pods = request.uri().path() == "/api/v1/namespaces/shop/pods";
-            send.send_response(list(if are_pods { &pods } else { &[] }));
+            send.send_response(match request.uri().path() {
+                "/api/v1/namespaces/shop/pods" => list(&pods),
+                "/apis/apps/v1/namespaces/shop/statefulsets" => list(std::slice::from_ref(&set)),
+                _ => list(&[]),
+            });
         }
         asked
     });
@@ -80,10 +85,11 @@ async fn asked_of(marks: [&str; 2]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_kept_of_revisions_is_read_where_pods_of_one_owner_differ() {
+async fn what_is_kept_of_revisions_is_read_where_pods_of_one_owner_differ_or_are_not_ready() {
     let kept = "/apis/apps/v1/namespaces/shop/controllerrevisions".to_owned();
-    assert!(asked_of(["db-1", "db-2"]).await.contains(&kept));
-    assert!(!asked_of(["db-1", "db-1"]).await.contains(&kept));
+    assert!(asked_of(["db-1", "db-2"], 2).await.contains(&kept));
+    assert!(asked_of(["db-1", "db-1"], 1).await.contains(&kept));
+    assert!(!asked_of(["db-1", "db-1"], 2).await.contains(&kept));
 }
 
 #[tokio::test]

@@ -110,6 +110,7 @@ impl Inquiries {
 
     fn question(&self, key: &WorkloadKey, newest: RevisionRef, baseline: Option<RevisionRef>) -> Question {
         Question {
+            kind: "Deployment".into(),
             namespace: key.namespace.clone(),
             workload: key.name.clone(),
             newest,

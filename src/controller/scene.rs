@@ -22,7 +22,7 @@ use crate::engine::decision::Progress;
 use crate::engine::facts::{Name, RevisionFacts, Snapshot};
 use crate::engine::finding::Finding;
 use crate::engine::first_signal::{self, FirstSignal};
-use crate::engine::kin::{self, Belongings};
+use crate::engine::kin::{self, Fellow};
 use crate::engine::policy::Policy;
 use crate::engine::rollout::{self, Rollout};
 use crate::engine::surroundings;
@@ -170,9 +170,10 @@ async fn look(ctx: &Context, work: &Work<'_>, case: &Case, since: Timestamp) -> 
         return blind("Services, routes and policies (the labels of the pods were not read in time)");
     };
     let question = Question {
+        kind: &s.workload.kind,
         namespace: &s.workload.namespace,
         workload: &s.workload.name,
-        failing_set: &case.failing.name,
+        revision: &case.failing.name,
         labels: &around.labels,
         since,
         ours: kin::ours(s, &case.failing, &case.findings),
@@ -184,12 +185,11 @@ async fn look(ctx: &Context, work: &Work<'_>, case: &Case, since: Timestamp) -> 
 }
 
 /// The other workloads that fail now.
-fn failing(ctx: &Context, key: &WorkloadKey) -> Vec<(String, String, Belongings)> {
+fn failing(ctx: &Context, key: &WorkloadKey) -> Vec<Fellow> {
     let others = ctx.fleet.failing().into_iter().filter(|other| other != key).take(COMPARED);
     let known = others.filter_map(|other| {
         let (workload, revisions, pods, _) = ctx.stores.workload(&other)?;
-        let belongings = kin::belongings(&workload, &revisions, &pods)?;
-        Some((other.namespace.to_string(), other.name.to_string(), belongings))
+        Fellow::of(&workload, &revisions, &pods)
     });
     known.collect()
 }
@@ -199,8 +199,8 @@ fn rollouts(ctx: &Context, key: &WorkloadKey, since: Timestamp) -> Vec<Change> {
     let others = ctx.stores.keys().into_iter().filter(|other| other.namespace == key.namespace && other != key);
     let mut changes: Vec<Change> = others
         .filter_map(|other| {
-            let (_, revisions, _, _) = ctx.stores.workload(&other)?;
-            told::rolled_out(&other.name, &revisions, since)
+            let (workload, revisions, _, _) = ctx.stores.workload(&other)?;
+            told::rolled_out(&workload, &revisions, since)
         })
         .collect();
     changes.sort_by_key(|change| std::cmp::Reverse(change.at));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, IntoStaticStr};
 
 use super::evidence::judged_pods;
-use super::facts::Snapshot;
+use super::facts::{Snapshot, WorkloadFacts};
 use super::finding::Finding;
 use super::policy::Impact;
 use super::words::Severity;
@@ -156,7 +156,7 @@ pub struct Budget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Kin {
-    /// `NAMESPACE/NAME`.
+    /// `NAMESPACE/NAME` of a Deployment; else with its kind, such as `StatefulSet shop/db`.
     #[schemars(length(max = 320))]
     pub workload: String,
     /// What both use, such as `image web` or `ConfigMap settings`.
@@ -241,8 +241,12 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
         led.flat_map(|entry| entry.hosts.into_iter().map(move |host| format!("{host} ({})", entry.name))).collect();
     hosts.dedup();
     hosts.truncate(KEPT_HOSTS);
-    let effect = effect(&replicas, &services);
+    let is_asked = serves(s) || !services.is_empty();
+    let effect = if is_asked { effect(&replicas, &services) } else { Effect::Unharmed };
     let (severity, mut because) = severity(effect, &replicas, &services, hosts.len(), s.policy.impact.as_ref());
+    if !is_asked {
+        "its work is not done; nothing that serves is known to be lost".clone_into(&mut because);
+    }
     if let Some(full) = scene.autoscaler.as_ref().filter(|of| of.at_max && effect != Effect::Unharmed) {
         because = format!("{because}; HorizontalPodAutoscaler {} is at its maximum of {}", full.name, full.max);
     }
@@ -257,8 +261,22 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
         budgets: first(scene.budgets, KEPT_BUDGETS),
         also_failing: first(scene.also_failing, KEPT),
         dependents: first(scene.dependents, KEPT),
-        not_looked_at: first(scene.gaps, KEPT),
+        not_looked_at: first(unasked(s).into_iter().chain(scene.gaps).collect(), KEPT),
     }
+}
+
+/// Somebody may ask it for something. A Job does its work unasked, unless a Service leads to it.
+fn serves(s: &Snapshot) -> bool {
+    let ends = !s.pods.is_empty() && s.pods.iter().all(|pod| pod.may_end);
+    !(&*s.workload.kind == "Job" || (&*s.workload.kind == "Pod" && ends))
+}
+
+/// How many replicas there should be is told by the workload itself; those that are there are taken for it where that was not
+/// seen.
+fn unasked(s: &Snapshot) -> Option<String> {
+    let WorkloadFacts { kind, name, uid, .. } = &s.workload;
+    let tells = !uid.is_empty() || matches!(&**kind, "Pod" | "ReplicaSet" | "Job");
+    (!tells).then(|| format!("how many replicas are asked for ({kind} {name} was not seen)"))
 }
 
 fn first<T>(mut all: Vec<T>, kept: usize) -> Vec<T> {
@@ -269,8 +287,10 @@ fn first<T>(mut all: Vec<T>, kept: usize) -> Vec<T> {
 /// Replicas as they are now.
 pub fn replicas(s: &Snapshot, findings: &[Finding]) -> Replicas {
     let ready = s.revisions.iter().flat_map(|r| judged_pods(s, &r.uid)).filter(|p| p.ready).count();
+    // A pod that was put out is still the one that there should be.
+    let alone = i32::from(&*s.workload.kind == "Pod");
     Replicas {
-        desired: s.workload.replicas,
+        desired: s.workload.replicas.max(alone),
         ready: i32::try_from(ready).unwrap_or(i32::MAX),
         failing: findings.iter().filter(|f| f.is_evident()).map(|f| f.failing_pods).max().unwrap_or_default(),
     }
@@ -334,62 +354,4 @@ fn severity(
 }
 
 #[cfg(test)]
-mod tests {
-    use rstest::rstest;
-
-    use super::*;
-
-    fn service(name: &str, ready: u32, expected: u32) -> ServiceImpact {
-        ServiceImpact { name: name.to_owned(), ready: Some(ready), expected }
-    }
-
-    fn of(ready: i32, services: &[ServiceImpact], tier: Option<u8>) -> (Effect, Severity, String) {
-        let replicas = Replicas { desired: 4, ready, failing: 2 };
-        let effect = effect(&replicas, services);
-        let impact = Impact { tier, business_service: None };
-        let (severity, because) = severity(effect, &replicas, services, 1, Some(&impact));
-        (effect, severity, because)
-    }
-
-    #[rstest]
-    #[case::no_replica(0, &[], None, Effect::Outage, Severity::Critical, "no replica is ready, of 4; 1 host leads to it")]
-    #[case::dead_service(3, &[("web", 3, 4), ("admin", 0, 4)], None, Effect::Outage, Severity::Critical,
-        "Service admin has no ready endpoint; 1 host leads to it")]
-    #[case::fewer(3, &[("web", 3, 4)], None, Effect::Degraded, Severity::Warning,
-        "3 of 4 replicas are ready: less redundancy, no outage")]
-    #[case::fewer_of_what_matters(3, &[], Some(1), Effect::Degraded, Severity::Critical,
-        "3 of 4 replicas are ready: less redundancy, no outage; tier 1 makes it one step more urgent")]
-    #[case::endpoints_lag(4, &[("web", 3, 4)], None, Effect::Degraded, Severity::Warning,
-        "4 of 4 replicas are ready: less redundancy, no outage")]
-    #[case::surging(4, &[("web", 4, 6)], None, Effect::Unharmed, Severity::Info,
-        "4 of 4 replicas are ready: nothing that serves was lost")]
-    #[case::nothing_lost_of_tier_two(4, &[], Some(2), Effect::Unharmed, Severity::Info,
-        "4 of 4 replicas are ready: nothing that serves was lost")]
-    fn an_outage_is_told_from_lost_redundancy(
-        #[case] ready: i32,
-        #[case] services: &[(&str, u32, u32)],
-        #[case] tier: Option<u8>,
-        #[case] effect: Effect,
-        #[case] severity: Severity,
-        #[case] because: &str,
-    ) {
-        let services: Vec<_> =
-            services.iter().map(|(name, ready, expected)| service(name, *ready, *expected)).collect();
-        assert_eq!(of(ready, &services, tier), (effect, severity, because.to_owned()));
-    }
-
-    #[test]
-    fn a_service_that_could_not_be_counted_is_no_outage() {
-        let unseen = ServiceImpact { name: "web".to_owned(), ready: None, expected: 4 };
-        let (effect, severity, because) = of(4, &[unseen], None);
-        assert_eq!((effect, severity), (Effect::Unharmed, Severity::Info), "{because}");
-        let none = Endpoints { service: "web".to_owned(), counted: None };
-        assert_eq!(dead(&[none]).count(), 0, "nobody calls a dead Service");
-    }
-
-    #[test]
-    fn many_dead_services_are_counted() {
-        let services: Vec<_> = (0..8).map(|n| service(&format!("s{n}"), 0, 1)).collect();
-        assert!(of(1, &services, None).2.starts_with("Service s0, s1, s2 and 5 more has no ready endpoint"));
-    }
-}
+mod tests;

@@ -17,7 +17,9 @@ use super::facts::{Name, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::knowledge;
 use super::makers;
+use super::memory::Memory;
 use super::rollout::{self, Rollout};
+use super::surroundings;
 use super::words::{ActionKind, Cause, Class, Confidence, Fault, Rollback, State, Sureness};
 
 /// Everything that one look at a workload yields.
@@ -63,24 +65,19 @@ pub fn of_deployment(s: &Snapshot, now: Timestamp) -> Diagnosis {
 /// The diagnosis of pods whose Deployment is not there, or that none makes. There is nothing to decide about.
 pub fn of_others(s: &Snapshot, now: Timestamp) -> Diagnosis {
     let strict = to_the_last_pod(s);
-    let newest = strict.revisions.iter().max_by_key(|revision| (revision.number, revision.created));
-    let rollout = newest.map(|newest| Rollout { newest, since: newest.created, complete: false, completed: None });
+    let rollout = rollout::of_others(&strict, now);
     let mut symptoms = classify::classify(&strict, now);
     symptoms.extend(makers::gave_up(&strict, &symptoms, now));
     let mut findings = evidence::weigh(&strict, &symptoms, rollout.as_ref(), now).findings;
-    let ledger = baseline::update(&strict, rollout.as_ref(), &findings, now);
-    let control = rollout.as_ref().and_then(|r| baseline::control(&strict, r, &ledger.entries));
+    let ledger = baseline::update(&strict, rollout.as_ref(), &findings, now).entries;
+    let control = rollout.as_ref().and_then(|r| baseline::control(&strict, r, &ledger));
     let control = control.filter(|control| control.template.digest != 0);
-    // What was changed is known only where both templates are.
-    let compared = control.filter(|control| control.template.material != 0);
-    let verdicts = verdicts(&findings, |finding| {
-        let rollout = rollout.as_ref().filter(|_| finding.newest);
-        match rollout.map(|r| attribute::attribute(&strict, r, (finding, &findings), compared)) {
-            Some(verdict) if compared.is_some() => verdict,
-            Some(verdict) if !matches!(verdict.fault, Fault::Revision | Fault::Unknown) => verdict,
-            _ => by_cause(finding, &not_compared(&strict, control.filter(|_| finding.newest))),
-        }
-    });
+    let known = Snapshot {
+        surroundings: strict.surroundings.as_ref().map(|around| surroundings::believed(around, control)),
+        memory: Memory { ledger, ..strict.memory.clone() },
+        ..strict.clone()
+    };
+    let verdicts = verdicts_on_others(&known, (rollout.as_ref(), control), &findings);
     accuse(&mut findings, &verdicts);
     let state = state_of_others(s, &findings);
     let (findings, verdict) = worth_showing(state, findings, verdicts);
@@ -89,6 +86,26 @@ pub fn of_others(s: &Snapshot, now: Timestamp) -> Diagnosis {
         _ => "Backstay acts on Deployments only",
     };
     Diagnosis { state, findings, verdict, follows: Follows { why: why.to_owned(), ..Follows::default() } }
+}
+
+fn verdicts_on_others(
+    s: &Snapshot,
+    (rollout, control): (Option<&Rollout>, Option<&RevisionFacts>),
+    findings: &[Finding],
+) -> Vec<Verdict> {
+    // What was changed is known only where both templates are.
+    let compared = control.filter(|control| control.template.material != 0);
+    // When a rollout was complete is a guess, which tells of what went from under it since and of nothing else.
+    let attributed = |rollout: &Rollout, finding: &Finding| {
+        let of = |rollout: &Rollout| attribute::attribute(s, rollout, (finding, findings), compared);
+        let changed = Some(of(rollout)).filter(|verdict| verdict.fault == Fault::Configuration);
+        changed.unwrap_or_else(|| of(&Rollout { completed: None, ..*rollout }))
+    };
+    verdicts(findings, |finding| match rollout.filter(|_| finding.newest).map(|rollout| attributed(rollout, finding)) {
+        Some(verdict) if compared.is_some() => verdict,
+        Some(verdict) if !matches!(verdict.fault, Fault::Revision | Fault::Unknown) => verdict,
+        _ => by_cause(finding, &not_compared(s, control.filter(|_| finding.newest))),
+    })
 }
 
 /// The same workload under a policy by which one pod suffices.

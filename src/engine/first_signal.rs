@@ -7,6 +7,7 @@ use strum::{Display, IntoStaticStr};
 
 use super::facts::{ConditionFacts, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
+use super::makers;
 use super::moment::{after, seconds_between};
 use super::text::redact;
 use super::words::Class;
@@ -104,7 +105,7 @@ fn of_events(s: &Snapshot, failing: &RevisionFacts, findings: &[Finding]) -> Vec
     };
     let mut signals = Vec::new();
     for finding in findings.iter().filter(|f| f.newest) {
-        signals.extend(said(&failing.uid, &format!("replicaset/{}", failing.name), finding.class));
+        signals.extend(said(&failing.uid, &called(s, failing), finding.class));
         for pod in pods(s, failing, finding) {
             signals.extend(said(&pod.uid, &format!("pod/{}", pod.name), finding.class));
             // What a node went through before the pod came is not the pod's.
@@ -170,28 +171,42 @@ fn is_sign_of(class: Class, reason: &str) -> bool {
     }
 }
 
-/// What conditions of the Deployment and of the revision say, if they turned bad since then.
+/// What stands for a revision: what made its pods, or what keeps its template.
+fn called(s: &Snapshot, failing: &RevisionFacts) -> String {
+    let workload = &s.workload;
+    match &*workload.kind {
+        "Deployment" => format!("replicaset/{}", failing.name),
+        _ if failing.name == workload.name => makers::called(workload),
+        _ => format!("controllerrevision/{}", failing.name),
+    }
+}
+
+/// What conditions of the workload and of the revision say, if they turned bad since then.
 fn of_conditions(s: &Snapshot, failing: &RevisionFacts, from: Timestamp) -> Vec<Signal> {
-    let workload = format!("deployment/{}", s.workload.name);
-    let revision = format!("replicaset/{}", failing.name);
+    let in_status = |of: String, kind: &str| (SignalKind::Status, format!("{of} conditions[{kind}]"));
+    let workload = || makers::called(&s.workload);
+    let refused = |condition: &ConditionFacts| {
+        let is_event = &*s.workload.kind != "Deployment";
+        let kind = if is_event { SignalKind::Event } else { SignalKind::Status };
+        (kind, makers::told_refusal(&s.workload, condition))
+    };
     let bad = |c: &Option<ConditionFacts>, when: bool| c.clone().filter(|c| c.status == when);
     // `Recreate` takes the old pods away first, whatever becomes of the new ones.
     let unavailable = bad(&s.workload.available, false).filter(|_| !s.workload.recreate);
     let conditions = [
-        (&workload, "Available", unavailable),
-        (&workload, "ReplicaFailure", bad(&s.workload.replica_failure, true)),
-        (&revision, "ReplicaFailure", bad(&failing.replica_failure, true)),
+        unavailable.map(|condition| (in_status(workload(), "Available"), condition)),
+        bad(&s.workload.replica_failure, true).map(|condition| (refused(&condition), condition)),
+        bad(&failing.replica_failure, true)
+            .map(|condition| (in_status(called(s, failing), "ReplicaFailure"), condition)),
     ];
-    let turned = conditions.into_iter().filter_map(|(source, kind, condition)| Some((source, kind, condition?)));
-    let turned = turned.filter(|(_, _, condition)| condition.since >= from);
-    turned
-        .map(|(source, kind, condition)| Signal {
-            kind: SignalKind::Status,
-            at: condition.since,
-            source: format!("{source} conditions[{kind}]"),
-            text: format!("{}: {}", condition.reason, condition.message),
-        })
-        .collect()
+    let turned = conditions.into_iter().flatten().filter(|(_, condition)| condition.since >= from);
+    let signal = |((kind, source), condition): ((SignalKind, String), ConditionFacts)| Signal {
+        kind,
+        at: condition.since,
+        source,
+        text: format!("{}: {}", condition.reason, condition.message),
+    };
+    turned.map(signal).collect()
 }
 
 fn cut(text: &str, max: usize) -> String {

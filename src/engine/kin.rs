@@ -1,11 +1,12 @@
 //! What two workloads have in common, and whether one calls the other.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::facts::{PodFacts, RevisionFacts, Snapshot, WorkloadFacts};
+use super::facts::{Name, PodFacts, RevisionFacts, Snapshot, WorkloadFacts};
 use super::finding::Finding;
 
 /// What a workload uses.
@@ -16,6 +17,38 @@ pub struct Belongings {
     pub nodes: BTreeSet<String>,
     /// Objects that its template names, as `ConfigMap settings`.
     pub objects: BTreeSet<String>,
+}
+
+/// Another workload that fails.
+#[derive(Clone, Debug)]
+pub struct Fellow {
+    pub kind: Name,
+    pub namespace: Name,
+    pub name: Name,
+    pub uses: Belongings,
+}
+
+impl Fellow {
+    /// What is known of a workload; nothing where it is not known which revision is its newest.
+    pub fn of(workload: &WorkloadFacts, revisions: &[Arc<RevisionFacts>], pods: &[Arc<PodFacts>]) -> Option<Self> {
+        let WorkloadFacts { kind, namespace, name, .. } = workload;
+        let uses = belongings(workload, revisions, pods)?;
+        Some(Self { kind: kind.clone(), namespace: namespace.clone(), name: name.clone(), uses })
+    }
+
+    pub fn is_deployment(&self) -> bool {
+        &*self.kind == "Deployment"
+    }
+}
+
+/// `shop/web`, and the kind before it if it is no Deployment.
+impl fmt::Display for Fellow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.is_deployment() {
+            write!(f, "{} ", self.kind)?;
+        }
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// Things named of one pair; the bound of `Kin::shares`.
@@ -48,7 +81,7 @@ pub fn ours(s: &Snapshot, failing: &RevisionFacts, findings: &[Finding]) -> Belo
 }
 
 /// What the newest revision of a workload uses; none where it is not known which that is.
-pub fn belongings(
+fn belongings(
     workload: &WorkloadFacts,
     revisions: &[Arc<RevisionFacts>],
     pods: &[Arc<PodFacts>],

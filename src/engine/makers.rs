@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::facts::Snapshot;
+use super::facts::{ConditionFacts, Snapshot, WorkloadFacts};
 use super::finding::{Detail, Subject, Symptom};
 use super::words::{Cause, Class, Sureness};
 
@@ -20,4 +20,17 @@ pub fn gave_up<'a>(s: &'a Snapshot, symptoms: &[Symptom<'_>], now: Timestamp) ->
     let onset = condition.since.min(now);
     let detail = Detail::Condition { kind: "Failed", condition };
     Some(Symptom::new((class, cause, Sureness::Definitive), Subject::Workload, onset, detail))
+}
+
+/// `statefulset/db`.
+pub fn called(workload: &WorkloadFacts) -> String {
+    format!("{}/{}", workload.kind.to_ascii_lowercase(), workload.name)
+}
+
+/// Where it was read that pods are refused: only a Deployment repeats it in a condition, of others an event told it.
+pub fn told_refusal(workload: &WorkloadFacts, refused: &ConditionFacts) -> String {
+    match &*workload.kind {
+        "Deployment" => format!("{} conditions[ReplicaFailure]", called(workload)),
+        _ => format!("{} events[{}]", called(workload), refused.reason),
+    }
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::evidence::judged_pods;
 use super::facts::{RevisionFacts, Snapshot};
 use super::moment::{after, earliest};
 use super::words::ActionKind;
@@ -56,6 +57,18 @@ pub fn current(s: &Snapshot, now: Timestamp) -> Option<Rollout<'_>> {
         && w.available_replicas == w.replicas;
     let since = since(s, newest, now);
     Some(Rollout { newest, since, complete, completed: completed(s, newest, since) })
+}
+
+/// The same of what is no Deployment and has no condition that tells of it. Where there are pods of one revision alone, it had
+/// been rolled out when one of those that are ready without an exit had been so for long enough.
+pub fn of_others(s: &Snapshot, now: Timestamp) -> Option<Rollout<'_>> {
+    let newest = s.revisions.iter().max_by_key(|revision| (revision.number, revision.created))?;
+    let alone = s.pods.iter().all(|pod| pod.revision == newest.uid);
+    let unbroken =
+        judged_pods(s, &newest.uid).filter(|pod| pod.ready && pod.containers.iter().all(|c| c.last.is_none()));
+    let proven = unbroken.filter_map(|pod| pod.ready_since).min().filter(|_| alone);
+    let proven = proven.map(|ready| after(ready, s.policy.rollout.stable_seconds)).filter(|proven| *proven <= now);
+    Some(Rollout { newest, since: newest.created, complete: false, completed: proven })
 }
 
 /// A failure that began at `onset` may belong to the rollout: it is under way, or it ended less than `watchSeconds`

@@ -3,6 +3,7 @@
 //! it is there when the guards ask.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -51,6 +52,28 @@ pub fn compared(s: &Snapshot, decision: &Decision, now: Timestamp) -> Option<(Re
     let control = baseline::control(s, &rollout, &decision.ledger).map(guard::reference);
     let other = control.or_else(|| decision.baseline.clone()).filter(|b| b.uid != newest.uid);
     Some((newest, other))
+}
+
+/// The same of what is no Deployment: the newest, and the last healthy one or else the one before it. That says what was
+/// changed, and not that it was well before.
+pub fn compared_of_others(s: &Snapshot, now: Timestamp) -> Option<(RevisionRef, Option<RevisionRef>)> {
+    let rollout = rollout::of_others(s, now)?;
+    let ledger = baseline::update(s, Some(&rollout), &[], now).entries;
+    let older = s.revisions.iter().map(AsRef::as_ref).filter(|revision| revision.uid != rollout.newest.uid);
+    let before = older.max_by_key(|revision| (revision.number, revision.created));
+    let other = baseline::control(s, &rollout, &ledger).or(before);
+    Some((guard::reference(rollout.newest), other.map(guard::reference)))
+}
+
+/// What is around, where no more than `healthy` is known to have been well: that another revision names an object too says
+/// nothing then.
+pub fn believed(around: &Arc<Surroundings>, healthy: Option<&RevisionFacts>) -> Arc<Surroundings> {
+    if around.baseline.as_ref() == healthy.map(|revision| &revision.uid) {
+        return around.clone();
+    }
+    let mut around = Surroundings::clone(around);
+    around.references.iter_mut().for_each(|reference| reference.baseline = false);
+    Arc::new(around)
 }
 
 /// The surroundings of this very revision, if they are known.

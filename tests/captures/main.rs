@@ -29,11 +29,34 @@ struct Answer {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Workload {
     kind: String,
     name: String,
     state: String,
     findings: Vec<Finding>,
+    #[serde(default)]
+    what_changed: Option<WhatChanged>,
+    #[serde(default)]
+    blast_radius: Option<BlastRadius>,
+}
+
+/// Changes that were made by the case's steps: of the template, of ConfigMaps and of quotas.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct WhatChanged {
+    changes: Vec<Change>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct Change {
+    kind: String,
+    subject: String,
+    text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+struct BlastRadius {
+    effect: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -130,9 +153,26 @@ fn judge_one(folder: &Path) -> Judged {
         let path = folder.join(file);
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
-    let expected = serde_saphyr::from_str(&read("expected.yaml")).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let expected: Answer =
+        serde_saphyr::from_str(&read("expected.yaml")).unwrap_or_else(|error| panic!("{name}: {error}"));
     let taken = read("taken");
-    Judged { expected, by_files: diagnose(folder, None), by_time: diagnose(folder, Some(taken.trim())), name }
+    let diagnosed = |now| diagnose(folder, now).asked_by(&expected);
+    let (by_files, by_time) = (diagnosed(None), diagnosed(Some(taken.trim())));
+    Judged { expected, by_files, by_time, name }
+}
+
+impl Answer {
+    /// Without what nothing is expected of.
+    fn asked_by(mut self, expected: &Self) -> Self {
+        for (told, asked) in self.workloads.iter_mut().zip(&expected.workloads) {
+            told.what_changed.take_if(|_| asked.what_changed.is_none());
+            told.blast_radius.take_if(|_| asked.blast_radius.is_none());
+            if let Some(changed) = &mut told.what_changed {
+                changed.changes.retain(|change| matches!(&*change.kind, "Template" | "ConfigMap" | "Quota"));
+            }
+        }
+        self
+    }
 }
 
 /// The diagnosis as people get it from files, somewhere on the other side of the world.
@@ -165,7 +205,11 @@ fn labels(answer: &Answer) -> Vec<String> {
 fn show(answer: &Answer) -> String {
     let workload = |w: &Workload| {
         let findings: Vec<String> = w.findings.iter().map(show_finding).collect();
-        format!("{}/{} {} [{}]", w.kind, w.name, w.state, findings.join("; "))
+        let changes = w.what_changed.iter().flat_map(|what| &what.changes);
+        let changes: Vec<String> = changes.map(|c| format!("{} {}: {}", c.kind, c.subject, c.text)).collect();
+        let effect = w.blast_radius.as_ref().map_or("", |blast| &blast.effect);
+        let story = format!("changed [{}] {effect}", changes.join("; "));
+        format!("{}/{} {} [{}] {story}", w.kind, w.name, w.state, findings.join("; "))
     };
     answer.workloads.iter().map(workload).collect::<Vec<_>>().join(", ")
 }

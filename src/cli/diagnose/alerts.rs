@@ -21,11 +21,21 @@ const ANSWERS: &str = "Alertmanager's /api/v2/alerts or Prometheus' /api/v1/aler
 /// Where an alert says in words what is wrong, the shortest first.
 const WORDS: [&str; 3] = ["summary", "message", "description"];
 
+/// The labels that name a workload, as kube-state-metrics has them. `job` is what Prometheus itself calls what it scrapes.
+const LABELS: [(&str, &str); 5] = [
+    ("Deployment", "deployment"),
+    ("StatefulSet", "statefulset"),
+    ("DaemonSet", "daemonset"),
+    ("Job", "job_name"),
+    ("ReplicaSet", "replicaset"),
+];
+
 /// An alert that fires, about a workload or one of its pods.
 #[derive(Debug)]
 pub struct Alert {
     namespace: String,
-    deployment: Option<String>,
+    /// Kinds and names.
+    workloads: Vec<(&'static str, String)>,
     pod: Option<String>,
     at: Timestamp,
     name: Box<str>,
@@ -105,16 +115,18 @@ impl Written {
     }
 
     fn about_a_workload(self) -> Option<Alert> {
-        let (deployment, pod) = (self.label("deployment"), self.label("pod"));
+        let named = |(kind, label): (&'static str, &str)| Some((kind, self.label(label)?));
+        let workloads: Vec<(&'static str, String)> = LABELS.into_iter().filter_map(named).collect();
+        let pod = self.label("pod");
         let name = self.labels.get("alertname").map_or("", String::as_str);
         let words = WORDS.iter().find_map(|key| self.annotations.get(*key)).map_or(name, String::as_str);
-        (deployment.is_some() || pod.is_some()).then_some(())?;
+        (!workloads.is_empty() || pod.is_some()).then_some(())?;
         Some(Alert {
             namespace: self.label("namespace")?,
             at: self.starts_at,
             name: text::shown(name, MAX_WORD),
             text: text::shown(words, MAX_MESSAGE),
-            deployment,
+            workloads,
             pod,
         })
     }
@@ -126,10 +138,11 @@ impl Written {
     }
 }
 
-/// The alerts about a Deployment or one of its pods that began since then.
+/// The alerts about a workload or one of its pods that began since then.
 pub fn of<'a>(alerts: &'a [Alert], s: &'a Snapshot, since: Timestamp) -> impl Iterator<Item = Signal> + 'a {
     let is_about = |alert: &&Alert| {
-        let named = alert.deployment.as_deref().is_some_and(|name| *name == *s.workload.name);
+        let is_it = |(kind, name): &(&str, String)| *kind == &*s.workload.kind && **name == *s.workload.name;
+        let named = alert.workloads.iter().any(is_it);
         let pod = |name: &str| s.pods.iter().any(|pod| *pod.name == *name);
         *alert.namespace == *s.workload.namespace && (named || alert.pod.as_deref().is_some_and(pod))
     };

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Diagnosed;
 use super::alerts::{self, Alert};
 use super::screen::ranked;
-use super::{Diagnosed, of_case};
 use crate::cluster::around::scene::{self, Question as SceneQuestion};
 use crate::cluster::around::{self, Question, Source, shown::NOT_GIVEN};
+use crate::cluster::cases::Case;
 use crate::engine::blast_radius::{self, BlastRadius};
 use crate::engine::change::Change;
 use crate::engine::change::told::{self, Subject, WhatChanged};
@@ -17,7 +18,8 @@ use crate::engine::decide::decide;
 use crate::engine::facts::Snapshot;
 use crate::engine::finding::Finding;
 use crate::engine::first_signal::{self, FirstSignal};
-use crate::engine::kin::{self, Belongings};
+use crate::engine::kin::{self, Fellow};
+use crate::engine::memory::RevisionRef;
 use crate::engine::{rollout, surroundings};
 
 /// Workloads whose surroundings are read of a cluster for one answer, and from files.
@@ -44,17 +46,15 @@ pub struct Reach<'a> {
     pub alerts: &'a [Alert],
 }
 
-/// Reads what the guards would want to know of every Deployment in trouble, and judges it anew. Returns what was left
-/// out, for people.
+/// Reads what lies around every workload in trouble, and judges it anew. Returns what was left out, for people.
 pub async fn surround(source: Source<'_>, workloads: &mut [Diagnosed], now: Timestamp) -> Vec<String> {
     let (chosen, left) = chosen(source, workloads);
     for at in chosen {
         let Some(found) = workloads.get_mut(at) else { continue };
-        let s = &found.case.snapshot;
-        let Some(question) = question(s, now) else { continue };
+        let Some(question) = of_case(&found.case, now) else { continue };
         let around = around::read(source, &question).await;
         found.case.snapshot.surroundings = Some(Arc::new(around));
-        found.diagnosis = of_case(&found.case, now);
+        found.diagnosis = super::of_case(&found.case, now);
     }
     let gap = |left: usize| {
         format!("what is around {left} more workloads was not looked at; naming one with KIND/NAME tells it in full")
@@ -62,10 +62,19 @@ pub async fn surround(source: Source<'_>, workloads: &mut [Diagnosed], now: Time
     (left > 0).then(|| gap(left)).into_iter().collect()
 }
 
-/// What the operator would ask.
+/// What the operator would ask of a Deployment.
 pub fn question(s: &Snapshot, now: Timestamp) -> Option<Question> {
-    let (newest, baseline) = surroundings::compared(s, &decide(s, now), now)?;
-    Some(Question {
+    Some(about(s, surroundings::compared(s, &decide(s, now), now)?))
+}
+
+fn of_case(case: &Case, now: Timestamp) -> Option<Question> {
+    let s = &case.snapshot;
+    if case.is_deployment { question(s, now) } else { Some(about(s, surroundings::compared_of_others(s, now)?)) }
+}
+
+fn about(s: &Snapshot, (newest, baseline): (RevisionRef, Option<RevisionRef>)) -> Question {
+    Question {
+        kind: s.workload.kind.clone(),
         namespace: s.workload.namespace.clone(),
         workload: s.workload.name.clone(),
         newest,
@@ -75,10 +84,10 @@ pub fn question(s: &Snapshot, now: Timestamp) -> Option<Question> {
         outside: true,
         // Looking must not be logged as a write.
         try_baseline: false,
-    })
+    }
 }
 
-/// Tells what changed, who suffers and when it began, of the same Deployments.
+/// Tells what changed, who suffers and when it began, of the same workloads.
 pub async fn tell(reach: Reach<'_>, workloads: &mut [Diagnosed], now: Timestamp) {
     for at in chosen(reach.source, workloads).0 {
         let Some(found) = workloads.get(at) else { continue };
@@ -89,11 +98,10 @@ pub async fn tell(reach: Reach<'_>, workloads: &mut [Diagnosed], now: Timestamp)
     }
 }
 
-/// The Deployments that are looked at, the worst first, and how many are not.
+/// The workloads that are looked at, the worst first, and how many are not.
 fn chosen(source: Source<'_>, workloads: &[Diagnosed]) -> (Vec<usize>, usize) {
     let most = if matches!(source, Source::Cluster(_)) { MAX_LIVE } else { MAX_GIVEN };
-    let is_deployment = |at: &usize| workloads.get(*at).is_some_and(|found| found.case.is_deployment);
-    let mut all: Vec<usize> = ranked(workloads).into_iter().filter(is_deployment).collect();
+    let mut all = ranked(workloads);
     let left = all.len().saturating_sub(most);
     all.truncate(most);
     (all, left)
@@ -102,15 +110,16 @@ fn chosen(source: Source<'_>, workloads: &[Diagnosed]) -> (Vec<usize>, usize) {
 async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Timestamp) -> Option<Story> {
     let s = &found.case.snapshot;
     let findings = &found.diagnosis.findings;
-    let rollout = rollout::current(s, now)?;
+    let rollout = if found.case.is_deployment { rollout::current(s, now) } else { rollout::of_others(s, now) }?;
     let around = s.surroundings.as_ref()?;
     let subject = Subject { failing: rollout.newest, since: rollout.since, baseline: around.baseline.as_deref() };
     let lead: Option<&Finding> = findings.iter().find(|f| f.is_evident()).or(findings.first());
     let since = told::window(&subject, lead.map_or(now, |f| f.onset));
     let question = SceneQuestion {
+        kind: &s.workload.kind,
         namespace: &s.workload.namespace,
         workload: &s.workload.name,
-        failing_set: &rollout.newest.name,
+        revision: &rollout.newest.name,
         labels: &around.labels,
         since,
         ours: kin::ours(s, rollout.newest, findings),
@@ -129,27 +138,22 @@ async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Time
 }
 
 fn others<'a>(found: &'a Diagnosed, all: &'a [Diagnosed]) -> impl Iterator<Item = &'a Diagnosed> {
-    let own = &found.case.snapshot.workload;
-    all.iter().filter(|other| other.case.is_deployment && other.case.snapshot.workload.uid != own.uid)
+    let own = super::key(&found.case);
+    all.iter().filter(move |other| super::key(&other.case) != own)
 }
 
-/// The other Deployments that fail.
-fn failing(found: &Diagnosed, all: &[Diagnosed]) -> Vec<(String, String, Belongings)> {
+/// The other workloads that fail.
+fn failing(found: &Diagnosed, all: &[Diagnosed]) -> Vec<Fellow> {
     let failing = others(found, all).filter(|other| super::is_failing(other.diagnosis.state));
-    let known = failing.filter_map(|other| {
-        let s = &other.case.snapshot;
-        let belongings = kin::belongings(&s.workload, &s.revisions, &s.pods)?;
-        Some((s.workload.namespace.to_string(), s.workload.name.to_string(), belongings))
-    });
-    known.take(COMPARED).collect()
+    let failing = failing.map(|other| &other.case.snapshot);
+    failing.filter_map(|s| Fellow::of(&s.workload, &s.revisions, &s.pods)).take(COMPARED).collect()
 }
 
-/// Other Deployments of the namespace that were rolled out lately, the newest first.
+/// Other workloads of the namespace that were rolled out lately, the newest first.
 fn rollouts(found: &Diagnosed, all: &[Diagnosed], since: Timestamp) -> Vec<Change> {
     let namespace = &found.case.snapshot.workload.namespace;
     let near = others(found, all).map(|other| &other.case.snapshot).filter(|s| s.workload.namespace == *namespace);
-    let mut changes: Vec<Change> =
-        near.filter_map(|s| told::rolled_out(&s.workload.name, &s.revisions, since)).collect();
+    let mut changes: Vec<Change> = near.filter_map(|s| told::rolled_out(&s.workload, &s.revisions, since)).collect();
     changes.sort_by_key(|change| std::cmp::Reverse(change.at));
     changes.truncate(ROLLOUTS);
     changes

@@ -257,6 +257,36 @@ fn a_refusal_that_is_over_is_no_failure() {
     assert!(found(&judged(&since), "db").diagnosis.findings.is_empty(), "a pod was created since");
 }
 
+#[test]
+fn refusals_of_differently_named_pods_are_one_series() {
+    let mut objects = short_of_one("2026-03-10T11:59:55Z");
+    let mut later = event("StatefulSet", QUOTA, "2026-03-10T11:59:58Z");
+    later["metadata"]["name"] = json!("db.2");
+    later["firstTimestamp"] = json!("2026-03-10T11:59:58Z");
+    objects.push(later);
+    let answer = judged(&objects);
+    let finding = &found(&answer, "db").diagnosis.findings[0];
+    assert_eq!((finding.onset, finding.sufficient), ("2026-03-10T11:20:00Z".parse().unwrap(), true));
+}
+
+#[test]
+fn of_refused_pods_the_newest_of_what_is_kept_is_the_template() {
+    let status = json!({"desiredNumberScheduled": 2, "currentNumberScheduled": 0});
+    let mut objects = vec![maker("DaemonSet", json!({}), status), event("DaemonSet", QUOTA, "2026-03-10T11:59:55Z")];
+    for (name, number, created) in [("db-5565595d9f", 1, OLD), ("db-7d4f6c8b9d", 2, NEW)] {
+        let mut kept = kept(name, number, name);
+        kept["metadata"]["creationTimestamp"] = json!(created);
+        kept["metadata"]["ownerReferences"] = owner("DaemonSet");
+        objects.push(kept);
+    }
+    let answer = judged(&objects);
+    assert_eq!(first(&answer, "db"), (Class::CreateRefused, Cause::QuotaExceeded, None));
+    let s = &found(&answer, "db").case.snapshot;
+    let newest = s.revisions.iter().max_by_key(|revision| revision.number).unwrap();
+    assert_eq!((&*newest.name, newest.created), ("db-7d4f6c8b9d", NEW.parse().unwrap()));
+    assert_eq!(s.revisions.len(), 2);
+}
+
 #[rstest]
 #[case(json!({"suspend": true}), json!({}))]
 #[case(json!({"parallelism": 2}), json!({"succeeded": 1}))]
@@ -265,3 +295,6 @@ fn a_job_that_wants_no_more_pods_lacks_none(#[case] spec: Value, #[case] status:
     let answer = judged(&[maker("Job", spec, status), event("Job", QUOTA, "2026-03-10T11:59:55Z")]);
     assert!(found(&answer, "db").diagnosis.findings.is_empty());
 }
+
+#[path = "makers_story_tests.rs"]
+mod story;

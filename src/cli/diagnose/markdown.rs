@@ -85,7 +85,9 @@ fn story(out: &mut String, story: &Story, now: Timestamp) {
     let with = what.compared_with.as_ref().map(|with| format!("compared with {with}"));
     let restart = what.restart_only.then(|| "restarted, nothing else differs".to_owned());
     let known: Vec<String> = with.into_iter().chain(restart).chain(told::author(&what.author, now)).collect();
-    let _ = writeln!(out, "\n**What changed:** {}\n", escaped(&known.join("; ")));
+    let known = known.join("; ");
+    let blank = if known.is_empty() { "" } else { " " };
+    let _ = writeln!(out, "\n**What changed:**{blank}{}\n", escaped(&known));
     if what.changes.is_empty() {
         let _ = writeln!(out, "- nothing was seen to change");
     }

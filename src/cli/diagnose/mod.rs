@@ -48,8 +48,9 @@ use crate::engine::words::State;
       backstay diagnose deployment/web -n shop\n  \
       kubectl get deploy,rs,pods,events,nodes -o json | backstay diagnose -f -\n  \
       backstay diagnose -f objects.json --logs logs\n\n\
-    With jobs, cm, svc, endpointslices, ingress, hpa and pdb among the files it also tells\n\
-    whether a migration ran, what else changed and who suffers.")]
+    With sts, ds, jobs and controllerrevisions among the files it knows what was changed of\n\
+    StatefulSets and DaemonSets too, and with jobs, cm, svc, endpointslices, ingress, hpa and\n\
+    pdb whether a migration ran, what else changed and who suffers.")]
 pub struct DiagnoseArgs {
     /// Only this workload, as NAME, deployment/NAME, pod/NAME, statefulset/NAME and so on
     #[arg(value_name = "WORKLOAD", value_parser = Target::parse)]
@@ -96,7 +97,7 @@ pub enum Format {
 pub struct Diagnosed {
     pub case: Case,
     pub diagnosis: Diagnosis,
-    /// Of Deployments in trouble.
+    /// Of workloads in trouble.
     pub story: Option<Story>,
 }
 

@@ -227,7 +227,7 @@ fn in_brief(page: &mut Page, troubled: &[&Diagnosed], now: Timestamp, program: &
 
 /// The change that most likely did it, and what the failure means.
 fn in_a_line(story: &Story, now: Timestamp) -> String {
-    let first = story.what_changed.changes.first();
+    let first = story.what_changed.changes.first().filter(|change| change.relevant);
     let changed = first.map(|change| format!("Changed: {}. ", told::said(change, now))).unwrap_or_default();
     format!("{changed}{}: {}", story.blast_radius.effect, story.blast_radius.because)
 }

@@ -45,7 +45,14 @@ impl List {
 
 /// The answer, or its failure among the gaps.
 pub fn keep<T>(answer: Result<T, String>, gaps: &mut Vec<String>) -> Option<T> {
-    answer.map_err(|gap| gaps.push(gap)).ok()
+    answer.map_err(|gap| note(gap, gaps)).ok()
+}
+
+/// Puts a gap to the others, once.
+pub fn note(gap: String, gaps: &mut Vec<String>) {
+    if !gaps.contains(&gap) {
+        gaps.push(gap);
+    }
 }
 
 /// Where objects are read.
@@ -57,12 +64,11 @@ pub enum Source<'a> {
 
 impl Source<'_> {
     /// One object as plain JSON: a typed one would lose the fields that this build does not know.
-    pub async fn get<K: Resource<DynamicType = ()>>(&self, namespace: &str, name: &str) -> Result<Arc<Value>, String> {
-        let kind = ApiResource::erase::<K>(&());
+    pub async fn get(&self, kind: &ApiResource, namespace: &str, name: &str) -> Result<Arc<Value>, String> {
         let missing = |why: &Why| gap(&format!("{} {name}", kind.kind), why);
         match self {
             Self::Cluster(client) => {
-                let path = DynamicObject::url_path(&kind, Some(namespace));
+                let path = DynamicObject::url_path(kind, Some(namespace));
                 let request = Request::new(path).get(name, &GetParams::default());
                 fetch(client, request).await.map(Arc::new).map_err(|why| missing(&why))
             }

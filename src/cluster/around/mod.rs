@@ -10,20 +10,20 @@ mod parts;
 mod pods;
 pub mod scene;
 pub mod shown;
+mod templates;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::batch::v1::Job;
 use kube::api::ApiResource;
 use serde_json::Value;
 
 pub use self::ask::Source;
-use self::ask::{List, keep};
+use self::ask::{List, keep, note};
+use self::templates::Of;
 use crate::api::WORKLOAD_MANAGER;
 use crate::engine::change::author::author;
 use crate::engine::change::{migration, template};
@@ -39,6 +39,7 @@ const LABELS: usize = 64;
 /// Which revisions of which workload, and how far to look.
 #[derive(Clone, Debug)]
 pub struct Question {
+    pub kind: Name,
     pub namespace: Name,
     pub workload: Name,
     pub newest: RevisionRef,
@@ -53,13 +54,27 @@ pub struct Question {
     pub try_baseline: bool,
 }
 
+impl Question {
+    fn of(&self) -> Of<'_> {
+        Of { kind: &self.kind, namespace: &self.namespace, name: &self.workload }
+    }
+
+    /// The Job is not the workload itself.
+    fn is_another(&self, job: &Value) -> bool {
+        let name = job.pointer("/metadata/name").and_then(Value::as_str);
+        &*self.kind != "Job" || name != Some(&self.workload)
+    }
+}
+
 /// Answers it as far as rights and time allow; what could not be read is named in `gaps`.
 pub async fn read(source: Source<'_>, question: &Question) -> Surroundings {
-    let namespace = &question.namespace;
+    let (of, namespace) = (question.of(), &question.namespace);
     let mut gaps = Vec::new();
-    let set = async |revision: Option<&RevisionRef>| match revision {
-        Some(revision) => source.get::<ReplicaSet>(namespace, &revision.name).await.map(Some),
-        None => Ok(None),
+    let baseline = async {
+        match &question.baseline {
+            Some(revision) => of.template(source, &revision.name).await.map(Some),
+            None => Ok(None),
+        }
     };
     let jobs = async {
         if question.objects {
@@ -68,19 +83,15 @@ pub async fn read(source: Source<'_>, question: &Question) -> Surroundings {
             Ok(List::default())
         }
     };
-    let (deployment, newest, baseline, jobs) = tokio::join!(
-        source.get::<Deployment>(namespace, &question.workload),
-        set(Some(&question.newest)),
-        set(question.baseline.as_ref()),
-        jobs,
-    );
-    let deployment = keep(deployment, &mut gaps);
-    let newest = keep(newest, &mut gaps).flatten();
-    let baseline = keep(baseline, &mut gaps).flatten();
+    let (workload, newest, baseline, jobs) =
+        tokio::join!(of.workload(source), of.newest(source, &question.newest.name), baseline, jobs,);
+    let workload = keep(workload, &mut gaps);
+    let new = keep(newest, &mut gaps).unwrap_or_default();
+    let old = keep(baseline, &mut gaps).flatten();
+    let past = of.without_a_past(source, &question.newest.name).filter(|_| question.baseline.is_none());
+    past.into_iter().for_each(|gap| note(gap, &mut gaps));
     let jobs = keep(jobs, &mut gaps).unwrap_or_default().told(&mut gaps);
-    let template_of = |set: &Option<Arc<Value>>| set.as_ref().and_then(|s| s.pointer("/spec/template")).cloned();
-    let (new, old) = (template_of(&newest), template_of(&baseline));
-    let new = new.unwrap_or_default();
+    let jobs = jobs.iter().filter(|job| question.is_another(job));
     let (seen, refused) = tokio::join!(objects::look(source, question, &new, old.as_ref()), async {
         match (&old, source) {
             (Some(old), Source::Cluster(client)) if question.try_baseline => {
@@ -101,9 +112,9 @@ pub async fn read(source: Source<'_>, question: &Question) -> Surroundings {
         // A comparison with a template that could not be read says nothing about the baseline.
         baseline: question.baseline.as_ref().filter(|_| old.is_some()).map(|b| b.uid.clone()),
         difference: old.as_ref().map(|old| template::between(old, &new)).unwrap_or_default(),
-        author: deployment.and_then(|d| Some(author(d.get("metadata")?, WORKLOAD_MANAGER))).unwrap_or_default(),
+        author: workload.and_then(|d| Some(author(d.get("metadata")?, WORKLOAD_MANAGER))).unwrap_or_default(),
         migrators: old.as_ref().map(|old| migration::of_templates(old, &new)).unwrap_or_default(),
-        jobs: jobs.iter().filter_map(|job| migration::of_job(job, &question.workload, &new)).take(KEPT).collect(),
+        jobs: jobs.filter_map(|job| migration::of_job(job, &question.workload, &new)).take(KEPT).collect(),
         references,
         labels: labels(&new),
         baseline_refused,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ResourceQuota, Service};
@@ -20,26 +20,28 @@ use super::clean;
 use super::parts::{
     SERVICE_NAME, autoscaler, budget, change, endpoints_of, governs, ingress, name, namespace, route, selector, selects,
 };
+use super::templates::Of;
 use crate::engine::blast_radius::{Dependent, Endpoints, Kin, Scene, dead};
 use crate::engine::change::{Change, ChangeKind, MAX_TEXT, references};
-use crate::engine::kin::{self, Belongings, Callee};
+use crate::engine::kin::{self, Belongings, Callee, Fellow};
 
 /// Services that are followed to their endpoints, and those whose changes are told since the workload calls them.
 const SERVICES: usize = 8;
 
 /// What is asked about.
 pub struct Question<'a> {
+    pub kind: &'a str,
     pub namespace: &'a str,
     pub workload: &'a str,
-    /// Name of the failing ReplicaSet.
-    pub failing_set: &'a str,
+    /// Name of the failing revision.
+    pub revision: &'a str,
     /// Labels of the workload's pods.
     pub labels: &'a BTreeMap<String, String>,
     /// Changes before this do not matter.
     pub since: Timestamp,
     pub ours: Belongings,
-    /// Other workloads that fail now, as `(NAMESPACE, NAME)`, and what is known of them.
-    pub failing: Vec<(String, String, Belongings)>,
+    /// Other workloads that fail now.
+    pub failing: Vec<Fellow>,
     /// Other namespaces may be looked at.
     pub everywhere: bool,
 }
@@ -48,6 +50,12 @@ impl Question<'_> {
     /// Where callers and routes are looked for.
     fn reach(&self) -> Option<&str> {
         (!self.everywhere).then_some(self.namespace)
+    }
+
+    /// The autoscaler is of the workload.
+    fn scales(&self, scaler: &Value) -> bool {
+        let target = |key: &str| scaler.pointer("/spec/scaleTargetRef")?.get(key)?.as_str();
+        target("name") == Some(self.workload) && target("kind").is_none_or(|kind| kind == self.kind)
     }
 }
 
@@ -59,6 +67,7 @@ pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, 
         &GroupVersionKind::gvk("gateway.networking.k8s.io", "v1", "HTTPRoute"),
         "httproutes",
     );
+    let of = Of { kind: q.kind, namespace: ns, name: q.workload };
     let (services, ingresses, routes, scalers, quotas, policies, budgets, failing) = tokio::join!(
         all::<Service>(source, Some(ns)),
         all::<Ingress>(source, Some(ns)),
@@ -67,7 +76,7 @@ pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, 
         all::<ResourceQuota>(source, Some(ns)),
         all::<NetworkPolicy>(source, Some(ns)),
         all::<PodDisruptionBudget>(source, Some(ns)),
-        source.get::<ReplicaSet>(ns, q.failing_set),
+        of.newest(source, q.revision),
     );
     let (mut gaps, mut unseen_changes) = (Vec::new(), Vec::new());
     let services = take(services, &mut gaps);
@@ -81,11 +90,14 @@ pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, 
     let quotas = take(quotas, &mut unseen_changes);
     let policies = take(policies, &mut unseen_changes);
     let budgets = take(budgets, &mut gaps);
-    let template = keep(failing, &mut unseen_changes).and_then(|set| set.pointer("/spec/template").cloned());
+    let template = keep(failing, &mut unseen_changes);
+    if template.is_none() && q.labels.is_empty() {
+        gaps.push(gap("Services and budgets that select the pods", "the labels of the pods are not known"));
+    }
 
     let ours: Vec<&Arc<Value>> = services.iter().filter(|service| selects(service, q.labels)).take(SERVICES).collect();
     let names: Vec<&str> = ours.iter().map(|service| name(service)).collect();
-    let scales = |s: &&Arc<Value>| s.pointer("/spec/scaleTargetRef/name").and_then(Value::as_str) == Some(q.workload);
+    let scales = |scaler: &&Arc<Value>| q.scales(scaler);
     let governed = |b: &&Arc<Value>| b.pointer("/spec/selector").is_some() && governs(b, "/spec/selector", q.labels);
     let mut scene = Scene {
         services: endpoints(source, ns, &names, &mut gaps).await,
@@ -185,7 +197,7 @@ async fn endpoints(source: Source<'_>, namespace: &str, services: &[&str], gaps:
 /// Reads the templates of other workloads, if something is dead or fails there too.
 async fn relations(source: Source<'_>, q: &Question<'_>, scene: &mut Scene, gaps: &mut Vec<String>) {
     let dead: Vec<String> = dead(&scene.services).map(str::to_owned).collect();
-    let here = q.failing.iter().any(|(namespace, _, _)| namespace == q.namespace);
+    let here = q.failing.iter().any(|fellow| fellow.is_deployment() && *fellow.namespace == *q.namespace);
     if dead.is_empty() && !here {
         also_failing(q, &[], scene);
         return;
@@ -206,7 +218,7 @@ async fn relations(source: Source<'_>, q: &Question<'_>, scene: &mut Scene, gaps
     for (kind, at, caller) in callers {
         let (own, place) = (name(&caller), namespace(&caller));
         let here = place == q.namespace || place.is_empty();
-        let Some(template) = caller.pointer(at).filter(|_| !(here && kind == "Deployment" && own == q.workload)) else {
+        let Some(template) = caller.pointer(at).filter(|_| !(here && kind == q.kind && own == q.workload)) else {
             continue;
         };
         for service in &dead {
@@ -229,17 +241,18 @@ fn also_failing(q: &Question<'_>, deployments: &[Arc<Value>], scene: &mut Scene)
         let found = deployments.iter().find(|d| name(d) == called && namespace(d) == place);
         found.and_then(|d| d.pointer("/spec/template"))
     };
-    for (namespace, workload, known) in &q.failing {
-        let mut theirs = known.clone();
+    for fellow in &q.failing {
+        let mut theirs = fellow.uses.clone();
         // Objects of one name in two namespaces are two.
-        if namespace == q.namespace
-            && let Some(template) = template(namespace, workload)
+        if fellow.is_deployment()
+            && *fellow.namespace == *q.namespace
+            && let Some(template) = template(&fellow.namespace, &fellow.name)
         {
             theirs.objects = references::of_template(template).into_keys().map(|r| r.to_string()).collect();
         }
         let shares = kin::shares(&q.ours, &theirs);
         if !shares.is_empty() {
-            scene.also_failing.push(Kin { workload: format!("{namespace}/{workload}"), shares });
+            scene.also_failing.push(Kin { workload: fellow.to_string(), shares });
         }
     }
 }

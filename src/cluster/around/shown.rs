@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 /// What is said of objects that the input does not hold.
 pub const NOT_GIVEN: &str = "not in the input";
 
-/// Kinds with the API group that they are of. The templates of Deployments and ReplicaSets are among them.
-const KINDS: [(&str, &str); 18] = [
+/// Kinds with the API group that they are of. Everything that holds a template is among them, and pods that are their own.
+const KINDS: [(&str, &str); 22] = [
     ("Deployment", "apps"),
     ("ReplicaSet", "apps"),
     ("StatefulSet", "apps"),
+    ("DaemonSet", "apps"),
+    ("ControllerRevision", "apps"),
+    ("ReplicationController", ""),
+    ("Pod", ""),
     ("Job", "batch"),
     ("CronJob", "batch"),
     ("ConfigMap", ""),

@@ -13,6 +13,7 @@ use super::pods::{Meaning, meaning};
 use super::{Question, Source, read};
 use crate::engine::change::references::Sight;
 use crate::engine::memory::RevisionRef;
+use crate::engine::surroundings::Surroundings;
 
 #[test]
 fn the_last_write_to_the_content_is_told_and_no_other() {
@@ -121,6 +122,8 @@ fn answer(path: &str) -> (u16, Value) {
         "web" => (200, json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta("web"), "spec": {}})),
         "web-new" => (200, set("web-new", template("2", "settings-b"))),
         "web-old" => (200, set("web-old", template("1", "settings-a"))),
+        "web-a" => (200, json!({"metadata": meta("web-a"), "data": {"spec": {"template": template("1", "db")}}})),
+        "web-b" => (200, json!({"metadata": meta("web-b"), "data": {"spec": {"template": template("2", "db")}}})),
         "jobs" => (
             200,
             json!({"apiVersion": "batch/v1", "kind": "JobList", "metadata": {}, "items": [
@@ -142,6 +145,7 @@ fn question() -> Question {
     let revision =
         |name: &str| RevisionRef { name: name.into(), uid: format!("uid-{name}").as_str().into(), hash: "h".into() };
     Question {
+        kind: "Deployment".into(),
         namespace: "shop".into(),
         workload: "web".into(),
         newest: revision("web-new"),
@@ -198,6 +202,45 @@ async fn what_lies_around_is_read_by_name_and_of_content_only_the_metadata() {
             "image web: 1 → 2"
         ]
     );
+}
+
+/// What is asked of a cluster about a workload of this kind, whose revisions are called so.
+async fn asked_about(kind: &str, newest: &str, baseline: Option<&str>) -> (Vec<String>, Surroundings) {
+    let revision = |name: &str| RevisionRef { name: name.into(), uid: name.into(), hash: "h".into() };
+    let baseline = baseline.map(revision);
+    let question = Question { kind: kind.into(), newest: revision(newest), baseline, ..question() };
+    let (service, handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let server = tokio::spawn(serve(handle));
+    let around = read(Source::Cluster(&Client::new(service, "shop")), &question).await;
+    (server.await.unwrap().into_iter().map(|(asked, _)| asked).collect(), around)
+}
+
+#[tokio::test]
+async fn revisions_of_a_stateful_set_are_read_of_its_controller_revisions() {
+    let (asked, around) = asked_about("StatefulSet", "web-b", Some("web-a")).await;
+    let kept: Vec<_> = asked.iter().filter(|asked| asked.contains("apps/v1")).map(String::as_str).collect();
+    let expected = [
+        "GET /apis/apps/v1/namespaces/shop/controllerrevisions/web-a",
+        "GET /apis/apps/v1/namespaces/shop/controllerrevisions/web-b",
+        "GET /apis/apps/v1/namespaces/shop/statefulsets/web",
+    ];
+    assert_eq!(kept, expected);
+    let said: Vec<&str> = around.difference.changes.iter().map(|change| change.text.as_str()).collect();
+    assert_eq!(said, ["args --token=*** → --token=***", "image web: 1 → 2"]);
+    assert_eq!((around.baseline.as_deref(), around.labels.len()), (Some("web-a"), 1));
+}
+
+#[tokio::test]
+async fn a_job_that_is_looked_at_migrates_nothing_of_its_own() {
+    let (_, around) = asked_about("Deployment", "web-new", None).await;
+    assert_eq!(around.jobs.len(), 1);
+    let question = Question { kind: "Job".into(), workload: "web-migrate".into(), baseline: None, ..question() };
+    let (service, handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let server = tokio::spawn(serve(handle));
+    let around = read(Source::Cluster(&Client::new(service, "shop")), &question).await;
+    assert_eq!(around.jobs.len(), 0);
+    assert!(around.gaps.iter().any(|gap| gap.contains("a Job does not keep it")), "{:?}", around.gaps);
+    server.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

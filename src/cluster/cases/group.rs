@@ -75,6 +75,12 @@ impl Group {
             return None;
         }
         self.forget_retries();
+        if self.revisions.is_empty() && self.makers.is_empty() {
+            // What has no pods is about to make some of its template.
+            let of_maker =
+                |maker: &Maker| Some((maker.metadata.uid.clone()?, MadeUp::by(maker.metadata.name.as_deref()?)));
+            self.makers.extend(self.maker.as_ref().and_then(of_maker));
+        }
         let refused = self.refusal(known.events, known.now);
         self.tell_apart(&key.0, known.marked, refused.is_some(), names);
         self.make_up_revisions(known.templates, names);
@@ -161,7 +167,7 @@ impl Group {
             name: names.named(&made.name),
             hash: names.label(made.hash()),
             number: 0,
-            created: pods().map(|pod| pod.created).min().unwrap_or(Timestamp::UNIX_EPOCH),
+            created: self.since(made, pods().map(|pod| pod.created).min()),
             deleting: false,
             desired: running,
             replicas: running,
@@ -170,6 +176,14 @@ impl Group {
             replica_failure: None,
             template,
         }
+    }
+
+    /// When a revision was first seen: what keeps it is as old as it is, and it is as old as its first pod at least.
+    fn since(&self, made: &MadeUp, first_pod: Option<Timestamp>) -> Timestamp {
+        let kept = made.part.as_ref().and_then(|part| part.created);
+        let known = kept.into_iter().chain(first_pod).min();
+        let maker = || self.maker.as_ref()?.metadata.creation_timestamp.as_ref().map(|created| created.0);
+        known.or_else(maker).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 
     fn make_up_workload(&self, (namespace, kind, name): &Key, names: &mut Interner) -> WorkloadFacts {

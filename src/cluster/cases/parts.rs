@@ -21,24 +21,47 @@ pub struct Part {
     pub hash: String,
     /// What tells which is the newest: it is said to be, the number of its ControllerRevision, its youngest pod.
     pub rank: (bool, i64, Timestamp),
+    /// Its ControllerRevision was.
+    pub created: Option<Timestamp>,
     /// `material` is 0 where it is not known whether the template differs from the newest one's.
     pub template: TemplateFacts,
 }
 
 impl Group {
-    /// Gives the pods of one owner revisions of their own, where they bear different marks. A newest revision whose pods
-    /// are refused has none.
+    /// Gives the pods of one owner revisions of their own, where they bear different marks or where it is known what their
+    /// mark stands for.
     pub fn tell_apart(&mut self, namespace: &str, marked: &Marked, refused: bool, names: &mut Interner) {
         let owners: Vec<String> = self.makers.keys().cloned().collect();
         for owner in owners {
             let mut marks = self.marks(&owner, namespace, marked);
             let update = self.maker.as_ref().and_then(|maker| maker.status.update_revision.clone());
-            if refused && !marks.is_empty() {
-                marks.extend(update.clone());
-            }
-            if marks.len() > 1 {
+            self.add_without_pods(&owner, &mut marks, (marked, update.as_deref()), refused);
+            let is_known = marks.iter().any(|mark| marked.kept(&owner, mark).is_some());
+            if marks.len() > 1 || is_known {
                 self.split(&owner, namespace, &marks, (marked, update.as_deref()), names);
             }
+        }
+    }
+
+    /// A newest revision whose pods are refused has none, and the one before that has none left where a rollout went through
+    /// all of them: what is kept of it tells what was changed.
+    fn add_without_pods(
+        &self,
+        owner: &str,
+        marks: &mut BTreeSet<String>,
+        (marked, update): (&Marked, Option<&str>),
+        refused: bool,
+    ) {
+        let has_pods = self.pods.iter().any(|pod| *pod.revision == *owner);
+        if (refused && !marks.is_empty()) || !has_pods {
+            let newest = marked.newest(owner, None).map(|kept| &*kept.name);
+            let newest = update.filter(|update| !marks.is_empty() || marked.kept(owner, update).is_some()).or(newest);
+            let is_new =
+                |name: &&str| marks.iter().all(|mark| marked.kept(owner, mark).is_none_or(|k| k.name != **name));
+            marks.extend(newest.filter(is_new).map(str::to_owned));
+        }
+        if let Some(only) = marks.first().filter(|_| marks.len() == 1).and_then(|mark| marked.kept(owner, mark)) {
+            marks.extend(marked.newest(owner, Some(only.number)).map(|kept| kept.name.clone()));
         }
     }
 
@@ -72,11 +95,13 @@ impl Group {
         let mut ranked: Vec<_> = marks.iter().map(|mark| (rank(mark), mark)).collect();
         ranked.sort();
         let templates = templates(owner, &ranked, self.maker.as_ref(), marked, names);
+        let created = |mark: &str| marked.kept(owner, mark).and_then(|kept| kept.created);
         for ((rank, mark), template) in ranked.into_iter().zip(templates) {
             let bare = mark.strip_prefix(&*whole.name).and_then(|rest| rest.strip_prefix('-'));
             let hash = bare.filter(|bare| is_hash(bare)).unwrap_or(mark).to_owned();
             let name = if bare.is_some() { mark.clone() } else { format!("{}-{mark}", whole.name) };
-            self.makers.insert(uid(owner, mark), MadeUp { name, part: Some(Part { hash, rank, template }) });
+            let part = Part { hash, rank, created: created(mark), template };
+            self.makers.insert(uid(owner, mark), MadeUp { name, part: Some(part) });
         }
         if unmarked {
             self.makers.insert(owner.to_owned(), whole);

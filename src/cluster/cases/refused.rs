@@ -15,6 +15,9 @@ pub fn refused(maker: &Maker, pods: &[PodFacts], about: &[EventFacts], now: Time
     (missing(maker, pods) > 0).then_some(())?;
     let event = about.iter().rev().find(|event| &*event.reason == "FailedCreate")?;
     let created = pods.iter().map(|pod| pod.created).max();
+    // Every refusal names another pod, so that each may have an event of its own.
+    let of_now = |past: &&EventFacts| past.reason == event.reason && created.is_none_or(|created| created <= past.last);
+    let first = about.iter().filter(of_now).map(|past| past.first).min().unwrap_or(event.first);
     let is_over = created.is_some_and(|created| created > event.last);
     if is_over || seconds_between(event.last, now) > LONGEST_BACKOFF_SECONDS {
         return None;
@@ -24,7 +27,7 @@ pub fn refused(maker: &Maker, pods: &[PodFacts], about: &[EventFacts], now: Time
         reason: event.reason.clone(),
         message: event.message.clone(),
         // A refusal from before that pod was overcome.
-        since: created.map_or(event.first, |created| created.max(event.first)),
+        since: created.map_or(first, |created| created.max(first)),
     })
 }
 

@@ -73,7 +73,8 @@ fn volumes(spec: &mut Map<String, Value>, pod: &str) {
     }
 }
 
-fn is_token(item: &Value) -> bool {
+/// A volume or its mount is the one that admission adds.
+pub fn is_token(item: &Value) -> bool {
     name(item).is_some_and(|name| name.starts_with(TOKEN))
 }
 

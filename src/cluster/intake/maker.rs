@@ -87,6 +87,11 @@ impl Maker {
         }
     }
 
+    /// It keeps revisions, and not as many of its pods are ready as there should be.
+    pub fn lacks_ready_pods(&self) -> bool {
+        matches!(&*self.kind, "StatefulSet" | "DaemonSet") && self.wanted().is_some_and(|wanted| self.ready() < wanted)
+    }
+
     /// How many pods it says there are.
     pub fn told(&self) -> i32 {
         let status = &self.status;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
@@ -26,8 +27,9 @@ pub struct Marked {
 /// A ControllerRevision.
 #[derive(Debug)]
 pub struct Kept {
-    name: String,
+    pub name: String,
     hash: String,
+    pub created: Option<Timestamp>,
     /// One that is taken up again gets a new, higher number.
     pub number: i64,
     /// The whole template.
@@ -51,6 +53,7 @@ impl Marked {
         let hash = object.pointer("/metadata/labels").and_then(|labels| labels.get(REVISION_HASH));
         let kept = Kept {
             hash: hash.and_then(Value::as_str).unwrap_or_default().to_owned(),
+            created: meta.creation_timestamp.as_ref().map(|created| created.0),
             number: object.get("revision").and_then(Value::as_i64).unwrap_or_default(),
             template: object.pointer("/data/spec/template").filter(|template| template.is_object()).cloned(),
             name,
@@ -68,6 +71,12 @@ impl Marked {
     pub fn kept(&self, owner: &str, mark: &str) -> Option<&Kept> {
         let mut of_owner = self.kept.get(owner)?.iter();
         of_owner.find(|kept| kept.name == mark || kept.hash == mark)
+    }
+
+    /// The newest ControllerRevision of an owner, before that of a certain number.
+    pub fn newest(&self, owner: &str, before: Option<i64>) -> Option<&Kept> {
+        let of_owner = self.kept.get(owner)?.iter();
+        of_owner.filter(|kept| before.is_none_or(|before| kept.number < before)).max_by_key(|kept| kept.number)
     }
 
     pub fn pod(&self, owner: &str, mark: &str) -> Option<&Value> {

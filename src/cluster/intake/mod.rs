@@ -135,6 +135,7 @@ impl Intake {
             ("ControllerRevision", "apps" | "") => {
                 let kept: MetadataOnly = read(&object)?;
                 self.marked.take_kept(&kept.metadata, &object);
+                self.shown.keep(kind, group, object);
             }
             ("Namespace", "") => shelve(&self.own.namespaces, [Readable(Ok(typed(object)?))]),
             ("IncidentPolicy", _) => shelve(&self.own.policies, [Readable(Ok(typed(object)?))]),
@@ -164,13 +165,19 @@ impl Intake {
         let mut pod: SlimPod = read(&object)?;
         name_containers(&mut pod);
         let (id, uid) = identity("Pod", &pod.metadata)?;
-        let maker = any_controller(&pod.metadata).map_or(uid, |owner| owner.uid.clone());
+        let owner = any_controller(&pod.metadata);
+        // The kubelet's own pods are controlled by their node.
+        let is_its_own = owner.is_none_or(|owner| owner.kind == "Node");
+        let maker = owner.map_or(uid, |owner| owner.uid.clone());
         self.marked.take_pod(id.clone(), &maker, &object);
         put(&mut self.pods, "Pod", pod, |pod| &mut pod.metadata)?;
         // Of pods that differ the first by name is asked, in whatever order they come.
         if self.shown_by.get(&maker).is_none_or(|known| id < *known) {
             self.shown_by.insert(maker.clone(), id);
             self.templates.insert(maker, template);
+        }
+        if is_its_own {
+            self.shown.keep("Pod", "", object);
         }
         Ok(())
     }
@@ -193,6 +200,16 @@ impl Intake {
         let mut event = event.clone();
         event.involved_object.uid = uid;
         Cow::Owned(event)
+    }
+
+    /// Something of this kind made some of the pods.
+    pub fn has_pods_of(&self, kind: &str) -> bool {
+        self.pods.values().any(|pod| any_controller(&pod.metadata).is_some_and(|owner| owner.kind == kind))
+    }
+
+    /// What is kept of revisions would tell more: pods of one owner are of different ones, or an owner lacks some of its pods.
+    pub fn wants_revisions(&self) -> bool {
+        self.marked.tells_some_apart() || self.makers.values().any(Maker::lacks_ready_pods)
     }
 
     /// Something that can be diagnosed was taken in.

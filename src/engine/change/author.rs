@@ -28,13 +28,13 @@ pub struct Author {
     pub through: Vec<String>,
 }
 
-/// Reads the author from a Deployment's `metadata`. What Backstay itself wrote does not count.
+/// Reads the author from a workload's `metadata`. What Backstay itself wrote does not count.
 pub fn author(metadata: &Value, own_manager: &str) -> Author {
     let entries = field(metadata, "managedFields").as_array().map(Vec::as_slice).unwrap_or_default();
     let wrote = |entry: &&Value| {
         text(entry, "manager").is_some_and(|manager| manager != own_manager)
             && text(entry, "subresource").is_none_or(str::is_empty)
-            && entry.pointer("/fieldsV1/f:spec/f:template").is_some()
+            && ["f:template", "f:containers"].iter().any(|part| holds(entry, part))
     };
     let last = entries.iter().filter(wrote).max_by_key(|entry| time(entry));
     Author {
@@ -43,6 +43,11 @@ pub fn author(metadata: &Value, own_manager: &str) -> Author {
         cause: annotation(metadata, "kubernetes.io/change-cause").map(shortened),
         through: tools(metadata),
     }
+}
+
+/// Who wrote it wrote that part of the spec: a pod's own is its template.
+fn holds(entry: &Value, part: &str) -> bool {
+    entry.pointer("/fieldsV1/f:spec").is_some_and(|spec| spec.get(part).is_some())
 }
 
 /// When a managed field was last written, and by whom; entries of the status do not count.

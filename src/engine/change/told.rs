@@ -10,7 +10,7 @@ use super::author::Author;
 use super::references::{ReferenceFacts, Sight};
 use super::{Change, ChangeKind};
 use crate::engine::evidence::judged_pods;
-use crate::engine::facts::{PodFacts, RevisionFacts, Snapshot};
+use crate::engine::facts::{PodFacts, RevisionFacts, Snapshot, WorkloadFacts};
 use crate::engine::finding::Finding;
 use crate::engine::knowledge;
 use crate::engine::moment::after;
@@ -26,7 +26,7 @@ pub const WINDOW_SECONDS: i64 = 3600;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WhatChanged {
-    /// The ReplicaSet that the failing one is compared with; absent where there is no baseline.
+    /// The ReplicaSet or ControllerRevision that the failing one is compared with; absent where there is nothing to compare with.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
     pub compared_with: Option<String>,
@@ -68,14 +68,21 @@ pub fn window(subject: &Subject, onset: Timestamp) -> Timestamp {
     after(subject.since.min(subject.failing.created).min(onset), -WINDOW_SECONDS)
 }
 
-/// What another workload did within the window.
-pub fn rolled_out(name: &str, revisions: &[Arc<RevisionFacts>], since: Timestamp) -> Option<Change> {
+/// What another workload did within the window. Of what is no Deployment new pods alone tell of no rollout.
+pub fn rolled_out(workload: &WorkloadFacts, revisions: &[Arc<RevisionFacts>], since: Timestamp) -> Option<Change> {
     let newest = revisions.iter().max_by_key(|r| (r.number, r.created)).filter(|r| r.created >= since)?;
+    let text = match &*workload.kind {
+        // Of a Deployment that was not seen there are pods alone too.
+        "Deployment" if newest.number > 0 => format!("rolled out revision {} ({})", newest.number, newest.hash),
+        "Deployment" => return None,
+        _ if newest.template.digest == 0 || revisions.len() < 2 => return None,
+        _ => format!("rolled out revision {}", newest.hash),
+    };
     Some(Change {
         kind: ChangeKind::Rollout,
         aspect: None,
-        subject: format!("Deployment {name}"),
-        text: format!("rolled out revision {} ({})", newest.number, newest.hash),
+        subject: format!("{} {}", workload.kind, workload.name),
+        text,
         at: Some(newest.created),
         by: None,
         relevant: false,
@@ -87,7 +94,7 @@ pub fn tell(
     s: &Snapshot,
     subject: &Subject,
     lead: Option<&Finding>,
-    (seen, gaps): (Vec<Change>, Vec<String>),
+    (seen, mut gaps): (Vec<Change>, Vec<String>),
     now: Timestamp,
 ) -> WhatChanged {
     let around = surroundings::of_newest(s, subject.failing);
@@ -96,7 +103,8 @@ pub fn tell(
     let mut changes = seen;
     if let Some(around) = around {
         changes.extend(template(around, subject.failing));
-        changes.extend(around.references.iter().filter_map(|r| reference(r, proven(s, baseline).unwrap_or(since))));
+        let known = proven(s, baseline).unwrap_or(since);
+        changes.extend(around.references.iter().filter_map(|r| reference(r, known, around.baseline.is_some())));
         changes.extend(around.jobs.iter().filter(|job| job.started >= since).map(|job| Change {
             kind: ChangeKind::Migration,
             aspect: None,
@@ -122,6 +130,7 @@ pub fn tell(
     if around.is_none() {
         not_looked_at.push("the templates and the objects that they name were not read in time".to_owned());
     }
+    gaps.retain(|gap| !not_looked_at.contains(gap));
     not_looked_at.extend(gaps);
     not_looked_at.truncate(8);
     WhatChanged {
@@ -148,7 +157,7 @@ fn template(around: &Surroundings, newest: &RevisionFacts) -> Vec<Change> {
 }
 
 /// An object that is gone, or that changed after `since`.
-fn reference(r: &ReferenceFacts, since: Timestamp) -> Option<Change> {
+fn reference(r: &ReferenceFacts, since: Timestamp, is_compared: bool) -> Option<Change> {
     let kind = match r.reference.kind {
         super::references::ReferenceKind::ConfigMap => ChangeKind::ConfigMap,
         super::references::ReferenceKind::Secret => ChangeKind::Secret,
@@ -156,6 +165,7 @@ fn reference(r: &ReferenceFacts, since: Timestamp) -> Option<Change> {
     };
     let whose = match (r.newest, r.baseline) {
         (true, true) => "both revisions name it",
+        (true, false) if !is_compared => "the failing pods name it",
         (true, false) => "the failing revision names it",
         _ => "the baseline names it",
     };

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use crate::engine::facts::{ContainerFacts, Termination, WorkloadFacts};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom};
+use crate::engine::makers;
 use crate::engine::text::redact;
 use crate::engine::words::ContainerKind;
 
@@ -27,20 +28,18 @@ struct Source<'s, 'a> {
 impl fmt::Display for Source<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Source { workload, symptom } = self;
-        let is_deployment = &*workload.kind == "Deployment";
         match symptom.subject {
             Subject::Pod(pod) => write!(f, "pod/{}", pod.name)?,
             Subject::Revision(revision) => write!(f, "replicaset/{}", revision.name)?,
-            Subject::Workload if is_deployment => f.write_str("deployment")?,
-            Subject::Workload => write!(f, "{}/{}", workload.kind.to_ascii_lowercase(), workload.name)?,
+            Subject::Workload if &*workload.kind == "Deployment" => f.write_str("deployment")?,
+            Subject::Workload => match symptom.detail {
+                Detail::Condition { kind: "ReplicaFailure", condition } => {
+                    return f.write_str(&makers::told_refusal(workload, condition));
+                }
+                _ => f.write_str(&makers::called(workload))?,
+            },
         }
         match (symptom.detail, symptom.container) {
-            // Only Deployments and ReplicaSets repeat a refusal in a condition; of others it was read in an event.
-            (Detail::Condition { kind: "ReplicaFailure", condition }, _)
-                if !is_deployment && matches!(symptom.subject, Subject::Workload) =>
-            {
-                write!(f, " events[{}]", condition.reason)
-            }
             (Detail::Condition { kind, .. }, _) => write!(f, " conditions[{kind}]"),
             (Detail::Flapping { .. }, _) => f.write_str(" conditions[Ready]"),
             (Detail::PodReason { .. }, _) => f.write_str(" status"),
