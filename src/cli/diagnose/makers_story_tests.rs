@@ -185,6 +185,18 @@ fn a_pod_of_nobody_is_told_by_its_own_labels() {
     assert_eq!(story(&answer, "db").blast_radius.because, "no replica is ready, of 1");
 }
 
+#[test]
+fn a_service_of_a_single_pod_is_named_as_not_counted() {
+    let of = |pod: &str| json!({"spec": {"selector": {"app": "db", "statefulset.kubernetes.io/pod-name": pod}}});
+    let mut objects = rollout(["db:1", "db:2"]);
+    objects.extend(both_kept("settings"));
+    objects.extend([in_shop("v1", "Service", "own", of("db-1")), in_shop("v1", "Service", "foreign", of("db-x-1"))]);
+    let answer = told(&objects);
+    let blast = &story(&answer, "db").blast_radius;
+    let unseen = "Services own (each leads to a single pod, and endpoints of those are not counted)";
+    assert!(blast.services.is_empty() && blast.not_looked_at.iter().any(|gap| gap == unseen), "{blast:?}");
+}
+
 #[rstest]
 #[case("apps/v1", "ReplicaSet")]
 #[case("v1", "ReplicationController")]

@@ -14,6 +14,8 @@ use crate::engine::change::{Change, ChangeKind, MAX_TEXT, author};
 
 /// The label by which a slice tells its Service.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The label by which a StatefulSet marks each of its pods (`StatefulSetPodNameLabel` in `apps/v1`).
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// Entries of a map that are told.
 const TOLD: usize = 4;
 
@@ -113,6 +115,14 @@ fn plain(value: &Value) -> String {
 pub fn selects(service: &Value, labels: &BTreeMap<String, String>) -> bool {
     let selector = service.pointer("/spec/selector").and_then(Value::as_object).filter(|s| !s.is_empty());
     selector.is_some_and(|s| s.iter().all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str()))
+}
+
+/// The Service selects a single pod of the StatefulSet of this name, whose pods have these labels beside their own.
+pub fn selects_one(service: &Value, labels: &BTreeMap<String, String>, set: &str) -> bool {
+    let mut selector = selector(service);
+    let pod = selector.remove(POD_NAME);
+    let is_of_set = pod.is_some_and(|pod| pod.rsplit_once('-').is_some_and(|(of, _)| of == set));
+    is_of_set && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// The labels that a Service selects pods by.

@@ -18,7 +18,8 @@ use serde_json::Value;
 use super::ask::{List, Source, gap, keep};
 use super::clean;
 use super::parts::{
-    SERVICE_NAME, autoscaler, budget, change, endpoints_of, governs, ingress, name, namespace, route, selector, selects,
+    SERVICE_NAME, autoscaler, budget, change, endpoints_of, governs, ingress, name, namespace, route, selector,
+    selects, selects_one,
 };
 use super::templates::Of;
 use crate::engine::blast_radius::{Dependent, Endpoints, Kin, Scene, dead};
@@ -91,9 +92,7 @@ pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, 
     let policies = take(policies, &mut unseen_changes);
     let budgets = take(budgets, &mut gaps);
     let template = keep(failing, &mut unseen_changes);
-    if template.is_none() && q.labels.is_empty() {
-        gaps.push(gap("Services and budgets that select the pods", "the labels of the pods are not known"));
-    }
+    gaps.extend(unfollowed(&services, template.is_none(), q));
 
     let ours: Vec<&Arc<Value>> = services.iter().filter(|service| selects(service, q.labels)).take(SERVICES).collect();
     let names: Vec<&str> = ours.iter().map(|service| name(service)).collect();
@@ -119,6 +118,17 @@ pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, 
         changes.extend(of_callees(&template, others, &policies, q));
     }
     (scene, changes, unseen_changes)
+}
+
+/// Services of the workload that are not followed to their endpoints.
+fn unfollowed(services: &[Arc<Value>], unseen: bool, q: &Question<'_>) -> Option<String> {
+    if unseen && q.labels.is_empty() {
+        return Some(gap("Services and budgets that select the pods", "the labels of the pods are not known"));
+    }
+    let single = services.iter().filter(|service| selects_one(service, q.labels, q.workload));
+    let names: Vec<&str> = single.map(|service| name(service)).take(SERVICES).collect();
+    let why = "each leads to a single pod, and endpoints of those are not counted";
+    (!names.is_empty()).then(|| gap(&format!("Services {}", names.join(", ")), why))
 }
 
 /// Changes of what the workload calls: the Services that its template names, and the policies on what is behind them.
