@@ -66,6 +66,11 @@ return_lease() {
   [[ $(kubectl get lease "$1" -n kube-node-lease -o 'jsonpath={.spec.holderIdentity}') == nobody ]] || return 0
   hold_lease "$1" null 40
   kubectl wait "lease/$1" -n kube-node-lease --for='jsonpath={.spec.holderIdentity}' --timeout=60s >/dev/null
-  kubectl annotate pods --all-namespaces --field-selector "spec.nodeName=$1" --overwrite \
-    "sim.backstay.dev/returned=$EPOCHREALTIME" >/dev/null
+  # All of them are shown, whatever becomes of some; one that has gone away meanwhile needs it no more.
+  local failed
+  if ! failed=$(kubectl annotate pods --all-namespaces --field-selector "spec.nodeName=$1" --overwrite \
+    "sim.backstay.dev/returned=$EPOCHREALTIME" 2>&1 >/dev/null); then
+    failed=$(grep -vF '(NotFound)' <<<"$failed") || return 0
+    die "showing pods of $1 once more: $failed"
+  fi
 }
