@@ -28,6 +28,7 @@ pub fn of_pod_field(key: &str) -> Aspect {
         "imagePullSecrets" => Aspect::PullSecrets,
         "terminationGracePeriodSeconds" | "activeDeadlineSeconds" | "restartPolicy" => Aspect::Lifecycle,
         "resources" => Aspect::Resources,
+        "readinessGates" => Aspect::Probes,
         "enableServiceLinks" => Aspect::Environment,
         _ => Aspect::Other,
     }

@@ -147,6 +147,4 @@ pub(in crate::engine) const VALIDATED: &[Aspect] = &[
     Aspect::Other,
 ];
 pub(in crate::engine) const IDENTITY: &[Aspect] = &[Aspect::ServiceAccount];
-/// Where a gate that nobody opens is asked for.
-pub(in crate::engine) const GATES: &[Aspect] = &[Aspect::Other];
 pub(in crate::engine) const NOTHING: &[Aspect] = &[];

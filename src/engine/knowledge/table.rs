@@ -242,7 +242,7 @@ table! {
         "The command of the readiness probe fails."
     Unready ReadinessGrpc: Revision Depends Timed PROGRAM LOG
         "The program's gRPC health service does not say that it serves."
-    Unready ReadinessGate: Platform Depends Timed GATES LOOK
+    Unready ReadinessGate: Platform CannotHelp Timed NOTHING LOOK
         "A readiness gate is not set, though all containers are ready."
     Unready ProbeErrored: Platform CannotHelp Timed NOTHING LOOK
         "The kubelet could not carry the probe out."
