@@ -29,7 +29,7 @@ impl Of<'_> {
 
     /// The template of the revision of this name.
     pub async fn template(&self, source: Source<'_>, revision: &str) -> Result<Value, String> {
-        let object = match self.keeper().filter(|_| revision != self.name) {
+        let object = match self.keeper().filter(|_| self.kind == "Deployment" || revision != self.name) {
             Some(api) => source.get(&api, self.namespace, revision).await,
             None => self.workload(source).await,
         };
