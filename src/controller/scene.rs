@@ -32,10 +32,6 @@ use crate::engine::words::Severity;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What an installation for single namespaces does without.
 const NODE_EVENTS: &str = "events of nodes (no right to list and watch events in namespace default)";
-/// Other workloads that fail and are compared.
-const COMPARED: usize = 20;
-/// Rollouts of other workloads that are told.
-const ROLLOUTS: usize = 8;
 
 /// What is added to an incident.
 #[derive(Debug)]
@@ -186,7 +182,7 @@ async fn look(ctx: &Context, work: &Work<'_>, case: &Case, since: Timestamp) -> 
 
 /// The other workloads that fail now.
 fn failing(ctx: &Context, key: &WorkloadKey) -> Vec<Fellow> {
-    let others = ctx.fleet.failing().into_iter().filter(|other| other != key).take(COMPARED);
+    let others = ctx.fleet.failing().into_iter().filter(|other| other != key).take(kin::COMPARED);
     let known = others.filter_map(|other| {
         let (workload, revisions, pods, _) = ctx.stores.workload(&other)?;
         Fellow::of(&workload, &revisions, &pods)
@@ -197,13 +193,8 @@ fn failing(ctx: &Context, key: &WorkloadKey) -> Vec<Fellow> {
 /// Other workloads of the namespace that were rolled out lately, the newest first.
 fn rollouts(ctx: &Context, key: &WorkloadKey, since: Timestamp) -> Vec<Change> {
     let others = ctx.stores.keys().into_iter().filter(|other| other.namespace == key.namespace && other != key);
-    let mut changes: Vec<Change> = others
-        .filter_map(|other| {
-            let (workload, revisions, _, _) = ctx.stores.workload(&other)?;
-            told::rolled_out(&workload, &revisions, since)
-        })
-        .collect();
-    changes.sort_by_key(|change| std::cmp::Reverse(change.at));
-    changes.truncate(ROLLOUTS);
-    changes
+    told::latest(others.filter_map(|other| {
+        let (workload, revisions, _, _) = ctx.stores.workload(&other)?;
+        told::rolled_out(&workload, &revisions, since)
+    }))
 }

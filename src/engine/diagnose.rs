@@ -98,7 +98,7 @@ fn verdicts_on_others(
     // When a rollout was complete is a guess, which tells of what went from under it since and of nothing else.
     let attributed = |rollout: &Rollout, finding: &Finding| {
         let of = |rollout: &Rollout| attribute::attribute(s, rollout, (finding, findings), compared);
-        let changed = Some(of(rollout)).filter(|verdict| verdict.fault == Fault::Configuration);
+        let changed = rollout.completed.map(|_| of(rollout)).filter(|verdict| verdict.fault == Fault::Configuration);
         changed.unwrap_or_else(|| of(&Rollout { completed: None, ..*rollout }))
     };
     verdicts(findings, |finding| match rollout.filter(|_| finding.newest).map(|rollout| attributed(rollout, finding)) {

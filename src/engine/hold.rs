@@ -1,4 +1,5 @@
-//! A freeze that was begun: bringing it into force, keeping it, and giving it up when another writer will not have it.
+//! What Backstay holds: a freeze that was begun is brought into force, kept, and given up when another writer will not
+//! have it; a pause whose incident is gone is told.
 
 use jiff::Timestamp;
 

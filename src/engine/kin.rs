@@ -19,6 +19,9 @@ pub struct Belongings {
     pub objects: BTreeSet<String>,
 }
 
+/// Other workloads that fail and are compared.
+pub const COMPARED: usize = 20;
+
 /// Another workload that fails.
 #[derive(Clone, Debug)]
 pub struct Fellow {

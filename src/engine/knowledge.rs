@@ -6,6 +6,7 @@ mod table;
 
 use super::facts::{ContainerState, Snapshot};
 use super::finding::{Subject, Symptom};
+use super::makers;
 use super::words::{Aspect, Cause, Class, Fault, Rollback, Sureness};
 
 /// What is known of one class and cause.
@@ -56,7 +57,7 @@ pub fn next_steps(s: &Snapshot, class: Class, symptom: Option<&Symptom<'_>>) -> 
     let kind = s.workload.kind.to_ascii_lowercase();
     let keeps_revisions = matches!(&*kind, "deployment" | "statefulset" | "daemonset");
     let creator = if kind == "deployment" { "ReplicaSet" } else { &*s.workload.kind };
-    let rollout = format!("{kind}/{}", s.workload.name);
+    let rollout = makers::called(&s.workload);
     let marks = [
         ("namespace", Some(&*s.workload.namespace)),
         ("kind", Some(&*kind)),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Diagnosed;
 use super::alerts::{self, Alert};
 use super::screen::ranked;
+use super::{Diagnosed, of_case};
 use crate::cluster::around::scene::{self, Question as SceneQuestion};
 use crate::cluster::around::{self, Question, Source, shown::NOT_GIVEN};
 use crate::cluster::cases::Case;
@@ -25,9 +25,6 @@ use crate::engine::{rollout, surroundings};
 /// Workloads whose surroundings are read of a cluster for one answer, and from files.
 const MAX_LIVE: usize = 5;
 const MAX_GIVEN: usize = 200;
-/// Other workloads that fail and are compared, and rollouts of others that are told.
-const COMPARED: usize = 20;
-const ROLLOUTS: usize = 8;
 
 /// What is told beside what fails.
 #[derive(Debug)]
@@ -51,10 +48,10 @@ pub async fn surround(source: Source<'_>, workloads: &mut [Diagnosed], now: Time
     let (chosen, left) = chosen(source, workloads);
     for at in chosen {
         let Some(found) = workloads.get_mut(at) else { continue };
-        let Some(question) = of_case(&found.case, now) else { continue };
+        let Some(question) = question_of(&found.case, now) else { continue };
         let around = around::read(source, &question).await;
         found.case.snapshot.surroundings = Some(Arc::new(around));
-        found.diagnosis = super::of_case(&found.case, now);
+        found.diagnosis = of_case(&found.case, now);
     }
     let gap = |left: usize| {
         format!("what is around {left} more workloads was not looked at; naming one with KIND/NAME tells it in full")
@@ -67,7 +64,7 @@ pub fn question(s: &Snapshot, now: Timestamp) -> Option<Question> {
     Some(about(s, surroundings::compared(s, &decide(s, now), now)?))
 }
 
-fn of_case(case: &Case, now: Timestamp) -> Option<Question> {
+fn question_of(case: &Case, now: Timestamp) -> Option<Question> {
     let s = &case.snapshot;
     if case.is_deployment { question(s, now) } else { Some(about(s, surroundings::compared_of_others(s, now)?)) }
 }
@@ -146,17 +143,14 @@ fn others<'a>(found: &'a Diagnosed, all: &'a [Diagnosed]) -> impl Iterator<Item 
 fn failing(found: &Diagnosed, all: &[Diagnosed]) -> Vec<Fellow> {
     let failing = others(found, all).filter(|other| super::is_failing(other.diagnosis.state));
     let failing = failing.map(|other| &other.case.snapshot);
-    failing.filter_map(|s| Fellow::of(&s.workload, &s.revisions, &s.pods)).take(COMPARED).collect()
+    failing.filter_map(|s| Fellow::of(&s.workload, &s.revisions, &s.pods)).take(kin::COMPARED).collect()
 }
 
 /// Other workloads of the namespace that were rolled out lately, the newest first.
 fn rollouts(found: &Diagnosed, all: &[Diagnosed], since: Timestamp) -> Vec<Change> {
     let namespace = &found.case.snapshot.workload.namespace;
     let near = others(found, all).map(|other| &other.case.snapshot).filter(|s| s.workload.namespace == *namespace);
-    let mut changes: Vec<Change> = near.filter_map(|s| told::rolled_out(&s.workload, &s.revisions, since)).collect();
-    changes.sort_by_key(|change| std::cmp::Reverse(change.at));
-    changes.truncate(ROLLOUTS);
-    changes
+    told::latest(near.filter_map(|s| told::rolled_out(&s.workload, &s.revisions, since)))
 }
 
 impl Story {

@@ -13,7 +13,7 @@ use crate::engine::change::told::WhatChanged;
 use crate::engine::finding::{Finding, told_once};
 use crate::engine::first_signal::FirstSignal;
 use crate::engine::words::{ActionKind, Cause, ContainerKind, State, Sureness};
-use crate::engine::{knowledge, kubectl};
+use crate::engine::{knowledge, kubectl, makers};
 
 /// Workloads in trouble that are told in brief; the rest are rows of the table above them.
 const SHOWN_BRIEFLY: usize = 5;
@@ -261,7 +261,7 @@ pub fn named(f: &Finding) -> String {
 /// `deployment/web in shop`.
 pub fn place(found: &Diagnosed) -> String {
     let workload = &found.case.snapshot.workload;
-    let name = format!("{}/{}", workload.kind.to_ascii_lowercase(), workload.name);
+    let name = makers::called(workload);
     if workload.namespace.is_empty() { name } else { format!("{name} in {}", workload.namespace) }
 }
 

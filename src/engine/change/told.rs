@@ -1,5 +1,6 @@
 //! All that changed, the newest that can cause the failure first.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -68,6 +69,17 @@ pub fn window(subject: &Subject, onset: Timestamp) -> Timestamp {
     after(subject.since.min(subject.failing.created).min(onset), -WINDOW_SECONDS)
 }
 
+/// Rollouts of others that are told.
+const ROLLOUTS: usize = 8;
+
+/// The latest rollouts of other workloads, the newest first.
+pub fn latest(rollouts: impl Iterator<Item = Change>) -> Vec<Change> {
+    let mut latest: Vec<Change> = rollouts.collect();
+    latest.sort_by_key(|change| Reverse(change.at));
+    latest.truncate(ROLLOUTS);
+    latest
+}
+
 /// What another workload did within the window. Of what is no Deployment new pods alone tell of no rollout.
 pub fn rolled_out(workload: &WorkloadFacts, revisions: &[Arc<RevisionFacts>], since: Timestamp) -> Option<Change> {
     let newest = revisions.iter().max_by_key(|r| (r.number, r.created)).filter(|r| r.created >= since)?;
@@ -121,7 +133,7 @@ pub fn tell(
         changes.iter_mut().for_each(|change| change.relevant = is_relevant(change, lead));
     }
     // What is without a time is so now: an object that is gone, a node under pressure.
-    changes.sort_by_key(|change| (!change.relevant, change.at.is_some(), std::cmp::Reverse(change.at)));
+    changes.sort_by_key(|change| (!change.relevant, change.at.is_some(), Reverse(change.at)));
     let cut = changes.len().saturating_sub(KEPT);
     changes.truncate(KEPT);
     // Names are as long as whoever reads the objects lets them be.

@@ -371,3 +371,18 @@ pub(super) fn back(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bo
 fn boundary(bytes: &[u8], at: usize) -> usize {
     at + bytes.get(at..).unwrap_or_default().iter().take_while(|b| (**b & 0xC0) == 0x80).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_that_stands_for_a_secret_is_passed_over() {
+        let keys = KEY_OWNERS.iter().map(|owner| format!("{owner}_key"));
+        let others = [SECRET_WORDS, SECRET_ENDS, &["session_id", "pass", "sig"]].concat();
+        for name in others.into_iter().map(str::to_owned).chain(keys) {
+            assert!(stands_for_a_secret(&words(&name), true), "{name}");
+            assert!(may_stand_for_a_secret(&name.to_uppercase()), "{name}");
+        }
+    }
+}
