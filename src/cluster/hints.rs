@@ -46,8 +46,8 @@ struct Inner {
     count: usize,
     /// The first list is complete.
     read: bool,
-    /// The first list with those about nodes is.
-    of_nodes: bool,
+    /// What delivers those about nodes.
+    of_nodes: Option<Arc<Watch>>,
 }
 
 /// The events about one object, the newest last, each with the digest of its name.
@@ -76,16 +76,16 @@ impl Hints {
         }
     }
 
-    /// What is said about nodes was listed too.
-    pub fn heard_of_nodes(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).of_nodes = true;
+    /// What is said about nodes comes from this watch, as long as that is allowed.
+    pub fn hear_of_nodes(&self, watch: Arc<Watch>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).of_nodes = Some(watch);
     }
 
     /// What is said about any part of a workload, where the newest of it may still matter.
     pub fn of(&self, (workload, revisions, pods, nodes): &Family, now: Timestamp) -> EventsFacts {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut events = EventsFacts::new(inner.read);
-        events.of_nodes = inner.of_nodes;
+        events.of_nodes = inner.of_nodes.as_ref().is_some_and(|watch| watch.tells());
         if inner.about.is_empty() {
             return events;
         }
@@ -249,12 +249,11 @@ impl HintStreams {
         let places = self.places.into_iter().map(|(namespace, watch)| (namespace, watch, self.config.clone()));
         for (namespace, watch, config) in places.chain(nodes) {
             let api: Api<SlimEvent> = namespaced(client, namespace.as_deref());
-            let sees_nodes = is_of_nodes(namespace.as_deref());
+            if is_of_nodes(namespace.as_deref()) {
+                hints.hear_of_nodes(watch.clone());
+            }
             let (hints, stores, touched) = (hints.clone(), stores.clone(), touched.clone());
             tasks.spawn(follow(api, config, watch, move |event| {
-                if sees_nodes && matches!(event, Event::InitDone) {
-                    hints.heard_of_nodes();
-                }
                 let news = hints.take(event, Timestamp::now());
                 news.and_then(|object| stores.workload_of(&object)).is_none_or(|key| touched.send(key).is_ok())
             }));

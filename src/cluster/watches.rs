@@ -109,7 +109,7 @@ impl Watches {
     }
 
     fn counted(&self) -> impl Iterator<Item = &Arc<Watch>> {
-        self.0.iter().filter(|watch| !watch.optional || (watch.ready.load(Ordering::Acquire) && !watch.is_spared()))
+        self.0.iter().filter(|watch| !watch.optional || watch.tells())
     }
 
     fn at(&self, path: &str) -> Option<&Arc<Watch>> {
@@ -118,6 +118,11 @@ impl Watches {
 }
 
 impl Watch {
+    /// It has listed, and is allowed to go on.
+    pub(super) fn tells(&self) -> bool {
+        self.ready.load(Ordering::Acquire) && !self.denied.load(Ordering::Acquire)
+    }
+
     /// It is not allowed, and done without.
     pub(super) fn is_spared(&self) -> bool {
         self.optional && self.denied.load(Ordering::Acquire)
@@ -142,7 +147,7 @@ impl Watch {
     }
 
     /// A listing was completed and is in the stores.
-    pub(crate) fn listed(&self) {
+    pub fn listed(&self) {
         self.heard();
         self.denied.store(false, Ordering::Release);
         self.ready.store(true, Ordering::Release);
@@ -210,9 +215,10 @@ where
                 if let Some(before) = before.checked_sub(1) {
                     sleep_until(watch.since + Duration::from_millis(before) + MIN_INTERVAL).await;
                 }
-                watch.denied.store(false, Ordering::Release);
                 watch.opened_before.store(before, Ordering::Relaxed);
                 watch.opened.store(watch.elapsed().saturating_add(1), Ordering::Relaxed);
+                // What counts again has proved to be alive.
+                watch.denied.store(false, Ordering::Release);
             }
             Ok(response)
         })

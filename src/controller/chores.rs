@@ -98,8 +98,10 @@ fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
     for age in ctx.watches.ages() {
         let Some(resource) = WatchedResource::of_plural(&age.resource) else { continue };
         m.watch_seen_ago(resource, Duration::from_secs(age.seconds));
-        let known = errors.insert(resource, age.errors).unwrap_or_default();
-        (known..age.errors).for_each(|_| m.watch_failed(resource));
+        // Errors of a watch that does not count for a while are not new when it counts again.
+        let known = errors.entry(resource).or_default();
+        (*known..age.errors).for_each(|_| m.watch_failed(resource));
+        *known = age.errors.max(*known);
     }
 }
 

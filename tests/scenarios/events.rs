@@ -2,6 +2,7 @@
 
 use backstay::cluster::hints::Hints;
 use backstay::cluster::slim::SlimEvent;
+use backstay::cluster::watches::Watches;
 use jiff::{SignedDuration, Timestamp};
 use kube::runtime::watcher::Event;
 use serde_json::json;
@@ -14,7 +15,9 @@ use super::script::{EventLine, seconds};
 pub fn none(now: Timestamp) -> Hints {
     let hints = Hints::default();
     hints.take(Event::InitDone, now);
-    hints.heard_of_nodes();
+    let watch = Watches::default().add::<SlimEvent>(None);
+    watch.listed();
+    hints.hear_of_nodes(watch);
     hints
 }
 

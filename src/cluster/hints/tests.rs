@@ -142,9 +142,25 @@ async fn events_of_nodes_are_watched_where_they_are(#[case] namespaces: &[&str],
     let mut paths = paths.to_vec();
     paths.sort_unstable();
     assert_eq!(asked, paths);
-    assert!(!hints.of(&family("d"), at(0)).of_nodes, "none was listed");
-    hints.heard_of_nodes();
-    assert!(hints.of(&family("d"), at(0)).of_nodes);
+    assert!(hints.0.lock().unwrap().of_nodes.is_some());
+}
+
+#[test]
+fn nothing_is_heard_of_nodes_while_that_is_not_allowed() {
+    let hints = Hints::default();
+    let known = || hints.of(&family("d"), at(0)).of_nodes;
+    assert!(!known(), "nobody listens");
+    let watch = Watches::default().add_optional::<SlimEvent>(Some(NODE_EVENTS));
+    hints.hear_of_nodes(watch.clone());
+    assert!(!known(), "none was listed");
+    watch.listed();
+    assert!(known());
+    watch.failed(false);
+    assert!(known(), "it goes on from where it was");
+    watch.failed(true);
+    assert!(!known(), "the right was taken away");
+    watch.listed();
+    assert!(known());
 }
 
 fn refused() -> Response<Body> {

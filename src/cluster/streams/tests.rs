@@ -109,6 +109,12 @@ fn status(code: u16) -> Response<Answer> {
     response
 }
 
+/// What a watch gets from a version that the API server does not know any more.
+fn forgotten() -> Response<Answer> {
+    let gone = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
+    answer(&[event("ERROR", &gone)])
+}
+
 /// The head of an answer, and then nothing for ever.
 fn silence() -> Response<Answer> {
     Response::new(Answer::from_stream(futures::stream::pending::<Result<String, std::io::Error>>()))
@@ -167,8 +173,7 @@ async fn errors_are_counted_and_survived_without_a_list() {
 async fn a_forgotten_version_leads_to_a_list_and_the_view_stays_meanwhile() {
     let mut rig = Rig::pods();
     listed(&mut rig, "10", &[pod("9", 0)]).await;
-    let gone = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
-    rig.expect_watch("10").await.send_response(answer(&[event("ERROR", &gone)]));
+    rig.expect_watch("10").await.send_response(forgotten());
     let send = rig.expect_list().await;
     assert_eq!(rig.stores.counts().pods, 1, "the view from before");
     assert!(rig.watches.ready());
@@ -332,4 +337,18 @@ async fn what_is_done_without_may_be_forbidden_again_and_holds_nothing_up() {
     send.send_response(answer(&[event("MODIFIED", &pod("11", 1))]));
     let _open = rig.expect_watch("11").await;
     assert!(rig.age().1, "allowed again, it counts again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_forbidden_for_long_is_listed_anew_where_the_api_server_has_forgotten_meanwhile() {
+    let mut rig = Rig::optional();
+    listed(&mut rig, "10", &[pod("9", 0)]).await;
+    rig.expect_watch("10").await.send_response(status(403));
+    let (_, send) = rig.next_within(Duration::from_secs(900)).await;
+    send.send_response(forgotten());
+    let began = tokio::time::Instant::now();
+    rig.expect_list().await.send_response(list("20", &[pod("19", 2)]));
+    assert!(began.elapsed() < UNTIL_ALLOWED, "it is allowed: {:?}", began.elapsed());
+    let _open = rig.expect_watch("20").await;
+    assert!(rig.age().1, "listed, it counts again");
 }
