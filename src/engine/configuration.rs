@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::change;
-use super::change::references::{ReferenceFacts, ReferenceKind, Sight};
+use super::change::references::{Need, ReferenceFacts, ReferenceKind, Sight};
 use super::decision::Verdict;
 use super::evidence::judged_pods;
 use super::facts::{ContainerFacts, ContainerState, PodFacts, RevisionFacts, Snapshot};
@@ -34,7 +34,7 @@ pub fn explains(case: &Case) -> Option<Verdict> {
         return Some(verdict);
     }
     let around = surroundings::of_newest(case.s, case.rollout.newest)?;
-    let mut used = around.references.iter().filter(|r| r.is_configuration() && r.newest);
+    let mut used = around.references.iter().filter(|r| r.is_configuration() && r.newest.is_some());
     if is_about_a_missing_object(case.finding) {
         return used.find(|r| is_gone(case, r)).map(|r| {
             let because = format!("{} is gone, which the healthy revision needs too", r.reference);
@@ -87,7 +87,7 @@ fn has_started(container: &ContainerFacts) -> bool {
 /// The object is there, and was written to after the healthy revision, which names it too, had started. Whether that one
 /// needs the same key nobody looks at.
 fn lost_a_key(case: &Case, r: &ReferenceFacts) -> Option<Verdict> {
-    let control = case.control.filter(|_| r.baseline && is_named(case, r))?;
+    let control = case.control.filter(|_| r.baseline.is_some() && is_named(case, r))?;
     // A template that asks for another key than before may ask for a wrong one.
     let asks_anew = change::leads_elsewhere(control, case.rollout.newest, case.finding.container.as_deref());
     if asks_anew || case.changed.contains(&Aspect::Volumes) {
@@ -123,7 +123,8 @@ fn is_gone(case: &Case, r: &ReferenceFacts) -> bool {
         Sight::Unseen => named(),
         Sight::Present { .. } => false,
     };
-    gone && (r.baseline || ran_well_before(case, case.finding.onset))
+    let needed = |need: Option<Need>| need == Some(Need::Required);
+    gone && needed(r.newest) && (needed(r.baseline) || ran_well_before(case, case.finding.onset))
 }
 
 /// No pod that started after the change does well, of either revision.
@@ -149,7 +150,7 @@ fn under_a_running_revision(case: &Case, at: Timestamp, r: &ReferenceFacts) -> O
 
 /// Besides the configuration only labels and annotations differ from the healthy revision, such as its checksum.
 fn with_nothing_else(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
-    let control = case.control.filter(|_| r.baseline)?;
+    let control = case.control.filter(|_| r.baseline.is_some())?;
     let since_control = proven(case.s, control).is_some_and(|healthy| at > healthy);
     let nothing_else = case.changed.iter().all(|aspect| *aspect == Aspect::Metadata);
     (since_control && nothing_else).then(|| {
@@ -167,7 +168,7 @@ fn with_nothing_else(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<V
 /// A Secret that both use changed while pods of the healthy revision held their connections: whoever connects anew is
 /// refused, and they would be too.
 fn under_held_connections(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
-    let control = case.control.filter(|_| r.baseline && r.reference.kind == ReferenceKind::Secret)?;
+    let control = case.control.filter(|_| r.baseline.is_some() && r.reference.kind == ReferenceKind::Secret)?;
     let refused = case.finding.cause == Cause::DatabaseAuth;
     let own = case.changed.iter().any(|aspect| matches!(aspect, Aspect::Environment | Aspect::Volumes));
     let since_control = proven(case.s, control).is_some_and(|healthy| at > healthy);
@@ -184,7 +185,7 @@ fn under_held_connections(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Opt
 
 /// Pods of the healthy revision that started after the change fail too.
 fn under_both(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
-    let control = case.control.filter(|_| r.baseline)?;
+    let control = case.control.filter(|_| r.baseline.is_some())?;
     let recent = at >= after(case.finding.onset, -RECENT_SECONDS);
     let alike = case
         .findings

@@ -75,7 +75,7 @@ pub fn shares(ours: &Belongings, theirs: &Belongings) -> Vec<String> {
 pub fn ours(s: &Snapshot, failing: &RevisionFacts, findings: &[Finding]) -> Belongings {
     let fails = |pod: &PodFacts| findings.iter().any(|f| f.pods.contains(&pod.name));
     let nodes = s.pods.iter().filter(|pod| fails(pod)).filter_map(|pod| pod.node.as_ref());
-    let objects = s.surroundings.iter().flat_map(|around| &around.references).filter(|r| r.newest);
+    let objects = s.surroundings.iter().flat_map(|around| &around.references).filter(|r| r.newest.is_some());
     Belongings {
         images: images(failing),
         nodes: nodes.map(ToString::to_string).collect(),

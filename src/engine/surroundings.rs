@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::baseline;
 use super::change::author::Author;
 use super::change::migration::{JobFacts, Migrator};
-use super::change::references::{ReferenceFacts, Sight};
+use super::change::references::{Need, ReferenceFacts, Sight};
 use super::change::template::Difference;
 use super::decision::Decision;
 use super::facts::{Name, RevisionFacts, Snapshot};
@@ -72,7 +72,7 @@ pub fn believed(around: &Arc<Surroundings>, healthy: Option<&RevisionFacts>) -> 
         return around.clone();
     }
     let mut around = Surroundings::clone(around);
-    around.references.iter_mut().for_each(|reference| reference.baseline = false);
+    around.references.iter_mut().for_each(|reference| reference.baseline = None);
     Arc::new(around)
 }
 
@@ -85,7 +85,7 @@ pub fn of_newest<'a>(s: &'a Snapshot, newest: &RevisionFacts) -> Option<&'a Surr
 /// that it would not take them.
 pub fn would_not_run(s: &Snapshot, baseline: &RevisionFacts) -> Option<String> {
     let around = s.surroundings.as_deref().filter(|around| around.baseline.as_ref() == Some(&baseline.uid))?;
-    let gone = around.references.iter().find(|r| r.baseline && !r.optional && r.sight == Sight::Missing);
+    let gone = around.references.iter().find(|r| r.baseline == Some(Need::Required) && r.sight == Sight::Missing);
     let gone = gone.map(|r| format!("{}, which the baseline {} needs, does not exist", r.reference, baseline.hash));
     gone.or_else(|| {
         let refused = around.baseline_refused.as_ref()?;

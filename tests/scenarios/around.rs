@@ -97,9 +97,8 @@ impl Around {
         let unchanged = Sight::Present { created: Timestamp::UNIX_EPOCH, written: None };
         let facts = all.into_iter().map(|reference| ReferenceFacts {
             reference: reference.clone(),
-            newest: of_newest.contains_key(reference),
-            baseline: of_baseline.contains_key(reference),
-            optional: of_baseline.get(reference).copied().unwrap_or_default(),
+            newest: of_newest.get(reference).copied(),
+            baseline: of_baseline.get(reference).copied(),
             sight: self.objects.get(&reference.to_string()).unwrap_or(&unchanged).clone(),
         });
         Some(Surroundings {

@@ -42,8 +42,8 @@ struct Workload {
     /// What fails, the most telling first; empty where nothing does.
     findings: Vec<Found>,
     decision: Decided,
-    /// What changed since it last did well, what can cause the failure first. Of workloads in trouble, as are the two
-    /// that follow.
+    /// What changed since the revision that it is compared with, what can cause the failure first. Of workloads in
+    /// trouble, as are the two that follow.
     #[serde(skip_serializing_if = "Option::is_none")]
     what_changed: Option<WhatChanged>,
     /// Who suffers.

@@ -106,13 +106,15 @@ pub async fn read(source: Source<'_>, question: &Question) -> Surroundings {
     let baseline_tried = refused.is_some() && old.is_some() && question.try_baseline;
     let baseline_refused = refused.flatten();
     gaps.truncate(KEPT);
+    // Whoever wrote a template that came later did not ship this one.
+    let shipped = workload.filter(|workload| of.is_present(workload, &question.newest.name));
     Surroundings {
         read_at: Timestamp::now(),
         newest: question.newest.uid.clone(),
         // A comparison with a template that could not be read says nothing about the baseline.
         baseline: question.baseline.as_ref().filter(|_| old.is_some()).map(|b| b.uid.clone()),
         difference: old.as_ref().map(|old| template::between(old, &new)).unwrap_or_default(),
-        author: workload.and_then(|d| Some(author(d.get("metadata")?, WORKLOAD_MANAGER))).unwrap_or_default(),
+        author: shipped.and_then(|d| Some(author(d.get("metadata")?, WORKLOAD_MANAGER))).unwrap_or_default(),
         migrators: old.as_ref().map(|old| migration::of_templates(old, &new)).unwrap_or_default(),
         jobs: jobs.filter_map(|job| migration::of_job(job, &question.workload, &new)).take(KEPT).collect(),
         references,

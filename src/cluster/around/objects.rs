@@ -47,9 +47,8 @@ pub async fn look(
             Sight::Unseen
         });
         ReferenceFacts {
-            newest: of_newest.contains_key(&reference),
-            baseline: of_baseline.contains_key(&reference),
-            optional: of_baseline.get(&reference).copied().unwrap_or_default(),
+            newest: of_newest.get(&reference).copied(),
+            baseline: of_baseline.get(&reference).copied(),
             reference,
             sight,
         }

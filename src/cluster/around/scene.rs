@@ -60,7 +60,7 @@ impl Question<'_> {
     }
 }
 
-/// Looks around. At most twelve requests, of which no more than eight at once, each bounded in bytes and time. What the
+/// Looks around. At most thirteen requests, of which no more than eight at once, each bounded in bytes and time. What the
 /// scene lacks is among its gaps, what the changes lack is in the last part.
 pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, Vec<String>) {
     let ns = q.namespace;

@@ -48,6 +48,12 @@ impl Of<'_> {
         }
     }
 
+    /// The template that the workload has now is the one of the revision of this name. Of kinds whose workloads have no
+    /// other that is so.
+    pub fn is_present(&self, workload: &Value, revision: &str) -> bool {
+        !matches!(self.kind, "StatefulSet" | "DaemonSet") || revision == self.name || makes(workload, revision)
+    }
+
     /// What keeps its revisions, if anything does.
     fn keeper(&self) -> Option<ApiResource> {
         match self.kind {
@@ -67,7 +73,8 @@ impl Of<'_> {
                 Source::Input(shown) if shown.list("ControllerRevision", None).is_none() => {
                     gap("controllerrevisions", NOT_GIVEN)
                 }
-                _ => gap(before, "no ControllerRevision of it was seen"),
+                Source::Input(_) => gap(before, "no ControllerRevision of it was seen"),
+                Source::Cluster(_) => gap(before, "its pods are not told apart by revision"),
             }),
             // What is not known may well keep it.
             kind => api(kind).map(|_| gap(before, &format!("a {kind} does not keep it"))),
@@ -104,8 +111,12 @@ fn template(object: &Value) -> Value {
     json!({"metadata": metadata, "spec": spec})
 }
 
-/// The workload makes pods of this revision now, the newest of which there are any.
+/// The workload makes pods of this revision now, the newest of which there are any, and of the template that it has.
 fn makes(workload: &Value, revision: &str) -> bool {
+    let number = |at: &str| workload.pointer(at).and_then(Value::as_i64);
+    if number("/status/observedGeneration") < number("/metadata/generation") {
+        return false;
+    }
     let status = |key: &str| workload.get("status").and_then(|status| status.get(key));
     let updated = status("updatedNumberScheduled").and_then(Value::as_i64);
     status("updateRevision").and_then(Value::as_str) == Some(revision) || updated.is_some_and(|pods| pods > 0)
@@ -169,6 +180,18 @@ mod tests {
         assert!(known("DaemonSet", json!({"updatedNumberScheduled": 1})));
         assert!(!known("DaemonSet", json!({})));
         assert!(!known("Deployment", json!({"updatedNumberScheduled": 1})));
+    }
+
+    #[test]
+    fn a_status_from_before_the_template_was_written_does_not_tell_of_it() {
+        let workload = |observed: i64| {
+            json!({"metadata": {"generation": 7},
+                "status": {"updateRevision": "db-2", "observedGeneration": observed}})
+        };
+        assert!(of("StatefulSet").is_present(&workload(7), "db-2"));
+        assert!(!of("StatefulSet").is_present(&workload(6), "db-2"));
+        assert!(!of("StatefulSet").is_present(&workload(7), "db-1"), "an older one");
+        assert!(of("Deployment").is_present(&workload(6), "db-1"), "its newest ReplicaSet is asked about");
     }
 
     #[test]

@@ -180,7 +180,7 @@ async fn what_lies_around_is_read_by_name_and_of_content_only_the_metadata() {
                 Sight::Missing => "missing",
                 Sight::Unseen => "unseen",
             };
-            (r.reference.to_string(), r.newest, r.baseline, sight)
+            (r.reference.to_string(), r.newest.is_some(), r.baseline.is_some(), sight)
         })
         .collect();
     assert_eq!(

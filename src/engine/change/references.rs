@@ -56,20 +56,31 @@ pub struct Written {
     pub keys: Vec<String>,
 }
 
+/// How a template names an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Need {
+    /// Pods start without it.
+    Optional,
+    Required,
+}
+
 /// A reference, who makes it, and what became of the object.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReferenceFacts {
     pub reference: Reference,
-    /// The newest revision's template names it.
-    pub newest: bool,
-    /// The baseline's template names it.
-    pub baseline: bool,
-    /// The baseline's pods start without it.
-    pub optional: bool,
+    /// How the newest revision's template names it, if it does.
+    pub newest: Option<Need>,
+    /// How the baseline's template names it, if it does.
+    pub baseline: Option<Need>,
     pub sight: Sight,
 }
 
 impl ReferenceFacts {
+    /// One of the templates names it so that pods do not start without it.
+    pub fn is_required(&self) -> bool {
+        self.newest.max(self.baseline) == Some(Need::Required)
+    }
+
     /// When its content last changed, if that is known.
     pub fn changed(&self) -> Option<Timestamp> {
         match &self.sight {
@@ -83,8 +94,8 @@ impl ReferenceFacts {
     }
 }
 
-/// The objects that a template names, each with whether pods start without it.
-pub fn of_template(template: &Value) -> BTreeMap<Reference, bool> {
+/// The objects that a template names, and how.
+pub fn of_template(template: &Value) -> BTreeMap<Reference, Need> {
     let mut found = Found::default();
     let spec = field(template, "spec");
     for list in ["containers", "initContainers"] {
@@ -92,31 +103,33 @@ pub fn of_template(template: &Value) -> BTreeMap<Reference, bool> {
     }
     items(field(spec, "volumes")).for_each(|volume| of_volume(volume, &mut found));
     // The kubelet goes on without a pull secret; the registry may then refuse.
-    items(field(spec, "imagePullSecrets")).for_each(|secret| found.add(ReferenceKind::Secret, secret, "name", true));
+    items(field(spec, "imagePullSecrets"))
+        .for_each(|secret| found.add(ReferenceKind::Secret, secret, "name", Need::Optional));
     // Every namespace gets these by itself.
     let named = |key: &str, default: &str| spec.get(key).filter(|name| name.as_str() != Some(default)).is_some();
     if named("serviceAccountName", "default") {
-        found.add(ReferenceKind::ServiceAccount, spec, "serviceAccountName", false);
+        found.add(ReferenceKind::ServiceAccount, spec, "serviceAccountName", Need::Required);
     }
     if spec.get("priorityClassName").and_then(Value::as_str).is_some_and(|name| !name.starts_with("system-")) {
-        found.add(ReferenceKind::PriorityClass, spec, "priorityClassName", false);
+        found.add(ReferenceKind::PriorityClass, spec, "priorityClassName", Need::Required);
     }
     found.0
 }
 
 #[derive(Default)]
-struct Found(BTreeMap<Reference, bool>);
+struct Found(BTreeMap<Reference, Need>);
 
 impl Found {
     /// Adds what `holder` names under `key`; needed by one is needed.
-    fn add(&mut self, kind: ReferenceKind, holder: &Value, key: &str, optional: bool) {
+    fn add(&mut self, kind: ReferenceKind, holder: &Value, key: &str, need: Need) {
         let Some(name) = holder.get(key).and_then(Value::as_str).filter(|name| is_name(name)) else { return };
-        let known = self.0.entry(Reference { kind, name: name.to_owned() }).or_insert(optional);
-        *known &= optional;
+        let known = self.0.entry(Reference { kind, name: name.to_owned() }).or_insert(need);
+        *known = need.max(*known);
     }
 
     fn add_marked(&mut self, kind: ReferenceKind, holder: &Value, key: &str) {
-        self.add(kind, holder, key, holder.get("optional") == Some(&Value::Bool(true)));
+        let is_optional = holder.get("optional") == Some(&Value::Bool(true));
+        self.add(kind, holder, key, if is_optional { Need::Optional } else { Need::Required });
     }
 }
 
@@ -135,7 +148,12 @@ fn of_container(container: &Value, found: &mut Found) {
 fn of_volume(volume: &Value, found: &mut Found) {
     found.add_marked(ReferenceKind::ConfigMap, field(volume, "configMap"), "name");
     found.add_marked(ReferenceKind::Secret, field(volume, "secret"), "secretName");
-    found.add(ReferenceKind::PersistentVolumeClaim, field(volume, "persistentVolumeClaim"), "claimName", false);
+    found.add(
+        ReferenceKind::PersistentVolumeClaim,
+        field(volume, "persistentVolumeClaim"),
+        "claimName",
+        Need::Required,
+    );
     for source in items(field(field(volume, "projected"), "sources")) {
         found.add_marked(ReferenceKind::ConfigMap, field(source, "configMap"), "name");
         found.add_marked(ReferenceKind::Secret, field(source, "secret"), "name");

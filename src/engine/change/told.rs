@@ -175,7 +175,7 @@ fn reference(r: &ReferenceFacts, since: Timestamp, is_compared: bool) -> Option<
         super::references::ReferenceKind::Secret => ChangeKind::Secret,
         _ => ChangeKind::Object,
     };
-    let whose = match (r.newest, r.baseline) {
+    let whose = match (r.newest.is_some(), r.baseline.is_some()) {
         (true, true) => "both revisions name it",
         (true, false) if !is_compared => "the failing pods name it",
         (true, false) => "the failing revision names it",
@@ -183,7 +183,7 @@ fn reference(r: &ReferenceFacts, since: Timestamp, is_compared: bool) -> Option<
     };
     let (at, by, text) = match &r.sight {
         Sight::Unseen => return None,
-        Sight::Missing if r.optional => return None,
+        Sight::Missing if !r.is_required() => return None,
         Sight::Missing => (None, None, format!("does not exist; {whose}")),
         Sight::Present { created, written } => {
             let at = r.changed().filter(|at| *at > since)?;

@@ -59,10 +59,9 @@ pub fn check(input: &[u8]) -> Checked {
     let now = seeds::now();
     let mut workloads = diagnose(intake, now);
     let s = &mut workloads[0].case.snapshot;
-    let references = of_template(new).into_iter().enumerate().map(|(at, (reference, optional))| ReferenceFacts {
-        newest: true,
-        baseline: at % 2 == 0,
-        optional,
+    let references = of_template(new).into_iter().enumerate().map(|(at, (reference, need))| ReferenceFacts {
+        newest: Some(need),
+        baseline: (at % 2 == 0).then_some(need),
         reference,
         sight: if at % 3 == 0 { Sight::Missing } else { Sight::Unseen },
     });
