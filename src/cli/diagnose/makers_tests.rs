@@ -244,6 +244,21 @@ fn refused_pods_of_others_too(#[case] kind: &str, #[case] spec: Value, #[case] s
 }
 
 #[test]
+fn a_failure_to_create_pods_begins_with_its_own_cause() {
+    let onset = |message: &str| {
+        let mut objects = short_of_one("2026-03-10T11:59:55Z");
+        objects.iter_mut().for_each(|object| object["metadata"]["creationTimestamp"] = json!("2026-03-10T11:00:00Z"));
+        let mut earlier = event("StatefulSet", message, "2026-03-10T11:58:00Z");
+        earlier["metadata"]["name"] = json!("db.0");
+        earlier["firstTimestamp"] = json!("2026-03-10T11:10:00Z");
+        objects.push(earlier);
+        found(&judged(&objects), "db").diagnosis.findings[0].onset.to_string()
+    };
+    assert_eq!(onset(&QUOTA.replace("db-1", "db-2")), "2026-03-10T11:10:00Z");
+    assert_eq!(onset("serviceaccount \"db\" not found"), "2026-03-10T11:20:00Z", "somebody made the account since");
+}
+
+#[test]
 fn a_refusal_that_is_over_is_no_failure() {
     let old = short_of_one("2026-03-10T11:30:00Z");
     assert!(found(&judged(&old), "db").diagnosis.findings.is_empty(), "it would have been tried again since");

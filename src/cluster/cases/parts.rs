@@ -53,15 +53,12 @@ impl Group {
         refused: bool,
     ) {
         let has_pods = self.pods.iter().any(|pod| *pod.revision == *owner);
-        if (refused && !marks.is_empty()) || !has_pods {
-            let newest = marked.newest(owner, None).map(|kept| &*kept.name);
-            let newest = update.filter(|update| !marks.is_empty() || marked.kept(owner, update).is_some()).or(newest);
-            let is_new =
-                |name: &&str| marks.iter().all(|mark| marked.kept(owner, mark).is_none_or(|k| k.name != **name));
-            marks.extend(newest.filter(is_new).map(str::to_owned));
+        if !has_pods || (refused && !marks.is_empty()) {
+            marks.extend(newest_without_pods(owner, marks, (marked, update)));
         }
-        if let Some(only) = marks.first().filter(|_| marks.len() == 1).and_then(|mark| marked.kept(owner, mark)) {
-            marks.extend(marked.newest(owner, Some(only.number)).map(|kept| kept.name.clone()));
+        let only = marks.first().filter(|_| marks.len() == 1).and_then(|mark| marked.kept(owner, mark));
+        if let Some(only) = only {
+            marks.extend(marked.newest(owner, Some(only.number)).map(|before| before.name.clone()));
         }
     }
 
@@ -107,6 +104,18 @@ impl Group {
             self.makers.insert(owner.to_owned(), whole);
         }
     }
+}
+
+/// The newest revision, where no pod bears its mark: the one that the owner's status names, or that of the highest number.
+fn newest_without_pods(
+    owner: &str,
+    marks: &BTreeSet<String>,
+    (marked, update): (&Marked, Option<&str>),
+) -> Option<String> {
+    let named = update.filter(|update| !marks.is_empty() || marked.kept(owner, update).is_some());
+    let newest = named.or_else(|| marked.newest(owner, None).map(|kept| &*kept.name))?;
+    let bears_it = |mark: &String| marked.kept(owner, mark).is_some_and(|kept| kept.name == newest);
+    (!marks.iter().any(bears_it)).then(|| newest.to_owned())
 }
 
 /// What stands in for the UID of a revision of one owner.

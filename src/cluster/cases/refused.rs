@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use crate::cluster::intake::Maker;
+use crate::engine::classify::cause_of_refusal;
 use crate::engine::facts::{ConditionFacts, EventFacts, PodFacts};
 use crate::engine::moment::seconds_between;
 
@@ -15,8 +16,10 @@ pub fn refused(maker: &Maker, pods: &[PodFacts], about: &[EventFacts], now: Time
     (missing(maker, pods) > 0).then_some(())?;
     let event = about.iter().rev().find(|event| &*event.reason == "FailedCreate")?;
     let created = pods.iter().map(|pod| pod.created).max();
-    // Every refusal names another pod, so that each may have an event of its own.
-    let of_now = |past: &&EventFacts| past.reason == event.reason && created.is_none_or(|created| created <= past.last);
+    // Every refusal names another pod, so that each may have an event of its own. One for another cause is past.
+    let cause = cause_of_refusal(&event.message);
+    let is_alike = |past: &EventFacts| past.reason == event.reason && cause_of_refusal(&past.message) == cause;
+    let of_now = |past: &&EventFacts| is_alike(past) && created.is_none_or(|created| created <= past.last);
     let first = about.iter().filter(of_now).map(|past| past.first).min().unwrap_or(event.first);
     let is_over = created.is_some_and(|created| created > event.last);
     if is_over || seconds_between(event.last, now) > LONGEST_BACKOFF_SECONDS {

@@ -83,6 +83,11 @@ fn newer_refusal<'a>(scene: &Scene<'a>, subject: Subject<'a>, condition: &Condit
     differs.then_some(told)
 }
 
+/// Why a pod was refused, where the text is known.
+pub fn cause_of_refusal(message: &Message) -> Option<Cause> {
+    read(message).map(|reading| reading.cause)
+}
+
 fn read(message: &Message) -> Option<Reading> {
     message.says(&TEXTS, |texts, text| not_looked_at(text).or_else(|| texts.read_part(text)))
 }

@@ -55,6 +55,7 @@ use super::listen;
 use super::words::{Cause, ContainerKind, Sureness};
 use look::{Look, Scene};
 
+pub use create_refused::cause_of_refusal;
 pub use evidence::evidence;
 pub use notes::notes;
 pub(super) use scheduling::{Taints, told_taints as taints};
