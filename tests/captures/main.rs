@@ -167,9 +167,6 @@ impl Answer {
         for (told, asked) in self.workloads.iter_mut().zip(&expected.workloads) {
             told.what_changed.take_if(|_| asked.what_changed.is_none());
             told.blast_radius.take_if(|_| asked.blast_radius.is_none());
-            if let Some(changed) = &mut told.what_changed {
-                changed.changes.retain(|change| matches!(&*change.kind, "Template" | "ConfigMap" | "Quota"));
-            }
         }
         self
     }
