@@ -338,5 +338,9 @@ fn words(aspects: &[Aspect]) -> String {
     if aspects.is_empty() {
         return "nothing".to_owned();
     }
-    aspects.iter().map(|a| <&'static str>::from(*a)).collect::<Vec<_>>().join(", ")
+    let word = |aspect: &Aspect| match aspect {
+        Aspect::Other => "other fields of the template",
+        named => named.into(),
+    };
+    aspects.iter().map(word).collect::<Vec<&str>>().join(", ")
 }

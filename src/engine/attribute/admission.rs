@@ -2,7 +2,9 @@
 //! where the API server was asked about these, or where the change touches what the denial is about.
 
 use super::{Case, touches, verdict, words};
+use crate::engine::change;
 use crate::engine::decision::Verdict;
+use crate::engine::facts::{ContainerTemplate, RevisionFacts};
 use crate::engine::surroundings;
 use crate::engine::words::{Aspect, Cause, Class, Confidence, Fault};
 
@@ -42,6 +44,11 @@ const ABOUT: &[(&[&str], Aspect)] = &[
     (&["imagepullsecret"], Aspect::PullSecrets),
     (&["label", "annotation"], Aspect::Metadata),
 ];
+/// Words for where an image comes from, and for what of it a tag may change.
+const PLACES: [&str; 3] = ["registry", "registries", "repositor"];
+const TAGS: [&str; 5] = [" tag", ":latest", "digest", "sign", "vulnerab"];
+/// What Pod Security looks at in a container (policy/check_*.go).
+const CONFINED: [Aspect; 4] = [Aspect::Security, Aspect::Ports, Aspect::Probes, Aspect::Lifecycle];
 const DENIED: [&str; 2] = ["denied the request", "denied request"];
 
 pub(super) fn is(case: &Case) -> bool {
@@ -57,7 +64,7 @@ pub(super) fn unproven(case: &Case) -> Option<Verdict> {
         return None;
     }
     let about = about(case);
-    if tried.is_none() && touches::changed(case, &about) {
+    if tried.is_none() && touches::changed(case, &about) && !is_about_an_old_place(case, control) {
         return None;
     }
     let because = match (tried, &*about) {
@@ -72,16 +79,47 @@ pub(super) fn unproven(case: &Case) -> Option<Verdict> {
     Some(verdict(Fault::Namespace, Confidence::Likely, because))
 }
 
+/// The denial is about where an image comes from, and all of the new ones come from where the healthy revision's do: a new
+/// tag does not change what the policy thinks of that.
+fn is_about_an_old_place(case: &Case, control: &RevisionFacts) -> bool {
+    let newest = case.rollout.newest;
+    let is_new = |c: &ContainerTemplate| change::brings_in(control, newest, &c.name, change::repository);
+    let of_place = denials(case).any(|text| PLACES.iter().any(|word| text.contains(word)));
+    let of_tag = denials(case).any(|text| TAGS.iter().any(|word| text.contains(word)));
+    let only_image = touches::changed(case, &[Aspect::Image]) && case.changed.len() == 1;
+    only_image && of_place && !of_tag && !newest.template.containers.iter().any(is_new)
+}
+
+/// Pod Security (k8s.io/pod-security-admission) names the containers that violate the level. One of them is in the healthy
+/// revision just as it is, so that pods of that would be refused too.
+pub(super) fn violates_as_before(case: &Case) -> bool {
+    let Some(control) = case.control else { return false };
+    let newest = &case.rollout.newest.template;
+    let pod = [Aspect::Security];
+    let is_old = |new: &&ContainerTemplate| {
+        let before = control.template.containers.iter().find(|old| old.name == new.name);
+        before.is_some_and(|old| change::are_alike(&old.aspects, &new.aspects, &CONFINED))
+    };
+    let texts = || case.finding.evidence.iter().filter_map(|e| Some(e.text.split_once("violates PodSecurity")?.1));
+    let is_named = |c: &ContainerTemplate| texts().any(|text| text.contains(&format!("\"{}\"", c.name)));
+    change::are_alike(&control.template.aspects, &newest.aspects, &pod)
+        && newest.containers.iter().filter(is_old).any(is_named)
+}
+
 /// What the denials speak of, without the names of who denies.
 fn about(case: &Case) -> Vec<Aspect> {
     let mut about = Vec::new();
-    for evidence in &case.finding.evidence {
-        let text = evidence.text.to_ascii_lowercase();
-        let Some(denial) = DENIED.iter().find_map(|words| Some(text.split_once(words)?.1)) else { continue };
+    for denial in denials(case) {
         let spoken_of = ABOUT.iter().filter(|(phrases, _)| phrases.iter().any(|phrase| denial.contains(phrase)));
         about.extend(spoken_of.map(|(_, aspect)| *aspect));
     }
     about.sort_unstable();
     about.dedup();
     about
+}
+
+/// What the policies say, in lower case.
+fn denials<'a>(case: &'a Case<'_>) -> impl Iterator<Item = String> + 'a {
+    let texts = case.finding.evidence.iter().map(|evidence| evidence.text.to_ascii_lowercase());
+    texts.filter_map(|text| DENIED.iter().find_map(|words| Some(text.split_once(words)?.1.to_owned())))
 }

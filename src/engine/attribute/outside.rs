@@ -2,9 +2,9 @@
 
 use super::{Case, NEIGHBOUR_SECONDS, judged_pods, seconds_between, shows, touches, verdict};
 use crate::engine::change;
-use crate::engine::change::references::Sight;
+use crate::engine::change::references::{Need, ReferenceFacts, Sight};
 use crate::engine::decision::Verdict;
-use crate::engine::facts::{ContainerFacts, PodFacts, RevisionFacts};
+use crate::engine::facts::{ContainerFacts, ContainerState, PodFacts, RevisionFacts};
 use crate::engine::knowledge;
 use crate::engine::surroundings;
 use crate::engine::words::{Cause, Class, Confidence, Fault};
@@ -137,6 +137,7 @@ pub(super) fn nobody_says_why(case: &Case) -> Option<Verdict> {
         Class::ImagePullBackOff | Class::Pending | Class::ContainerConfig | Class::PodSetup | Class::CreateRefused => {
             finding.cause == Cause::Unknown
         }
+        Class::RolloutStalled => finding.cause == Cause::DeadlineExceeded && is_still_set_up(case),
         Class::ContainerStart => finding.cause == Cause::RuntimeError && !touches::runtime_names_the_template(case),
         _ => false,
     };
@@ -149,11 +150,19 @@ pub(super) fn nobody_says_why(case: &Case) -> Option<Verdict> {
     Some(verdict(Fault::Unknown, Confidence::Possible, because))
 }
 
-/// An object that only the newest revision names was looked for and is not there.
+/// A new pod has its sandbox or waits for it, and nothing says why no container runs yet: an image may come slowly.
+fn is_still_set_up(case: &Case) -> bool {
+    let waits = |c: &ContainerFacts| matches!(&c.state, ContainerState::Waiting { reason, .. } if &**reason == "ContainerCreating");
+    let is_set_up = |pod: &PodFacts| pod.node.is_some() && !pod.containers.iter().any(|c| c.has_run());
+    judged_pods(case.s, &case.rollout.newest.uid).any(|pod| is_set_up(pod) && pod.containers.iter().any(waits))
+}
+
+/// An object that only the newest revision cannot start without was looked for and is not there.
 fn lacks_what_it_brought_in(case: &Case) -> bool {
     let needs_objects = matches!(case.finding.class, Class::PodSetup | Class::ContainerConfig);
     let around = surroundings::of_newest(case.s, case.rollout.newest).filter(|_| needs_objects);
     around.is_some_and(|around| {
-        around.references.iter().any(|r| r.newest && !r.baseline && !r.optional && r.sight == Sight::Missing)
+        let brought_in = |r: &ReferenceFacts| r.newest == Some(Need::Required) && r.baseline != r.newest;
+        around.references.iter().any(|r| brought_in(r) && r.sight == Sight::Missing)
     })
 }

@@ -1,8 +1,8 @@
 //! Whether what changed can have brought a failure about. A part of a template holds many things; where the failure's own
 //! words say which of them it is about, only a change of that one counts.
 
-use super::Case;
-use crate::engine::change::{self, Change};
+use super::{Case, admission};
+use crate::engine::change::{self, Change, Demand};
 use crate::engine::classify;
 use crate::engine::facts::RevisionFacts;
 use crate::engine::finding::Finding;
@@ -88,7 +88,7 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
             let other = |a: &&Aspect| !matches!(a, Aspect::Resources | Aspect::Scheduling);
             let elsewhere = aspects.iter().filter(other).any(|a| case.felt.contains(a)) || confines(case);
             let devices = || lacks_what_is_not_known(case) && changed(case, &[Aspect::Resources]);
-            elsewhere || change::asks_for_more(control, newest) || devices()
+            elsewhere || change::asks_for_more(control, newest, &lacking(case)) || devices()
         }
         Cause::Taints => confines(case) && !stand_for_conditions(case),
         // Of all labels only those that the rules select by place a pod.
@@ -105,6 +105,7 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         Cause::SandboxFailed => !case.says(&NETWORK) && named(case, SANDBOX).unwrap_or(false),
         Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
         Cause::OwnLimit if case.says(&["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),
+        Cause::PodSecurity => changed(case, aspects) && !admission::violates_as_before(case),
         Cause::PodInvalid if case.says(&["runtimeclass"]) => changed(case, &[Aspect::Scheduling]),
         _ => changed(case, aspects),
     }
@@ -158,18 +159,37 @@ pub(super) fn changed(case: &Case, aspects: &[Aspect]) -> bool {
 }
 
 /// What there is not enough of is neither processor nor memory, of which the facts tell how much is asked for, but something
-/// else, such as `example.com/gpu` or `ephemeral-storage`, or a quota's limit of processors.
+/// else that containers ask for, such as `example.com/gpu` or `ephemeral-storage`, or a quota's limit of processors.
 fn lacks_what_is_not_known(case: &Case) -> bool {
-    let nodes_lack = |text: &str| {
+    lacked(case).any(|name| demanded(name).is_none() && !matches!(name, "" | "pods") && !name.starts_with("count/"))
+}
+
+/// What there is too little of and is known by itself; all of it where the texts do not say.
+fn lacking(case: &Case) -> Vec<Demand> {
+    if lacked(case).next().is_none() {
+        return vec![Demand::Cpu, Demand::Memory, Demand::MemoryLimit];
+    }
+    lacked(case).filter_map(demanded).collect()
+}
+
+/// Names of resources of which the nodes or a quota have too little.
+fn lacked<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
+    let of_nodes = |text: &'a str| {
         let names = text.split("Insufficient ").skip(1).filter_map(|rest| rest.split([',', ' ']).next());
-        names.map(|name| name.trim_end_matches('.')).any(|name| !matches!(name, "" | "cpu" | "memory"))
+        names.map(|name| name.trim_end_matches('.'))
     };
-    let quota_lacks = |text: &str| {
-        let known = |name: &str| matches!(name, "requests.cpu" | "requests.memory" | "limits.memory");
-        let is_asked = |name: &str| name.starts_with("requests.") || name.starts_with("limits.");
-        classify::quota_resources(text).any(|name| is_asked(name) && !known(name))
-    };
-    case.finding.evidence.iter().any(|evidence| nodes_lack(&evidence.text) || quota_lacks(&evidence.text))
+    let texts = case.finding.evidence.iter().map(|evidence| &*evidence.text);
+    texts.flat_map(move |text| of_nodes(text).chain(classify::quota_resources(text)))
+}
+
+/// A quota of `cpu` is one of its requests.
+fn demanded(resource: &str) -> Option<Demand> {
+    Some(match resource {
+        "cpu" | "requests.cpu" => Demand::Cpu,
+        "memory" | "requests.memory" => Demand::Memory,
+        "limits.memory" => Demand::MemoryLimit,
+        _ => return None,
+    })
 }
 
 /// The registry cannot be reached by this name. It is a platform's trouble, unless the change named another one; and

@@ -70,6 +70,11 @@ fn differing(old: &[(Aspect, u64)], new: &[(Aspect, u64)]) -> Vec<Aspect> {
     all.into_iter().filter(|a| value(old, *a) != value(new, *a)).collect()
 }
 
+/// Two lists of digests are the same in these.
+pub fn are_alike(old: &[(Aspect, u64)], new: &[(Aspect, u64)], of: &[Aspect]) -> bool {
+    !differing(old, new).iter().any(|aspect| of.contains(aspect))
+}
+
 /// A variable that may lead to a service changed, came or went in a container that both have, or in this one alone; or
 /// whether Kubernetes adds those of the namespace's Services did.
 pub fn leads_elsewhere(old: &RevisionFacts, new: &RevisionFacts, container: Option<&str>) -> bool {
@@ -81,13 +86,32 @@ pub fn leads_elsewhere(old: &RevisionFacts, new: &RevisionFacts, container: Opti
     changed || differing(&old.template.aspects, &new.template.aspects).contains(&Aspect::Environment)
 }
 
-/// A container asks for more than before, or for the first time.
-pub fn asks_for_more(old: &RevisionFacts, new: &RevisionFacts) -> bool {
-    let demand = |c: &ContainerTemplate| [c.cpu_request, c.memory_request, c.memory_limit];
+/// What containers ask for that is known by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    Cpu,
+    Memory,
+    MemoryLimit,
+}
+
+/// A container asks for more of one of these than before, or for the first time.
+pub fn asks_for_more(old: &RevisionFacts, new: &RevisionFacts, of: &[Demand]) -> bool {
     new.template.containers.iter().any(|new| {
         let old = old.template.containers.iter().find(|c| c.name == new.name);
-        old.is_none_or(|old| demand(new).iter().zip(demand(old)).any(|(new, old)| *new > old))
+        of.iter().any(|demand| old.is_none_or(|old| has_grown(*demand, old, new)))
     })
+}
+
+/// A request that is not set is as high as the limit (`SetDefaults_Pod` in pkg/apis/core/v1/defaults.go). The limit of
+/// processor time is not known by itself, so any change of resources may be one of it.
+fn has_grown(demand: Demand, old: &ContainerTemplate, new: &ContainerTemplate) -> bool {
+    let resources = |c: &ContainerTemplate| c.aspects.iter().find(|(a, _)| *a == Aspect::Resources).map(|(_, v)| *v);
+    match demand {
+        Demand::Cpu if new.cpu_request.is_none() => resources(old) != resources(new),
+        Demand::Cpu => new.cpu_request > old.cpu_request,
+        Demand::Memory => new.memory_request.or(new.memory_limit) > old.memory_request.or(old.memory_limit),
+        Demand::MemoryLimit => new.memory_limit > old.memory_limit,
+    }
 }
 
 /// The image of this container has a part, such as its registry, that no image had before.
@@ -206,6 +230,30 @@ mod tests {
         let mut without = with(1);
         without.template.aspects = Box::new([(Aspect::Environment, 7), (Aspect::InitContainers, 1)]);
         assert!(leads_elsewhere(&old, &without, None));
+    }
+
+    #[test]
+    fn more_is_asked_for_of_what_there_is_too_little_of() {
+        let with = |cpu_request, memory_request, memory_limit, resources| {
+            let mut revision = revision(&[("web", 1)], 1);
+            for container in &mut revision.template.containers {
+                (container.cpu_request, container.memory_request, container.memory_limit) =
+                    (cpu_request, memory_request, memory_limit);
+                container.aspects = Box::new([(Aspect::Resources, resources)]);
+            }
+            revision
+        };
+        let old = with(Some(100), Some(64), Some(128), 1);
+        let of = |new: &RevisionFacts| {
+            [Demand::Cpu, Demand::Memory, Demand::MemoryLimit].map(|demand| asks_for_more(&old, new, &[demand]))
+        };
+        assert_eq!(of(&with(Some(200), Some(64), Some(128), 2)), [true, false, false]);
+        assert_eq!(of(&with(Some(100), Some(65), Some(128), 2)), [false, true, false]);
+        assert_eq!(of(&with(Some(100), Some(64), Some(256), 2)), [false, false, true]);
+        assert_eq!(of(&with(Some(100), None, Some(256), 2)), [false, true, true], "the limit is asked for");
+        assert_eq!(of(&with(None, Some(64), Some(128), 2)), [true, false, false], "a limit may be asked for");
+        assert_eq!(of(&with(Some(50), Some(32), Some(64), 2)), [false; 3]);
+        assert!(!asks_for_more(&old, &with(Some(200), Some(128), Some(256), 2), &[]));
     }
 
     #[rstest]
