@@ -21,8 +21,9 @@ const NAMES: [&str; 9] =
 const LOOKS: [&str; 11] =
     ["wait", "await", "check", "verify", "status", "info", "validate", "--check", "--dry-run", "--plan", "current"];
 /// Commands, as words that follow each other in one command line.
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 25] = [
     &["db:migrate"],
+    &["db:prepare"],
     &["ecto.migrate"],
     &["migration:run"],
     &["migrate:latest"],
@@ -123,16 +124,17 @@ fn sign(name: &str, container: &Value) -> Option<String> {
     let line: Vec<&str> =
         ["command", "args"].iter().flat_map(|key| items(field(container, key))).filter_map(Value::as_str).collect();
     let line = line.join(" ");
-    if let Some(command) = command(&line) {
-        return Some(format!("runs {command}"));
-    }
     let image = text(container, "image");
     let repository = image.rsplit('/').next().unwrap_or(image);
+    let repository = repository.split([':', '@']).next().unwrap_or(repository);
+    // Arguments alone go to the program that the image is named after.
+    if let Some(command) = command(&line).or_else(|| command(&format!("{repository} {line}"))) {
+        return Some(format!("runs {command}"));
+    }
     let looks = |text: &str| words(text).any(|word| LOOKS.contains(&word));
     if looks(name) || words_of_command(&line).any(|word| LOOKS.contains(&word)) {
         return None;
     }
-    let repository = repository.split([':', '@']).next().unwrap_or(repository);
     let named = |text: &str| words(text).any(|word| NAMES.contains(&word));
     if named(name) {
         Some(format!("called {}", shortened(name)))
@@ -143,11 +145,12 @@ fn sign(name: &str, container: &Value) -> Option<String> {
     }
 }
 
-/// The migrating command in a command line, if there is one that does not merely look.
+/// The migrating command in a command line, if there is one that does not merely look. What else the line is told to look
+/// at, before or after, does not undo it.
 fn command(line: &str) -> Option<String> {
     for segment in line.split([';', '|', '&', '\n']) {
         let words: Vec<&str> = words_of_command(segment).collect();
-        if words.iter().any(|word| LOOKS.contains(word)) {
+        if words.iter().any(|word| LOOKS.contains(word) && word.starts_with('-')) {
             continue;
         }
         let found = COMMANDS.iter().find(|command| follow(&words, command));

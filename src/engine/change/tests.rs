@@ -257,6 +257,11 @@ fn job(name: &str, image: &str, line: &str) -> Value {
 #[case("npx prisma migrate status", false)]
 #[case("flyway -url=x migrate", true)]
 #[case("flyway info", false)]
+#[case("flyway info migrate", true)]
+#[case("flyway validate migrate", true)]
+#[case("liquibase --log-level info update", true)]
+#[case("./wait db:5432 -- bin/rails db:prepare", true)]
+#[case("manage.py migrate --check", false)]
 #[case("dotnet ef database update", true)]
 #[case("apt-get update", false)]
 #[case("serve --up", false)]
@@ -288,6 +293,16 @@ fn a_migration_is_told_by_its_names_and_belongs_to_a_workload(
     assert_eq!(found.is_some(), expected, "{found:?}");
 }
 
+#[rstest]
+#[case("info migrate", true)]
+#[case("-connectRetries=60 migrate", true)]
+#[case("validate", false)]
+fn arguments_are_those_of_the_program_that_the_image_is_named_after(#[case] line: &str, #[case] expected: bool) {
+    let found =
+        super::migration::of_job(&job("web-task", "flyway/flyway:10", line), "web", &runs("web", "web:2", "serve"));
+    assert_eq!(found.is_some(), expected, "{found:?}");
+}
+
 #[test]
 fn a_job_that_has_not_run_migrated_nothing() {
     let mut suspended = job("web-migrate", "web:1", "run");
@@ -297,7 +312,7 @@ fn a_job_that_has_not_run_migrated_nothing() {
 
 #[test]
 fn what_a_template_names_is_found_wherever_it_stands() {
-    use super::references::of_template;
+    use super::references::{Need, of_template};
     let template = json!({"spec": {
         "serviceAccountName": "web", "priorityClassName": "high",
         "imagePullSecrets": [{"name": "hub"}],
@@ -316,7 +331,7 @@ fn what_a_template_names_is_found_wherever_it_stands() {
     }});
     let found: Vec<String> = of_template(&template)
         .into_iter()
-        .map(|(reference, optional)| format!("{reference}{}", if optional { "?" } else { "" }))
+        .map(|(reference, need)| format!("{reference}{}", if need == Need::Optional { "?" } else { "" }))
         .collect();
     assert_eq!(
         found,

@@ -73,7 +73,8 @@ const fn said(cause: Cause, sureness: Sureness) -> Reading {
     reading(Class::CrashLoopBackOff, cause, sureness)
 }
 
-/// A runtime that is out of memory panics or aborts afterwards, so memory comes before panics.
+/// A runtime that is out of memory panics or aborts afterwards, so this comes before what is read as a log. A panic is
+/// read there, since its words may name a dependency.
 pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
     let counted = |cause| said(cause, Sureness::Counted);
     Table::new(
@@ -103,7 +104,6 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 counted(Cause::MissingCode),
             ),
             (&["eaddrinuse", "address already in use"], counted(Cause::PortInUse)),
-            (&[" panicked at ", "[running]:"], counted(Cause::Panic)),
         ],
     )
 });

@@ -16,7 +16,7 @@ pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, ending: &T
     let serves = container.ready && matches!(container.state, ContainerState::Running { .. });
     Some(if serves && ending.exit_code != 137 {
         reading(Class::OOMKilled, Cause::ChildProcess, Sureness::Excluded)
-    } else if told(look, ending).is_some() || (!has_limit(look, container) && on_node_without_memory(look)) {
+    } else if told(look, ending).is_some() || (!has_limit(look, container) && is_of_the_node(look, container)) {
         reading(Class::OOMKilled, Cause::NodeOutOfMemory, Sureness::Counted)
     } else {
         reading(Class::OOMKilled, Cause::ContainerLimit, Sureness::Counted)
@@ -48,6 +48,11 @@ pub(super) fn told<'a>(look: &Look<'_, 'a>, ending: &Termination) -> Option<Told
     let of_the_node =
         |event: &EventFacts| hint::at(event, finished) && !contains(&event.message, "cgroup out of memory");
     look.event_of_node("SystemOOM", of_the_node).or_else(|| look.event_of_node("OOMKilling", of_the_node))
+}
+
+/// Where the template sets no limit, nothing but the node's memory can have run out.
+fn is_of_the_node(look: &Look<'_, '_>, container: &ContainerFacts) -> bool {
+    look.template(container).is_some() || on_node_without_memory(look)
 }
 
 fn on_node_without_memory(look: &Look<'_, '_>) -> bool {

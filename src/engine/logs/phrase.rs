@@ -25,8 +25,10 @@ pub fn of(line: &str, at: Range<usize>) -> Box<str> {
     phrase.into()
 }
 
-/// A word with one mark for each of its numbers, unless it is an address.
+/// A word with one mark for each of its numbers, unless it is an address. Of a connection, such as
+/// `10.244.1.7:41822->10.96.0.10:53`, only the far end: the near one is another in every pod and at every time.
 fn push(phrase: &mut String, word: &str) {
+    let word = word.split_once("->").filter(|(near, _)| near.contains(':')).map_or(word, |(_, far)| far);
     let inner = word.trim_end_matches(|c: char| c.is_ascii_punctuation());
     if inner.contains(['.', ':']) {
         phrase.push_str(word);
@@ -55,14 +57,18 @@ mod tests {
         "WARN <dial tcp 10.0.0.5:5432: connect: connection refused>, again",
         "dial tcp 10.0.0.5:5432: connect: connection refused"
     )]
+    #[case("<read udp 10.244.1.7:41822->10.96.0.10:53: i/o timeout>", "read udp 10.96.0.10:53: i/o timeout")]
+    #[case("<Foo->bar>", "Foo->bar")]
     #[case("<connect ECONNREFUSED >10.0.0.5:5432 at 3", "connect ECONNREFUSED 10.0.0.5:5432")]
     #[case("<could not connect:>", "could not connect:")]
     #[case("<relation \"orders\" does not exist> at character 15", "relation \"orders\" does not exist")]
     #[case("<UnknownHostException: >\t orders2", "UnknownHostException: orders#")]
     #[case("ü <x >ü", "x ü")]
     fn numbers_go_and_names_stay(#[case] line: &str, #[case] phrase: &str) {
-        let (start, end) = (line.find('<').unwrap(), line.find('>').unwrap() - 1);
-        let line = line.replacen('<', "", 1).replacen('>', "", 1);
+        let (before, rest) = line.split_once('<').unwrap();
+        let (marked, after) = rest.rsplit_once('>').unwrap();
+        let (start, end) = (before.len(), before.len() + marked.len());
+        let line = [before, marked, after].concat();
         assert_eq!(&*of(&line, start..end), phrase);
     }
 

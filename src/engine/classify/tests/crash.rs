@@ -29,6 +29,18 @@ fn an_exit_code_says_how_a_run_ended(#[case] code: i32, #[case] reason: &str, #[
 #[rstest]
 #[case(101, "thread 'main' panicked at src/main.rs:1:5:", CRASH, Cause::Panic)]
 #[case(2, "panic: boom\n\ngoroutine 1 [running]:\nmain.main()", CRASH, Cause::Panic)]
+#[case(
+    2,
+    "panic: dial tcp 10.0.0.5:5432: connect: connection refused\n\ngoroutine 1 [running]:",
+    CRASH,
+    Cause::DependencyUnreachable
+)]
+#[case(
+    101,
+    "thread 'main' panicked at src/main.rs:9:6:\nOs { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }",
+    CRASH,
+    Cause::DependencyUnreachable
+)]
 #[case(2, "fatal error: runtime: out of memory\n\ngoroutine 1 [running]:", CRASH, Cause::RuntimeOutOfMemory)]
 #[case(3, "Terminating due to java.lang.OutOfMemoryError: Java heap space", CRASH, Cause::RuntimeOutOfMemory)]
 #[case(

@@ -34,12 +34,16 @@ fn a_container_that_serves_again_after_its_own_death_is_evidence_until_it_has_he
 }
 
 #[test]
-fn without_a_limit_a_node_under_pressure_is_the_cause() {
+fn without_a_limit_the_node_is_the_cause() {
     let mut s = only(pod([looping(2, ended(137, "OOMKilled"))]));
-    assert_eq!(single(&s, at(20)).cause, Cause::ContainerLimit);
+    assert_eq!(single(&s, at(20)).cause, Cause::NodeOutOfMemory);
+    s.revisions.iter_mut().for_each(|revision| Arc::make_mut(revision).template.containers = Box::default());
+    assert_eq!(single(&s, at(20)).cause, Cause::ContainerLimit, "nobody knows whether it has a limit");
     s.nodes.own = vec![Arc::new(NodeFacts { pressure: vec![name("MemoryPressure")], ..node("n1") })];
     assert_eq!(single(&s, at(20)).cause, Cause::NodeOutOfMemory);
-    assert_eq!(single(&limited(s), at(20)).cause, Cause::ContainerLimit);
+    let mut limited = limited(only(pod([looping(2, ended(137, "OOMKilled"))])));
+    limited.nodes.own = s.nodes.own;
+    assert_eq!(single(&limited, at(20)).cause, Cause::ContainerLimit);
 }
 
 #[rstest]
