@@ -35,8 +35,20 @@ const SECRET_WORDS: &[&str] = &[
 /// Ends of words that do so, where a name is written as one word.
 const SECRET_ENDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "secret", "token", "apikey"];
 /// Words that make a secret of the key that follows them.
-const KEY_OWNERS: &[&str] =
-    &["api", "access", "private", "secret", "account", "encryption", "signing", "master", "shared", "auth", "storage"];
+const KEY_OWNERS: &[&str] = &[
+    "api",
+    "app",
+    "access",
+    "private",
+    "secret",
+    "account",
+    "encryption",
+    "signing",
+    "master",
+    "shared",
+    "auth",
+    "storage",
+];
 /// Last words of names that are about a secret and do not hold it.
 const HARMLESS_ENDS: &[&str] = &[
     "url",
@@ -101,9 +113,6 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let start = back(bytes, end, MAX_NAME, is_name);
     let name = text.get(start..end).filter(|name| may_stand_for_a_secret(name))?;
     let words = words(name);
-    if !stands_for_a_secret(&words, by_equals) {
-        return None;
-    }
     let mut at = mark.end;
     if by_equals && bytes.get(at) == Some(&b'>') {
         at += 1;
@@ -114,6 +123,11 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let quote = forth(bytes, at, 4, |b| b == b'\\');
     let is_quoted = matches!(bytes.get(quote), Some(b'"' | b'\''));
     let unquoted = if is_quoted { quote + 1 } else { at };
+    // A mere `pass:` counts tests.
+    let is_pass = is_short_password(&words) && (is_quoted || words.len() > 1);
+    if !(is_pass || stands_for_a_secret(&words, by_equals)) {
+        return None;
+    }
     if is_placeholder(bytes.get(unquoted..).unwrap_or_default(), &words) {
         return None;
     }
@@ -184,7 +198,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
 
 /// One of these is in every name that stands for a secret.
 const SECRET_PARTS: &[&str] =
-    &["auth", "cookie", "credential", "jwt", "key", "pass", "pwd", "secret", "session", "sig", "token"];
+    &["auth", "cookie", "credential", "jwt", "key", "pass", "pw", "secret", "session", "sig", "token"];
 
 /// Most names do not, which can be told without taking them apart.
 fn may_stand_for_a_secret(name: &str) -> bool {
@@ -193,10 +207,14 @@ fn may_stand_for_a_secret(name: &str) -> bool {
     name.bytes().enumerate().any(|(at, byte)| begins(byte) && SECRET_PARTS.iter().any(|part| is(at, part)))
 }
 
+fn is_short_password(words: &[String]) -> bool {
+    words.last().is_some_and(|last| last == "pass" || last == "pw")
+}
+
 pub(super) fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {
     let Some((last, before)) = words.split_last() else { return false };
     let is_session = last == "id" && before.last().is_some_and(|word| word == "session");
-    if is_session || (by_equals && (last == "pass" || last == "sig")) {
+    if is_session || (by_equals && (is_short_password(words) || last == "sig")) {
         return true;
     }
     let owns = |pair: &[String]| matches!(pair, [owner, key] if key == "key" && KEY_OWNERS.contains(&owner.as_str()));
@@ -225,7 +243,8 @@ pub(super) fn is_no_secret(value: &str, words: &[String]) -> bool {
 /// Passwords may be words too.
 fn is_prose(value: &str, words: &[String]) -> bool {
     let is_password = words.last().is_some_and(|last| ["password", "passwd", "pwd"].iter().any(|p| last.ends_with(p)));
-    !is_password && (value.len() < MIN_CREDENTIALS / 2 || value.bytes().all(|b| b.is_ascii_lowercase()))
+    !(is_password || is_short_password(words))
+        && (value.len() < MIN_CREDENTIALS / 2 || value.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
 /// What stands between `://` and the last `@` of the authority.
