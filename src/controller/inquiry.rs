@@ -22,7 +22,7 @@ use crate::engine::finding::Finding;
 use crate::engine::memory::RevisionRef;
 use crate::engine::policy::Mode;
 use crate::engine::surroundings::{self, Surroundings};
-use crate::engine::words::{State, Sureness};
+use crate::engine::words::{Class, State, Sureness};
 
 /// Inquiries that go on at once: a rollout of everything must not flood the API server.
 const AT_ONCE: usize = 8;
@@ -161,7 +161,8 @@ impl Inquiries {
 }
 
 /// An action that could do harm, decided without knowing what lies around. Others are not put off: a pod that never ran
-/// has migrated nothing, and where old pods serve, going back takes none of them away.
+/// has migrated nothing, and where old pods serve, going back takes none of them away. A refusal to create pods may meet
+/// those of the baseline too, which the API server can be asked about.
 pub fn is_worth_waiting(s: &Snapshot, decision: &Decision) -> bool {
     let Some(Action::RollBack(permit) | Action::Freeze(permit)) = &decision.action else { return false };
     let (failing, target) = (&permit.intent().failing.uid, &permit.intent().target.uid);
@@ -169,7 +170,8 @@ pub fn is_worth_waiting(s: &Snapshot, decision: &Decision) -> bool {
     let ran = judged_pods(s, failing).any(|pod| pod.containers.iter().any(|c| c.has_run()));
     let serves = judged_pods(s, target).any(|pod| pod.ready);
     // What continues an action that was begun has no verdict of its own.
-    decision.verdict.is_some() && !known && (ran || !serves)
+    let refused = decision.findings.iter().any(|f| f.newest && f.class == Class::CreateRefused);
+    decision.verdict.is_some() && !known && (ran || !serves || refused)
 }
 
 /// How old an answer may be, if one is wanted at all: for a rollout to a revision that is not proven yet, or at a sure

@@ -138,6 +138,12 @@ impl Listener {
         let _ = tokio::time::timeout(patience, quiet).await;
     }
 
+    /// A log of the workload was asked for, or is kept; or none is ever read.
+    pub fn knows(&self, key: &WorkloadKey) -> bool {
+        let Some(inner) = &self.inner else { return true };
+        inner.books.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+    }
+
     pub fn forget(&self, key: &WorkloadKey) {
         if let Some(inner) = &self.inner {
             inner.books.lock().unwrap_or_else(PoisonError::into_inner).remove(key);

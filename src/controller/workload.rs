@@ -14,14 +14,14 @@ use crate::cluster::apply::Error;
 use crate::cluster::gather::{self, Seen};
 use crate::cluster::store::WorkloadKey;
 use crate::engine::decide::decide;
-use crate::engine::decision::{Decision, IncidentStep};
+use crate::engine::decision::{Action, Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
 use crate::engine::listen;
 use crate::engine::moment::earliest;
 use crate::engine::words::{Class, Fault, State};
 use crate::telemetry::traces::{Ending, Look, Subject};
 
-/// How long the record of an action may wait for logs that are being read.
+/// How long the record of an action may wait for logs that are being read, and an action that nothing was read for.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// How soon to look again; `None` when only a change can matter.
@@ -101,7 +101,7 @@ fn send(ctx: &Context, s: &Snapshot, decision: &Decision, trace: Look) {
 }
 
 /// Decides, and once more if the decision itself brought the storm brake on or off, or if it must not stand before what
-/// lies around the workload is known.
+/// lies around the workload is known, or before anybody has listened.
 async fn judge(ctx: &Context, key: &WorkloadKey, s: Snapshot, now: Timestamp, trace: &Look) -> (Snapshot, Decision) {
     let decision = trace.step("decide", || decide(&s, now));
     ctx.fleet.report(key, Report::of(&s, &decision));
@@ -115,6 +115,8 @@ async fn judge(ctx: &Context, key: &WorkloadKey, s: Snapshot, now: Timestamp, tr
         (s, decision)
     };
     ctx.inquiries.follow(key, &s, &decision, now);
+    let (s, decision) =
+        if is_unheard(ctx, key, &s, &decision) { hear(ctx, key, (s, decision), trace).await } else { (s, decision) };
     if !inquiry::is_worth_waiting(&s, &decision) {
         return (s, decision);
     }
@@ -122,6 +124,31 @@ async fn judge(ctx: &Context, key: &WorkloadKey, s: Snapshot, now: Timestamp, tr
     let s = Snapshot { surroundings, ..s };
     let decision = trace.step("decide", || decide(&s, now));
     (s, decision)
+}
+
+/// Waits for the logs that the findings need: of failing pods, and then of the healthy ones that these are compared with.
+async fn hear(
+    ctx: &Context,
+    key: &WorkloadKey,
+    (mut s, mut decision): (Snapshot, Decision),
+    trace: &Look,
+) -> (Snapshot, Decision) {
+    for _ in 0..2 {
+        ctx.listener.ask(key, listen::wanted(&s, &decision.findings, Timestamp::now()));
+        ctx.listener.quiet(key, LAST_WORDS / 2).await;
+        let now = Timestamp::now();
+        let Some(again) = sight::gather(ctx, key, now) else { break };
+        decision = trace.step("decide", || decide(&again, now));
+        s = again;
+    }
+    (s, decision)
+}
+
+/// An action on a failure that sufficed when this process first saw it, as after a restart. Otherwise the first exit has
+/// asked for the logs long before the last one that was needed.
+fn is_unheard(ctx: &Context, key: &WorkloadKey, s: &Snapshot, decision: &Decision) -> bool {
+    let acts = matches!(decision.action, Some(Action::RollBack(_) | Action::Freeze(_))) && decision.verdict.is_some();
+    acts && s.fleet.storm.is_none() && !ctx.listener.knows(key)
 }
 
 /// Writes what must be remembered, if it is time to.

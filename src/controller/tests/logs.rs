@@ -1,4 +1,4 @@
-//! Logs beside the looks: they are evidence when they are there, and nothing waits for them.
+//! Logs beside the looks: they are evidence when they are there, and are waited for only at the first sight of a failure.
 
 use http::Method;
 use rstest::rstest;
@@ -72,7 +72,12 @@ async fn the_last_words_are_in_the_incident_before_anything_is_done_and_cost_no_
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_comes_while_it_acts_is_put_down_with_the_action() {
-    let rig = Rig::listening(|server| logs(server, FAILING, SCHEMA)).await;
+    let mut rig = Rig::listening(|_| {}).await;
+    exited(&rig, 2);
+    listens(&mut rig).await;
+    rig.calls();
+    logs(&mut rig.server(), FAILING, SCHEMA);
+    exited(&rig, 3);
     rig.look().await.unwrap();
     let incident = rig.incident();
     assert_eq!((cause(&incident), incident.spec.opened.logs.len()), (Cause::ApplicationError, 0));
@@ -88,7 +93,7 @@ async fn a_log_that_comes_while_it_acts_is_put_down_with_the_action() {
 #[case::broken(Strike::Break, "Failed")]
 #[case::silent(Strike::Silence, "Failed")]
 #[tokio::test(start_paused = true)]
-async fn a_roll_back_waits_for_no_log(#[case] strike: Strike, #[case] counted: &str) {
+async fn a_roll_back_does_not_wait_for_a_log_that_cannot_be_had(#[case] strike: Strike, #[case] counted: &str) {
     let mut rig = Rig::listening(|server| server.strike_all(Method::GET, "/log", strike)).await;
     rig.look().await.unwrap();
     let incident = rig.incident();
@@ -99,6 +104,19 @@ async fn a_roll_back_waits_for_no_log(#[case] strike: Strike, #[case] counted: &
     listens(&mut rig).await;
     let metrics = rig.ctx.metrics.encode().unwrap();
     assert!(metrics.contains(&format!("backstay_log_reads_total{{result=\"{counted}\"}} 1\n")), "{metrics}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_suffices_at_its_first_sight_is_listened_to_before_it_is_acted_on() {
+    let rig = Rig::listening(|server| {
+        [FAILING, HEALTHY[0], HEALTHY[1]].iter().for_each(|pod| logs(server, pod, REFUSED));
+    })
+    .await;
+    rig.look().await.unwrap();
+    let opened = rig.incident().spec.opened;
+    assert_eq!(opened.verdict.as_ref().unwrap().fault, Fault::Dependency);
+    assert_eq!(opened.logs.len(), 3);
+    assert!(actions(&rig.calls()).is_empty());
 }
 
 #[tokio::test(start_paused = true)]
