@@ -15,4 +15,5 @@ cluster-down: ## Stop it
 	tests/cluster/cluster down --name $(CLUSTER_NAME)
 
 cluster-check: cluster-bin ## Prove that a cluster leaves nothing behind, also after a kill
+	tests/cluster/build sim
 	tests/cluster/selftest

@@ -50,7 +50,7 @@ command_up() {
   mode=${mode:-node}
   [[ $mode == node || $mode == sim ]] || die "--mode is node or sim"
   [[ $mode == sim ]] || needs_root
-  [[ -x $bin/kube-$KUBERNETES ]] || die "not built yet: run tests/cluster/build $mode"
+  [[ -x $bin/kube-$KUBERNETES && -x $bin/$([[ $mode == sim ]] && echo kwok || echo containerd) ]] || die "not built yet: run tests/cluster/build $mode"
   with_lock start_cluster
   say "cluster $name ($mode, Kubernetes $KUBERNETES) is up after $((SECONDS - begin)) s"
   echo "$state/kubeconfig"
