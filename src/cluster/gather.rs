@@ -105,7 +105,11 @@ fn ledger(mut ledger: Vec<LedgerEntry>, incidents: &[Arc<Incident>]) -> Vec<Ledg
             Some(at) => ledger.remove(at),
             None => LedgerEntry::new(failing.uid.clone(), failing.hash.clone()),
         };
-        entry.failed_at.get_or_insert(opened.at);
+        // What was proven in between and failed once more is at fault since the last time.
+        if entry.failed_at < Some(opened.at) {
+            entry.failed_at = Some(opened.at);
+            entry.incident = None;
+        }
         entry.incident.get_or_insert_with(|| Name::from(incident.name_any()));
         ledger.push(entry);
     }

@@ -101,3 +101,19 @@ fn a_proof_that_this_process_saw_counts_where_it_is_later() {
     assert_eq!(healthy(&[("r-1", "08")]), ["01 09", "01 09"]);
     assert_eq!(healthy(&[("r-9", "11")]), ["01 09", "01 09"], "one that is not remembered stays so");
 }
+
+#[test]
+fn what_was_proven_after_a_first_judgement_and_fails_again_is_at_fault_since_the_second() {
+    let again = incident("Revision").replace("web-6d-1", "web-6d-2").replace("i-1", "i-2").replace("T10:02", "T12:02");
+    let proven = HEALTH.replace("resourceVersion: '1'", "resourceVersion: '2'")
+        + "    - {uid: r-2, hash: '6d', healthySince: 2026-03-01T11:00:00Z}\n";
+    for incidents in [vec![incident("Revision"), again.clone()], vec![again]] {
+        let own = own(&incidents);
+        shelve(&own.health, [Readable(Ok(serde_saphyr::from_str::<WorkloadHealth>(&proven).unwrap()))]);
+        let ledger = ledger_of(&own, &Seen::default());
+        let entry = ledger.iter().find(|e| &*e.uid == "r-2").unwrap();
+        assert_eq!(entry.failed_at, Some("2026-03-01T12:02:10Z".parse().unwrap()));
+        assert_eq!(entry.incident.as_deref(), Some("web-6d-2"));
+        assert!(!crate::engine::baseline::is_healthy(entry));
+    }
+}
