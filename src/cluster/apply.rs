@@ -92,8 +92,9 @@ impl Error {
 #[derive(Debug)]
 pub struct Fresh {
     pub live: Live,
-    /// Somebody asked to be left alone, or something else that no digest shows.
+    /// Somebody asked to be left alone, or it is no longer what was judged, which no digest shows.
     pub hands_off: Option<String>,
+    pub scaled_to_zero: bool,
     pub incident_mark: Option<String>,
     pub paused_for: Option<String>,
     /// The Deployment's template as it is.
@@ -107,6 +108,7 @@ impl Fresh {
         Self {
             live: Live { uid: String::new(), generation: 0, annotations: None, paused: false },
             hands_off: Some(because),
+            scaled_to_zero: false,
             incident_mark: None,
             paused_for: None,
             current: Value::Null,
@@ -211,15 +213,19 @@ pub async fn freeze(
     }
 }
 
-/// Ends our own pause; only ours.
+/// Ends our own pause; only ours, and only of the generation that was judged.
 pub async fn resume(
     client: &Client,
     target: Target<'_>,
     (incident, overrules): (&str, bool),
+    judged: i64,
     fresh: Fresh,
 ) -> Result<Applied, Error> {
     if fresh.live.uid != target.uid || !fresh.live.paused || fresh.paused_for.as_deref() != Some(incident) {
         return Ok(Applied::Overtaken("the Deployment is not paused for this incident any more".to_owned()));
+    }
+    if let Some(applied) = moved_on(&fresh, judged) {
+        return Ok(applied);
     }
     let patch = patch::resume(&fresh.live, overrules);
     write(client, target, &patch, (incident, &fresh.live), &Brings::Resume).await
@@ -263,17 +269,23 @@ fn overtaken(fresh: &Fresh, intent: &Intent, incident: &str, brings: &Brings) ->
     if fresh.live.generation > intent.generation && is_ours(fresh, incident, brings) {
         return Some(Applied::Already { generation: fresh.live.generation });
     }
-    if let Some(because) = &fresh.hands_off {
-        return Some(Applied::Overtaken(because.clone()));
+    if fresh.scaled_to_zero {
+        return Some(Applied::Overtaken("the Deployment was scaled to zero".to_owned()));
     }
-    if fresh.live.generation != intent.generation {
-        let because = format!("generation is {}, judged was {}", fresh.live.generation, intent.generation);
-        return Some(Applied::Overtaken(because));
+    if let Some(applied) = moved_on(fresh, intent.generation) {
+        return Some(applied);
     }
     if fresh.live.paused && fresh.paused_for.as_deref() != Some(incident) {
         return Some(Applied::Overtaken("somebody paused the Deployment".to_owned()));
     }
     None
+}
+
+/// It is to be left alone, or its spec is another one.
+fn moved_on(fresh: &Fresh, judged: i64) -> Option<Applied> {
+    let generation = fresh.live.generation;
+    let other = (generation != judged).then(|| format!("generation is {generation}, judged was {judged}"));
+    fresh.hands_off.clone().or(other).map(Applied::Overtaken)
 }
 
 /// The Deployment is as our own write for this incident leaves it.
@@ -320,8 +332,7 @@ fn since(now: &Fresh, before: &Live, (incident, brings): (&str, &Brings<'_>)) ->
     if generation > before.generation && is_ours(now, incident, brings) {
         return Some(Applied::Already { generation });
     }
-    let resumes = matches!(brings, Brings::Resume);
-    if let Some(because) = now.hands_off.as_ref().filter(|_| !resumes) {
+    if let Some(because) = &now.hands_off {
         return Some(Applied::Overtaken(because.clone()));
     }
     (now.live != *before).then(|| {
@@ -341,11 +352,9 @@ fn fresh(deployment: &DynamicObject, target: Target<'_>, template: Option<Value>
         Some("the Deployment was replaced by a namesake".to_owned())
     } else if deployment.metadata.deletion_timestamp.is_some() {
         Some("the Deployment is being deleted".to_owned())
-    } else if annotation(keys::IGNORE).as_deref() == Some("true") {
-        Some(format!("the Deployment carries {}", keys::IGNORE))
     } else {
-        let empty = spec("/spec/replicas").and_then(Value::as_i64) == Some(0);
-        empty.then(|| "the Deployment was scaled to zero".to_owned())
+        let ignored = annotation(keys::IGNORE).as_deref() == Some("true");
+        ignored.then(|| format!("the Deployment carries {}", keys::IGNORE))
     };
     Fresh {
         live: Live {
@@ -355,6 +364,7 @@ fn fresh(deployment: &DynamicObject, target: Target<'_>, template: Option<Value>
             paused: spec("/spec/paused").and_then(Value::as_bool).unwrap_or_default(),
         },
         hands_off,
+        scaled_to_zero: spec("/spec/replicas").and_then(Value::as_i64) == Some(0),
         incident_mark: annotation(keys::INCIDENT),
         paused_for: annotation(keys::PAUSED_FOR),
         current: spec("/spec/template").cloned().unwrap_or_default(),

@@ -85,7 +85,7 @@ async fn resume(ctx: &Context, work: &Work<'_>, incident: (&str, bool)) -> Resul
     if !leads(ctx, ActionKind::Resume) {
         return Ok(Outcome::Overtaken);
     }
-    let resumed = apply::resume(&ctx.client, work.target(), incident, fresh);
+    let resumed = apply::resume(&ctx.client, work.target(), incident, work.s.workload.generation, fresh);
     let applied = work.trace.call("write", resumed).await?;
     Ok(settle(ctx, work, ActionKind::Resume, &applied, None))
 }

@@ -62,7 +62,7 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
         Stage::Retaken(incident) => retaken(&look, incident, taken_back(incident)),
         Stage::Superseded(incident) => superseded(&look, incident),
     };
-    let draft = hold::where_allowed(s, draft);
+    let draft = hold::where_allowed(s, draft, now);
     conclude(look, draft)
 }
 

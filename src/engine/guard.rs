@@ -27,6 +27,8 @@ use super::words::{ActionKind, Fault, RefusalReason};
 
 /// Data older than this is not acted on. Watches prove to be alive more often than this.
 pub const MAX_DATA_AGE_SECONDS: i64 = 60;
+/// How soon old data is looked at again: no watch tells that the watches are alive. Seconds.
+const OLD_DATA_SECONDS: i64 = 5;
 
 const OPTED_OUT: &str = "the Deployment carries backstay.dev/ignore: \"true\"";
 
@@ -127,8 +129,8 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
     if w.opted_out {
         return Err(no(RefusalReason::OptedOut, OPTED_OUT));
     }
-    if s.data_age_seconds > MAX_DATA_AGE_SECONDS {
-        return Err(later(RefusalReason::DataTooOld, data_age(s), now, 5));
+    if let Some(refusal) = too_old(s, now) {
+        return Err(refusal);
     }
     if s.policy.mode == Mode::Observe {
         return Err(no(RefusalReason::ObserveOnly, &format!("{}; what was begun is left as it is", observes(s))));
@@ -226,7 +228,17 @@ fn owned_by_other(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn data_too_old(case: &Case, now: Timestamp) -> Option<Refusal> {
-    (case.s.data_age_seconds > MAX_DATA_AGE_SECONDS).then(|| later(RefusalReason::DataTooOld, data_age(case.s), now, 5))
+    too_old(case.s, now)
+}
+
+/// What is known may be wrong by now, so nothing follows from it.
+pub fn too_old(s: &Snapshot, now: Timestamp) -> Option<Refusal> {
+    let age = s.data_age_seconds;
+    (age > MAX_DATA_AGE_SECONDS).then(|| Refusal {
+        reason: RefusalReason::DataTooOld,
+        because: format!("no sign of life from the API server's watches for {age} s"),
+        next_look: Some(after(now, OLD_DATA_SECONDS)),
+    })
 }
 
 fn no_rollout_in_window(case: &Case, _: Timestamp) -> Option<Refusal> {
@@ -366,14 +378,6 @@ fn observes(s: &Snapshot) -> &'static str {
     if s.policy.is_none() { "no policy governs the Deployment any more" } else { "the policy observes only" }
 }
 
-fn data_age(s: &Snapshot) -> String {
-    format!("no sign of life from the API server's watches for {} s", s.data_age_seconds)
-}
-
 pub fn no(reason: RefusalReason, because: &str) -> Refusal {
     Refusal { reason, because: because.to_owned(), next_look: None }
-}
-
-fn later(reason: RefusalReason, because: String, now: Timestamp, seconds: i64) -> Refusal {
-    Refusal { reason, because, next_look: Some(after(now, seconds)) }
 }

@@ -7,7 +7,7 @@ use super::baseline::{self, Health};
 use super::decide::{
     Draft, Look, given_up, lets_go, patience, record, recovering, resume, retaken, template_put_back, watching,
 };
-use super::decision::{Action, IncidentStep, Outcome, Progress};
+use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal};
 use super::facts::{RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::freeze::{self, Step};
@@ -143,10 +143,15 @@ pub fn reverted(incident: &OpenIncident, intent: &Intent) -> Draft {
 }
 
 /// To end our own pause is a write to the workload. Where none is allowed the pause stands, its incident with it, and
-/// both tell how it ends.
-pub fn where_allowed(s: &Snapshot, draft: Draft) -> Draft {
+/// both tell how it ends. On old data it stands until the watches are alive.
+pub fn where_allowed(s: &Snapshot, draft: Draft, now: Timestamp) -> Draft {
     let Some(Action::Resume { incident, because, .. }) = &draft.action else { return draft };
-    let Some((reason, forbidden)) = guard::forbids_resume(s) else { return draft };
+    let Some((reason, forbidden)) = guard::forbids_resume(s) else {
+        return match guard::too_old(s, now) {
+            Some(refusal) => stays(s, draft, refusal),
+            None => draft,
+        };
+    };
     let because = format!(
         "{because}, but {forbidden}; it stays paused for {incident} until a person ends that (kubectl rollout resume), or \
          Backstay may act again"
@@ -157,6 +162,21 @@ pub fn where_allowed(s: &Snapshot, draft: Draft) -> Draft {
         why: format!("not acting: {reason}: {because}"),
         refusal: Some(guard::no(reason, &because)),
         incident: open.map_or(IncidentStep::None, |i| record(i, Severity::Warning, Progress::Held)),
+        baseline: draft.baseline,
+        ..Draft::default()
+    }
+}
+
+/// Our own pause stands for now, and its incident as it is.
+fn stays(s: &Snapshot, draft: Draft, refusal: Refusal) -> Draft {
+    let Some(Action::Resume { incident, because, .. }) = &draft.action else { return draft };
+    let open = s.memory.open.iter().find(|i| &i.name == incident);
+    let as_it_is = |i: &OpenIncident| record(i, Severity::Warning, i.progress.unwrap_or(Progress::Held));
+    Draft {
+        state: State::Held,
+        why: format!("{because}, but not resuming: {}: {}", refusal.reason, refusal.because),
+        refusal: Some(refusal),
+        incident: open.map_or(IncidentStep::None, as_it_is),
         baseline: draft.baseline,
         ..Draft::default()
     }

@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use super::freeze::{owned, ships};
 use super::rig::{BASELINE, OWN, Rig, WEB, actions, writes};
 use super::server::{Server, Strike};
 use crate::controller::storm;
@@ -82,6 +83,47 @@ async fn a_workload_that_moved_on_is_left_alone_and_judged_again(
     assert!(tries <= 1, "not tried again blindly: {:?}", writes(&calls));
     let told = rig.incident().status.is_none_or(|s| s.timeline.iter().all(|entry| entry.what != "ActionBlocked"));
     assert!(told, "nobody refused anything");
+}
+
+fn another_fix(server: &mut Server) {
+    server.edit(WEB, |web| image(web, "web:4"));
+}
+
+fn scale(server: &mut Server) {
+    server.edit(WEB, |web| web["spec"]["replicas"] = json!(5));
+}
+
+fn unpause(server: &mut Server) {
+    server.edit(WEB, |web| web["spec"]["paused"] = json!(false));
+}
+
+/// What was judged was another template, or whoever wants no writes any more wants none at all.
+#[rstest]
+#[case::fixed_before_the_read(READ, another_fix)]
+#[case::fixed_before_the_write(PATCH, another_fix)]
+#[case::scaled_before_the_read(READ, scale)]
+#[case::opted_out_before_the_read(READ, ignore)]
+#[case::resumed_before_the_read(READ, unpause)]
+#[case::deleted_before_the_read(READ, delete)]
+#[case::deleted_before_the_write(PATCH, delete)]
+#[case::replaced_before_the_write(PATCH, replace)]
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_a_workload_that_moved_on_is_not_ended_before_it_is_judged_again(
+    #[case] (method, path): (Method, &str),
+    #[case] what: fn(&mut Server),
+) {
+    let rig = Rig::changed(owned).await;
+    rig.settles().await;
+    rig.settles().await;
+    ships(&mut rig.server());
+    rig.sees();
+    rig.calls();
+    rig.server().strike(method, path, 1, Strike::Meanwhile(what));
+    let again = rig.look().await.expect("a race that was lost is no error");
+    assert_eq!(again, Some(Duration::from_secs(5)), "it is judged again soon, even if no watch tells");
+    let calls = rig.calls();
+    assert!(actions(&calls).is_empty(), "{:?}", writes(&calls));
+    assert_eq!(rig.incident().status.unwrap().outcome, None, "nothing is over yet");
 }
 
 #[tokio::test(start_paused = true)]
