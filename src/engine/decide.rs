@@ -18,9 +18,12 @@ use super::moment::{after, earliest};
 use super::rollout::{self, Rollout};
 use super::words::{RefusalReason, Severity, State};
 
-/// A roll-back that has not brought the baseline to full strength after this long did not help. Seconds; the
-/// Deployment's own progress deadline counts where it is longer.
+/// A roll-back after which the baseline has got no further for this long did not help. Seconds; the Deployment's own
+/// progress deadline counts where it is longer.
 const RECOVERY_SECONDS: i64 = 600;
+/// However it gets on, it is at full strength after so many times that, or it did not help: pods that are made anew for
+/// ever, or that come and go, are no progress.
+const MOST_STEPS: i64 = 6;
 
 /// Everything that one look at a workload yields before it is decided what follows.
 pub struct Look<'a> {
@@ -121,7 +124,7 @@ pub fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draf
         }
         Health::Settling { until } => watching(incident, intent, until),
         Health::NotReady => {
-            let limit = after(since, patience(s));
+            let limit = runs_out(look, intent, since);
             // A watch that lags still shows the failing revision as the newest.
             let of_target = |f: &&Finding| f.revision == intent.target.hash && f.sufficient;
             let failing = look.weighed.findings.iter().find(of_target);
@@ -133,7 +136,27 @@ pub fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draf
     }
 }
 
-/// How long the baseline may take to reach full strength. Seconds.
+/// Until when a baseline that is not at full strength is waited for: a rollout may go in waves that take minutes each,
+/// and counts anew with each pod that is made or becomes ready.
+fn runs_out(look: &Look, intent: &Intent, acted: Timestamp) -> Timestamp {
+    let s = look.s;
+    // Where a freeze comes before it, its owner may have put the template back much later.
+    let begun = look.rollout.map_or(acted, |r| r.since.max(acted));
+    let last = after(begun, patience(s).saturating_mul(MOST_STEPS));
+    let there = || s.pods.iter().filter(|p| !p.finished);
+    let pods = there().filter(|p| p.revision == intent.target.uid && !p.deleting);
+    let steps = pods.map(|p| p.ready_since.filter(|_| p.ready).map_or(p.created, |ready| ready.max(p.created)));
+    let target = s.revisions.iter().find(|r| r.uid == intent.target.uid);
+    let refused = target.and_then(|r| r.replica_failure.as_ref()).filter(|f| f.status).map(|f| f.since);
+    // Scaled up from zero, it has no pods at first, and nobody knows since when.
+    if refused.is_none() && there().next().is_none() {
+        return last;
+    }
+    let step = steps.chain(refused).max().map_or(begun, |at| at.max(begun));
+    after(step, patience(s)).min(last)
+}
+
+/// How long the baseline may take for the next step on its way to full strength. Seconds.
 pub fn patience(s: &Snapshot) -> i64 {
     s.workload.progress_deadline_seconds.map_or(0, i64::from).max(RECOVERY_SECONDS)
 }
