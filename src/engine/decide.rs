@@ -16,7 +16,7 @@ use super::lifecycle::{self, Stage};
 use super::memory::{CurrentRevision, Intent, OpenIncident, RevisionRef};
 use super::moment::{after, earliest};
 use super::rollout::{self, Rollout};
-use super::words::{RefusalReason, Severity, State};
+use super::words::{Class, RefusalReason, Severity, State};
 
 /// A roll-back after which the baseline has got no further for this long did not help. Seconds; the Deployment's own
 /// progress deadline counts where it is longer.
@@ -24,6 +24,8 @@ const RECOVERY_SECONDS: i64 = 600;
 /// However it gets on, it is at full strength after so many times that, or it did not help: pods that are made anew for
 /// ever, or that come and go, are no progress.
 const MOST_STEPS: i64 = 6;
+/// How long until something is looked at again that no watch of the workload's own objects tells of. Seconds.
+const LOOK_AGAIN_SECONDS: i64 = 300;
 
 /// Everything that one look at a workload yields before it is decided what follows.
 pub struct Look<'a> {
@@ -71,9 +73,9 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
 
 fn conclude(look: Look, draft: Draft) -> Decision {
     let Look { s, now, rollout, ledger, weighed } = look;
-    let next = [ledger.next_look, weighed.next_look, draft.refusal.as_ref().and_then(|r| r.next_look)]
-        .into_iter()
-        .fold(draft.next_check, earliest);
+    let refused = draft.refusal.as_ref().and_then(|r| r.next_look);
+    let elsewhere = lies_elsewhere(&weighed, draft.refusal.as_ref()).then(|| after(now, LOOK_AGAIN_SECONDS));
+    let next = [ledger.next_look, weighed.next_look, refused, elsewhere].into_iter().fold(draft.next_check, earliest);
     let failing_since = weighed.findings.iter().filter(|f| f.is_evident()).map(|f| f.began).min();
     let evident_since = weighed.evident_since;
     let current = match (&rollout, rollout::is_unrolled(s)) {
@@ -103,6 +105,13 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         // Times are cut to seconds on the way through objects: looking a moment later spares a look in vain.
         next_check: next.map(|at| at.max(after(now, 1))),
     }
+}
+
+/// What was decided rests on what is not the workload's own, such as a node, a neighbour or an object that the baseline
+/// needs: no watch wakes the workload when that changes. Where nothing fails nothing rests on it.
+fn lies_elsewhere(weighed: &Weighed, refusal: Option<&Refusal>) -> bool {
+    let reasons = [RefusalReason::FaultNotRevision, RefusalReason::BaselineWouldNotRun];
+    refusal.is_some_and(|r| reasons.contains(&r.reason)) || weighed.findings.iter().any(|f| f.class == Class::NodeLost)
 }
 
 /// Is the baseline back at full strength, and for long enough?

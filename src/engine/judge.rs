@@ -12,7 +12,7 @@ use super::hazard;
 use super::hold;
 use super::lifecycle;
 use super::memory::{LedgerEntry, OpenIncident};
-use super::moment::{after, seconds_between};
+use super::moment::seconds_between;
 use super::naming;
 use super::policy::{OnSuspicion, Rule, RuleAction};
 use super::rollout::Rollout;
@@ -20,8 +20,6 @@ use super::words::{ActionKind, RefusalReason, Severity, State, Sureness};
 
 /// What is said of a healthy workload that nobody asks pods of.
 pub const SCALED_TO_ZERO: &str = "scaled to zero";
-/// How long until the baseline is looked at again where nothing tells that it changed. Seconds.
-const LOOK_AGAIN_SECONDS: i64 = 300;
 
 /// Judges a workload on which nothing was done yet.
 pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
@@ -203,10 +201,7 @@ fn refuse(
         _ => open(look, rollout, incident, severity, Progress::Held),
     };
     let passes = refusal.next_look.is_some() || matches!(settled, Settled::No);
-    // No watch tells when somebody puts back what the baseline needs.
-    let unwatched = refusal.reason == RefusalReason::BaselineWouldNotRun;
     Draft {
-        next_check: unwatched.then(|| after(look.now, LOOK_AGAIN_SECONDS)),
         state: if passes && refusal.reason != RefusalReason::OptedOut { State::Failing } else { State::Held },
         why: format!("{counted}; not acting: {}: {}", refusal.reason, refusal.because),
         refusal: Some(refusal),

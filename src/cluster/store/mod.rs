@@ -263,7 +263,7 @@ impl Stored for SlimPod {
 
 impl Stored for SlimNode {
     /// Touches no workload: what becomes of a node's pods shows in the pods, and a node can only speak against an
-    /// action, which reads the nodes when it is decided.
+    /// action, which reads the nodes when it is decided. What was put down to a node is looked at again by itself.
     fn apply(stores: &Stores, source: Source, event: Event<Self>, _now: Timestamp) -> Vec<WorkloadKey> {
         let inner = &mut *stores.write();
         let nodes = &mut inner.nodes;
