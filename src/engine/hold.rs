@@ -27,7 +27,7 @@ pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft 
     }
     let step = freeze::step(look.s, intent, false);
     let attempt = if step == Step::PutBack { freeze::next_attempt(look.s, intent) } else { intent.attempt };
-    let limit = after(intent.made(), FREEZE_SECONDS);
+    let limit = after(intent.made(), freeze_seconds(look.s));
     let draft = watching(incident, intent, limit);
     match step {
         Step::PutBack if attempt > freeze::MAX_ATTEMPTS => retaken(look, incident, tried::in_vain(intent)),
@@ -37,7 +37,7 @@ pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft 
             go_on(look, intent, attempt, Draft { template_returned: returned(look, intent), ..draft })
         }
         Step::PutBack | Step::Wait | Step::Done if limit <= look.now => {
-            given_up(incident, intent, &not_in_force(intent))
+            given_up(incident, intent, &not_in_force(look.s, intent))
         }
         Step::PutBack => go_on(look, &putting_back(intent), attempt, Draft { why: once_more(intent), ..draft }),
         Step::Wait | Step::Done => draft,
@@ -56,8 +56,14 @@ fn once_more(intent: &Intent) -> String {
     )
 }
 
-fn not_in_force(intent: &Intent) -> String {
-    format!("the freeze on {} is not in force after {FREEZE_SECONDS} s", intent.target.name)
+fn not_in_force(s: &Snapshot, intent: &Intent) -> String {
+    format!("the freeze on {} is not in force after {} s", intent.target.name, freeze_seconds(s))
+}
+
+/// With `Recreate` the controller gives the baseline no replica before the last pod of all others has ended (`rolloutRecreate`
+/// in pkg/controller/deployment/recreate.go), and a pod may take its time to end.
+fn freeze_seconds(s: &Snapshot) -> i64 {
+    if s.workload.recreate { patience(s) } else { FREEZE_SECONDS }
 }
 
 /// What was given up is not taken up again: a person was told, and may be at it.
@@ -66,7 +72,7 @@ fn left_alone(look: &Look, incident: &OpenIncident, intent: &Intent, told: Progr
     let draft = match told {
         _ if put_back => recovering(look, incident, intent),
         Progress::Retaken => retaken(look, incident, tried::in_vain(intent)),
-        _ => given_up(incident, intent, &not_in_force(intent)),
+        _ => given_up(incident, intent, &not_in_force(look.s, intent)),
     };
     match draft.incident {
         IncidentStep::Record { .. } => Draft { incident: record(incident, Severity::Critical, told), ..draft },
