@@ -1,10 +1,11 @@
 //! Which policy governs a workload.
 //!
 //! A namespaced policy wins over a cluster one; inside a kind the higher priority wins, then the older policy, then
-//! the name, so that every replica comes to the same answer.
+//! the name, so that every replica comes to the same answer. Where a policy of the namespace cannot be read, nobody knows
+//! whom it governs and whether it lets act, so those of the cluster only observe there.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -20,7 +21,7 @@ use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
 use crate::config::Mode;
 use crate::engine::builtin;
 use crate::engine::facts::Name;
-use crate::engine::policy::{Impact, Policy};
+use crate::engine::policy::{self, Impact, Policy};
 use crate::engine::text;
 
 /// Bytes of a rule's name.
@@ -31,7 +32,14 @@ const MAX_RULE_NAME: usize = 63;
 pub struct Policies {
     own: Arc<Own>,
     limit: Mode,
-    compiled: Mutex<BTreeMap<String, Arc<Compiled>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    compiled: BTreeMap<String, Arc<Compiled>>,
+    /// Namespaces with a policy that cannot be read.
+    unread: BTreeSet<String>,
 }
 
 /// A policy with its selectors and its rules ready to be asked.
@@ -58,43 +66,53 @@ pub struct Choice {
 
 impl Policies {
     pub fn new(own: Arc<Own>, limit: Mode) -> Self {
-        Self { own, limit, compiled: Mutex::new(BTreeMap::new()) }
+        Self { own, limit, known: Mutex::default() }
     }
 
     /// Takes over what the policy objects say now. A policy whose selector cannot be read governs nothing; its status
     /// says so.
     pub fn refresh(&self) {
         let mut fresh = BTreeMap::new();
-        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let unreadable = self.own.policies.unreadable();
+        let mut unread: BTreeSet<String> = unreadable.into_iter().map(|((namespace, _), _)| namespace).collect();
         for policy in self.own.policies.all() {
-            let key = format!("{}/{}", policy.namespace().unwrap_or_default(), policy.name_any());
-            if let Some(compiled) = reuse(&known, &key, policy.metadata.generation, policy.uid()) {
+            let namespace = policy.namespace().unwrap_or_default();
+            let key = format!("{namespace}/{}", policy.name_any());
+            if let Some(compiled) = reuse(&known.compiled, &key, policy.metadata.generation, policy.uid()) {
                 fresh.insert(key, compiled);
             } else if let Ok(compiled) = namespaced(&policy, self.limit) {
                 fresh.insert(key, Arc::new(compiled));
+            } else {
+                unread.insert(namespace);
             }
         }
         for policy in self.own.cluster_policies.all() {
             let key = format!("/{}", policy.name_any());
-            if let Some(compiled) = reuse(&known, &key, policy.metadata.generation, policy.uid()) {
+            if let Some(compiled) = reuse(&known.compiled, &key, policy.metadata.generation, policy.uid()) {
                 fresh.insert(key, compiled);
             } else if let Ok(compiled) = cluster(&policy, self.limit) {
                 fresh.insert(key, Arc::new(compiled));
             }
         }
-        *known = fresh;
+        *known = Known { compiled: fresh, unread };
     }
 
     /// The policy that governs the workload, if any selects it.
     pub fn choose(&self, namespace: &str, labels: &Labels) -> Option<Choice> {
-        let compiled: Vec<Arc<Compiled>> =
-            self.compiled.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let (compiled, unread) = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            (known.compiled.values().cloned().collect::<Vec<_>>(), known.unread.contains(namespace))
+        };
         let mut selecting: Vec<&Arc<Compiled>> =
             compiled.iter().filter(|c| c.selector.matches(labels) && self.covers(c, namespace)).collect();
         selecting.sort_by(|a, b| a.rank.cmp(&b.rank));
         let (first, rest) = selecting.split_first()?;
+        let stands_in = unread && first.namespaces.is_some() && first.policy.mode == policy::Mode::Enforce;
+        let observing =
+            || Arc::new(Policy { mode: policy::Mode::Observe, stands_in, ..Policy::clone(first.policy.as_ref()) });
         Some(Choice {
-            policy: first.policy.clone(),
+            policy: if stands_in { observing() } else { first.policy.clone() },
             overridden: rest.iter().map(|c| c.policy.reference.clone()).collect(),
         })
     }
@@ -182,6 +200,7 @@ pub fn compile(reference: String, generation: Option<i64>, terms: &Terms, limit:
         guards: terms.guards.clone(),
         logs: terms.logs,
         impact: terms.impact.as_ref().and_then(Impact::said),
+        stands_in: false,
     }
 }
 

@@ -158,3 +158,30 @@ fn a_changed_policy_governs_by_what_it_says_now() {
     assert_eq!(says(8, 2, "u-1", "rollout: {stableSeconds: 20}"), 20);
     assert_eq!(says(9, 2, "u-2", "rollout: {stableSeconds: 30}"), 30);
 }
+
+/// What a team's policy says that cannot be read may be that nothing is to be done.
+#[rstest]
+#[case::unreadable("rollout: {stableSeconds: soon}")]
+#[case::invalid("rules: [{name: odd, match: {logs: ['(']}}]")]
+fn beside_a_policy_of_the_namespace_that_cannot_be_read_those_of_the_cluster_observe(#[case] odd: &str) {
+    let everywhere = "namespaceSelector: {matchExpressions: [{key: team, operator: Exists}]}";
+    let cluster = [of_team("all", EARLY) + &spec(WEB, everywhere)];
+    let other = of_shop("other", EARLY) + &spec("{matchLabels: {app: other}}", "");
+    let policies = policies(&[other], &cluster, Mode::Enforce);
+    let mode = |namespace: &str, app: &str| {
+        let policy = policies.choose(namespace, &Labels::from([("app".to_owned(), app.to_owned())])).unwrap().policy;
+        (policy.mode, policy.stands_in)
+    };
+    let enforces = (policy::Mode::Enforce, false);
+    assert_eq!(mode("shop", "web"), enforces);
+    let odd = of_shop("odd", "resourceVersion: '7'") + &spec(WEB, odd);
+    let odd = || serde_saphyr::from_str::<Readable<IncidentPolicy>>(&odd).unwrap();
+    shelve(&policies.own.policies, [odd()]);
+    policies.refresh();
+    assert_eq!(mode("shop", "web"), (policy::Mode::Observe, true));
+    assert_eq!(mode("shop", "other"), enforces, "a policy of the namespace that can be read is in force");
+    assert_eq!(mode("bank", "web"), enforces, "another namespace has nothing to do with it");
+    assert_eq!(policies.own.policies.apply("", kube::runtime::watcher::Event::Delete(odd())).len(), 1);
+    policies.refresh();
+    assert_eq!(mode("shop", "web"), enforces);
+}

@@ -48,7 +48,7 @@ struct Odd {
     listing: u64,
 }
 
-/// What an event changed; neither before nor after when an object that was not known cannot be read.
+/// What an event changed; neither before nor after when an object that was not known cannot be read, or is gone again.
 #[derive(Debug)]
 pub struct Change<K> {
     pub key: Key,
@@ -115,8 +115,10 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
             }
             Event::InitApply(guard) | Event::Apply(guard) => inner.take(guard).into_iter().collect(),
             Event::Delete(guard) => {
-                inner.unreadable.remove(&key_of(&guard));
-                inner.remove(&key_of(&guard)).into_iter().collect()
+                let key = key_of(&guard);
+                let odd = inner.unreadable.remove(&key);
+                let gone = inner.remove(&key);
+                gone.or_else(|| odd.map(|_| Change { key, before: None, after: None })).into_iter().collect()
             }
             Event::InitDone => inner.sweep(namespace),
         })
@@ -196,14 +198,17 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
         self.ready = true;
         let listing = self.listings.get(namespace).copied().unwrap_or_default();
         let covered = |key: &Key| namespace.is_empty() || key.0 == namespace;
-        self.unreadable.retain(|key, odd| !covered(key) || odd.listing == listing);
+        let odd = self.unreadable.iter().filter(|(key, odd)| covered(key) && odd.listing != listing);
+        let odd: Vec<Key> = odd.map(|(key, _)| key.clone()).collect();
+        odd.iter().for_each(|key| drop(self.unreadable.remove(key)));
         let gone: Vec<Key> = self
             .objects
             .iter()
             .filter(|(key, entry)| covered(key) && entry.listing != listing)
             .map(|(key, _)| key.clone())
             .collect();
-        gone.iter().filter_map(|key| self.remove(key)).collect()
+        let odd = odd.into_iter().map(|key| Change { key, before: None, after: None });
+        gone.iter().filter_map(|key| self.remove(key)).chain(odd).collect()
     }
 
     /// The latest listing of the watch that covers the object.
@@ -323,10 +328,10 @@ mod tests {
         let shelf = shelf();
         shelf.apply("", Event::Apply(unreadable("a", 1)));
         shelf.apply("", Event::Apply(unreadable("b", 1)));
-        shelf.apply("", Event::Delete(unreadable("a", 1)));
+        assert_eq!(shelf.apply("", Event::Delete(unreadable("a", 1))).len(), 1, "which is a change");
         assert_eq!(shelf.unreadable().len(), 1);
         shelf.apply("", Event::Init);
-        shelf.apply("", Event::InitDone);
+        assert_eq!(shelf.apply("", Event::InitDone).len(), 1);
         assert!(shelf.unreadable().is_empty());
     }
 }

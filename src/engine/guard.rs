@@ -375,7 +375,13 @@ fn observe_only(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn observes(s: &Snapshot) -> &'static str {
-    if s.policy.is_none() { "no policy governs the Deployment any more" } else { "the policy observes only" }
+    match &s.policy {
+        policy if policy.is_none() => "no policy governs the Deployment any more",
+        policy if policy.stands_in => {
+            "an IncidentPolicy of the namespace cannot be read, so the policy of the cluster observes only"
+        }
+        _ => "the policy observes only",
+    }
 }
 
 pub fn no(reason: RefusalReason, because: &str) -> Refusal {

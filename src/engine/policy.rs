@@ -25,6 +25,8 @@ pub struct Policy {
     pub guards: Guards,
     pub logs: LogAccess,
     pub impact: Option<Impact>,
+    /// It only observes, since a policy of the workload's namespace cannot be read and may have said so.
+    pub stands_in: bool,
 }
 
 /// The reference of a policy that stands for none.

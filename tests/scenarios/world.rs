@@ -60,13 +60,13 @@ const RUNS_FOR: &str = "24h";
 pub fn policy(terms: &Terms) -> Policy {
     Policy {
         reference: Name::from("IncidentPolicy/web"),
-        generation: 1,
         mode: terms.mode,
         rollout: terms.rollout.clone(),
         rules: terms.rules.iter().cloned().chain(builtin::rules()).collect(),
         guards: terms.guards.clone(),
         logs: terms.logs,
         impact: terms.impact.clone(),
+        ..builtin::policy()
     }
 }
 

@@ -3,9 +3,10 @@
 use http::Method;
 use serde_json::{Value, json};
 
-use super::rig::{OWN, Rig, writes};
+use super::rig::{OWN, Rig, actions, writes};
 use super::server::Strike;
 use crate::controller::policy_status::{self, Told};
+use crate::engine::words::RefusalReason;
 
 fn ready(rig: &Rig, name: &str) -> Option<(String, String)> {
     let server = rig.server();
@@ -79,4 +80,24 @@ async fn an_unreadable_policy_is_told_once_each_time_it_becomes_so() {
         policy_status::write_all(&rig.ctx, &mut told).await.unwrap();
         assert_eq!(ready(&rig, "web").unwrap().0, "True", "round {round}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn beside_a_policy_that_cannot_be_read_one_of_the_cluster_only_observes_and_says_why() {
+    let rig = Rig::changed(|server| {
+        server.remove(&format!("{OWN}/incidentpolicies/old"));
+        server.edit(&format!("{OWN}/incidentpolicies/web"), odd(json!("soon")));
+    })
+    .await;
+    rig.settles().await;
+    rig.settles().await;
+    assert!(actions(&rig.calls()).is_empty());
+    let incident = rig.incident();
+    assert_eq!(incident.spec.opened.policy, "ClusterIncidentPolicy/all");
+    let refusal = incident.status.unwrap().refusal.unwrap();
+    assert_eq!(refusal.reason, RefusalReason::ObserveOnly);
+    assert!(refusal.because.contains("IncidentPolicy of the namespace cannot be read"), "{}", refusal.because);
+    rig.server().edit(&format!("{OWN}/incidentpolicies/web"), odd(json!(60)));
+    rig.settles().await;
+    assert_eq!(actions(&rig.calls()).len(), 1, "it acts as soon as the policy can be read");
 }
