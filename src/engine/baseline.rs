@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::classify::FLAPPING_SECONDS;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
+use super::guard;
 use super::memory::LedgerEntry;
 use super::moment::{after, earliest, seconds_between};
 use super::observe::LONG_RUN_SECONDS;
@@ -169,7 +170,8 @@ pub enum Health {
     NotReady,
 }
 
-/// Whether every pod of the revision has been ready for `stableSeconds` without an exit.
+/// Whether every pod of the revision has been ready for `stableSeconds` without an exit. On old data that shows when the
+/// watches are alive again.
 pub fn health(s: &Snapshot, revision: &RevisionFacts, now: Timestamp) -> Health {
     let stable = s.policy.rollout.stable_seconds;
     let mut since: Option<Timestamp> = None;
@@ -185,8 +187,11 @@ pub fn health(s: &Snapshot, revision: &RevisionFacts, now: Timestamp) -> Health 
     }
     match since {
         None => Health::NotReady,
-        Some(since) if after(since, stable) <= now => Health::Stable { since, ready_seconds },
-        Some(since) => Health::Settling { until: after(since, stable) },
+        Some(since) if after(since, stable) > now => Health::Settling { until: after(since, stable) },
+        Some(since) => match guard::asks_again(s, now) {
+            Some(until) => Health::Settling { until },
+            None => Health::Stable { since, ready_seconds },
+        },
     }
 }
 

@@ -133,6 +133,9 @@ pub fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draf
         }
         Health::Settling { until } => watching(incident, intent, until),
         Health::NotReady => {
+            if let Some(again) = guard::asks_again(s, look.now).filter(|_| !incident.is_ineffective()) {
+                return watching(incident, intent, again);
+            }
             let limit = runs_out(look, intent, since);
             // A watch that lags still shows the failing revision as the newest.
             let of_target = |f: &&Finding| f.revision == intent.target.hash && f.sufficient;

@@ -148,6 +148,11 @@ pub fn forbids_resume(s: &Snapshot) -> Option<(RefusalReason, &'static str)> {
     }
 }
 
+/// When old data may be fresh again: until then time alone neither proves nor ends anything.
+pub fn asks_again(s: &Snapshot, now: Timestamp) -> Option<Timestamp> {
+    too_old(s, now).and_then(|refusal| refusal.next_look)
+}
+
 /// What an approval must name to count for this decision.
 pub fn decision_key(kind: ActionKind, failing: &str, target: &str) -> String {
     format!("{kind}/{failing}/{target}")

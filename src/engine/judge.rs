@@ -61,9 +61,12 @@ fn went_away(look: &Look, rollout: &Rollout, incident: &OpenIncident) -> Draft {
     match baseline::settles(look.s, rollout.newest) {
         Settles::NotReady => waits(None),
         Settles::At(until) if until > look.now => waits(Some(until)),
-        Settles::At(_) | Settles::NoPods => {
-            close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned())
-        }
+        Settles::At(_) | Settles::NoPods => match guard::asks_again(look.s, look.now) {
+            Some(again) => waits(Some(again)),
+            None => {
+                close(incident, State::Healthy, Outcome::Cleared, "the failure went away without an action".to_owned())
+            }
+        },
     }
 }
 
