@@ -26,6 +26,8 @@ pub struct Watches(Vec<Arc<Watch>>);
 pub struct Watch {
     /// The plural name, such as `pods`; one of a small fixed set, fit for a metric label.
     pub resource: String,
+    /// `None` for all namespaces, and for what has none.
+    namespace: Option<String>,
     path: String,
     since: Instant,
     /// Milliseconds after `since`, plus one; 0 for never.
@@ -50,6 +52,8 @@ pub struct WatchAge {
     pub seconds: u64,
     /// All of them have listed once.
     pub ready: bool,
+    /// At least one of them has.
+    pub listed: bool,
     /// All of them have listed once, or were told that there is nothing to list for them.
     pub answered: bool,
     /// Errors since the start.
@@ -70,6 +74,7 @@ impl Watches {
     fn register<K: Resource<DynamicType = ()>>(&mut self, namespace: Option<&str>, optional: bool) -> Arc<Watch> {
         let watch = Arc::new(Watch {
             resource: K::plural(&()).into_owned(),
+            namespace: namespace.map(str::to_owned),
             path: K::url_path(&(), namespace),
             since: Instant::now(),
             opened: AtomicU64::new(0),
@@ -94,6 +99,7 @@ impl Watches {
                 Some(known) => {
                     known.seconds = known.seconds.max(age.seconds);
                     known.ready &= age.ready;
+                    known.listed |= age.listed;
                     known.answered &= age.answered;
                     known.errors = known.errors.saturating_add(age.errors);
                 }
@@ -101,6 +107,12 @@ impl Watches {
             }
         }
         ages
+    }
+
+    /// Of the watches, those that tell of this namespace or of what has none.
+    pub fn covering(&self, namespace: &str) -> impl Iterator<Item = WatchAge> {
+        let covers = move |watch: &&Arc<Watch>| watch.namespace.as_deref().is_none_or(|own| own == namespace);
+        self.counted().filter(covers).map(|watch| watch.age())
     }
 
     /// Everything has been listed once.
@@ -135,6 +147,7 @@ impl Watch {
             resource: self.resource.clone(),
             seconds: self.elapsed().saturating_sub(alive) / 1000,
             ready,
+            listed: ready,
             answered: ready || self.denied.load(Ordering::Acquire),
             errors: self.errors.load(Ordering::Relaxed),
         }

@@ -20,8 +20,9 @@ use crate::cluster::lease::Standing;
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
 use crate::cluster::store::{Stores, WorkloadKey};
-use crate::cluster::watches::Watches;
+use crate::cluster::watches::{WatchAge, Watches};
 use crate::engine::facts::WorkloadFacts;
+use crate::engine::guard::MAX_DATA_AGE_SECONDS;
 use crate::metrics::Metrics;
 use crate::telemetry::traces::Traces;
 
@@ -60,10 +61,11 @@ const OPTIONAL: [&str; 2] = [CLUSTER_POLICIES, "events"];
 const CLUSTER_POLICIES: &str = "clusterincidentpolicies";
 
 impl Context {
-    /// Kinds that have not been listed yet and without which nothing can be decided.
+    /// Kinds that have not been listed yet and without which nothing can be decided. Of several namespaces one may be gone, and
+    /// nothing is allowed in it any more: the others do not wait for it, and in it nothing is decided.
     pub fn missing(&self) -> Vec<String> {
-        let needed = self.watches.ages().into_iter().filter(|a| !OPTIONAL.contains(&a.resource.as_str()));
-        needed.filter(|a| !a.ready).map(|a| a.resource).collect()
+        let needed = self.watches.ages().into_iter().filter(is_needed);
+        needed.filter(|a| !a.answered || !a.listed).map(|a| a.resource).collect()
     }
 
     /// Policies for the whole cluster have neither been listed nor refused to us yet. The storm brake counts governed
@@ -72,10 +74,14 @@ impl Context {
         self.watches.ages().iter().any(|age| age.resource == CLUSTER_POLICIES && !age.answered)
     }
 
-    /// Seconds since the slowest of the needed watches proved to be alive.
-    pub fn data_age_seconds(&self) -> i64 {
-        let needed = self.watches.ages().into_iter().filter(|a| !OPTIONAL.contains(&a.resource.as_str()));
-        needed.map(|a| i64::try_from(a.seconds).unwrap_or(i64::MAX)).max().unwrap_or_default()
+    /// Seconds since the slowest of the watches that workloads of this namespace need proved to be alive. What was never
+    /// listed is too old from the beginning.
+    pub fn data_age_seconds(&self, namespace: &str) -> i64 {
+        let age = |a: WatchAge| {
+            let seconds = i64::try_from(a.seconds).unwrap_or(i64::MAX);
+            if a.ready { seconds } else { seconds.max(MAX_DATA_AGE_SECONDS + 1) }
+        };
+        self.watches.covering(namespace).filter(is_needed).map(age).max().unwrap_or_default()
     }
 
     /// This replica leads, and knows how all workloads do.
@@ -86,6 +92,10 @@ impl Context {
     pub fn set_surveyed(&self, surveyed: bool) {
         self.surveyed.store(surveyed, Ordering::Release);
     }
+}
+
+fn is_needed(age: &WatchAge) -> bool {
+    !OPTIONAL.contains(&age.resource.as_str())
 }
 
 /// The Deployment as Events refer to it.

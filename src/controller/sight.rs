@@ -43,7 +43,7 @@ pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapsh
     };
     let fleet = ctx.fleet.facts(key, now);
     let surroundings = ctx.inquiries.known(key);
-    let data_age_seconds = ctx.data_age_seconds();
+    let data_age_seconds = ctx.data_age_seconds(&key.namespace);
     let logs = match policy.logs {
         LogAccess::Read => ctx.listener.heard(key, &pods, || gather::logs(&ctx.own, &workload)),
         LogAccess::Ignore => Vec::new(),

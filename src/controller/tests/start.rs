@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::rig::Rig;
 use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
+use crate::cluster::slim::{SlimNode, SlimPod};
 use crate::cluster::watches::{Watch, Watches};
 use crate::controller::run::wait_for_stores;
 use crate::server::Health;
@@ -50,4 +51,41 @@ async fn cluster_policies_that_are_refused_are_not_waited_for() {
 async fn cluster_policies_that_cannot_be_reached_are_not_waited_for_for_ever() {
     let waited = waited(|watch| assert!(watch.failed(false))).await;
     assert!((Duration::from_secs(5)..Duration::from_secs(20)).contains(&waited), "{waited:?}");
+}
+
+/// Two namespaces are watched, and one of them is deleted: all rights in it are gone with it.
+#[tokio::test(start_paused = true)]
+async fn a_namespace_that_is_gone_makes_no_other_wait_nor_its_data_old() {
+    let mut rig = Rig::new().await;
+    let mut watches = Watches::default();
+    let [shop, gone] = ["shop", "gone"].map(|namespace| watches.add::<SlimPod>(Some(namespace)));
+    let nodes = watches.add::<SlimNode>(None);
+    Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
+    let ages = |rig: &Rig| ["shop", "gone"].map(|namespace| rig.ctx.data_age_seconds(namespace));
+    nodes.listed();
+    gone.failed(true);
+    assert_eq!(rig.ctx.missing(), ["pods"], "the other is waited for");
+    shop.listed();
+    assert_eq!(rig.ctx.missing(), [""; 0]);
+    assert_eq!(ages(&rig), [0, 61], "what was never listed is decided nothing about");
+    gone.listed();
+    assert_eq!(ages(&rig), [0, 0]);
+    tokio::time::sleep(Duration::from_secs(100)).await;
+    gone.failed(true);
+    shop.listed();
+    assert_eq!(ages(&rig), [100, 100], "nodes are everybody's");
+    nodes.listed();
+    assert_eq!(ages(&rig), [0, 100]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nothing_at_all_is_allowed_it_is_not_ready() {
+    for namespace in [None, Some("shop")] {
+        let mut rig = Rig::new().await;
+        let mut watches = Watches::default();
+        let pods = watches.add::<SlimPod>(namespace);
+        Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
+        pods.failed(true);
+        assert_eq!(rig.ctx.missing(), ["pods"]);
+    }
 }
