@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::secrets::{back, forth, is_name, is_no_secret, is_placeholder, is_value, stands_for_a_secret, words};
+use super::names::{stands_for_a_secret, words};
+use super::secrets::{back, forth, is_name, is_no_secret, is_placeholder, is_value};
 
 /// How far a name or an address reaches back.
 const MAX_BACK: usize = 512;

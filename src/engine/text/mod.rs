@@ -3,6 +3,7 @@
 //! It is untrusted. It is cleaned, redacted and bounded where it enters, in this order. It never becomes a metric label.
 
 mod commands;
+mod names;
 mod redact;
 mod secrets;
 
