@@ -270,8 +270,3 @@ pub(super) fn back(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bo
 fn boundary(bytes: &[u8], at: usize) -> usize {
     at + bytes.get(at..).unwrap_or_default().iter().take_while(|b| (**b & 0xC0) == 0x80).count()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-}
