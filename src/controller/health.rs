@@ -78,7 +78,7 @@ pub fn due(
     }
     if !passes(after_.state)
         && (seen.state != after_.state
-            || seen.refusal != after_.refusal
+            || seen.refusal.as_ref().map(|r| r.reason) != after_.refusal.as_ref().map(|r| r.reason)
             || seen.incident != after_.incident
             || says_frozen(seen) != says_frozen(after_)
             || says_zero(seen) != says_zero(after_))

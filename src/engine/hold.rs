@@ -36,9 +36,10 @@ pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft 
         Step::PauseAndScale | Step::Scale => {
             go_on(look, intent, attempt, Draft { template_returned: returned(look, intent), ..draft })
         }
-        Step::PutBack | Step::Wait | Step::Done if limit <= look.now => {
-            given_up(incident, intent, &not_in_force(look.s, intent))
-        }
+        Step::PutBack | Step::Wait | Step::Done if limit <= look.now => match guard::asks_again(look.s, look.now) {
+            Some(again) => watching(incident, intent, again),
+            None => given_up(incident, intent, &not_in_force(look.s, intent)),
+        },
         Step::PutBack => go_on(look, &putting_back(intent), attempt, Draft { why: once_more(intent), ..draft }),
         Step::Wait | Step::Done => draft,
     }
@@ -221,7 +222,8 @@ fn strengthened(look: &Look, incident: &OpenIncident, intent: &Intent, draft: Dr
     let why = format!("{}; {available} of {} replicas are available", draft.why, s.workload.replicas);
     let failing = |f: &Finding| f.revision == intent.target.hash && f.sufficient;
     let limit = target.and_then(|r| short_since(look, r)).map(|since| after(since.max(intent.made()), patience(s)));
-    if look.weighed.findings.iter().any(failing) || limit.is_some_and(|at| at <= look.now) {
+    let is_over = limit.is_some_and(|at| at <= look.now) && guard::asks_again(s, look.now).is_none();
+    if look.weighed.findings.iter().any(failing) || is_over {
         return Draft { why, incident: record(incident, Severity::Critical, Progress::Ineffective), ..draft };
     }
     let incident = record(incident, Severity::Critical, Progress::Recovering);
