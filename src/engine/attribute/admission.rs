@@ -46,7 +46,7 @@ const ABOUT: &[(&[&str], Aspect)] = &[
 ];
 /// Words for where an image comes from, and for what of it a tag may change.
 const PLACES: [&str; 3] = ["registry", "registries", "repositor"];
-const TAGS: [&str; 5] = [" tag", ":latest", "digest", "sign", "vulnerab"];
+const TAGS: [&str; 5] = [" tag", ":latest", "digest", "signature", "signed"];
 /// What Pod Security looks at in a container (policy/check_*.go).
 const CONFINED: [Aspect; 4] = [Aspect::Security, Aspect::Ports, Aspect::Probes, Aspect::Lifecycle];
 const DENIED: [&str; 2] = ["denied the request", "denied request"];
@@ -84,7 +84,13 @@ pub(super) fn unproven(case: &Case) -> Option<Verdict> {
 fn is_about_an_old_place(case: &Case, control: &RevisionFacts) -> bool {
     let newest = case.rollout.newest;
     let is_new = |c: &ContainerTemplate| change::brings_in(control, newest, &c.name, change::repository);
-    let of_place = denials(case).any(|text| PLACES.iter().any(|word| text.contains(word)));
+    // A host may be called so, as `registry.example` is.
+    let is_name = |word: &str| newest.template.containers.iter().any(|c| word.contains(change::repository(&c.image)));
+    let speaks = |text: String| {
+        let mut words = text.split_whitespace().filter(|word| !is_name(word));
+        words.any(|word| PLACES.iter().any(|place| word.contains(place)))
+    };
+    let of_place = denials(case).any(speaks);
     let of_tag = denials(case).any(|text| TAGS.iter().any(|word| text.contains(word)));
     let only_image = touches::changed(case, &[Aspect::Image]) && case.changed.len() == 1;
     only_image && of_place && !of_tag && !newest.template.containers.iter().any(is_new)
@@ -101,9 +107,24 @@ pub(super) fn violates_as_before(case: &Case) -> bool {
         before.is_some_and(|old| change::are_alike(&old.aspects, &new.aspects, &CONFINED))
     };
     let texts = || case.finding.evidence.iter().filter_map(|e| Some(e.text.split_once("violates PodSecurity")?.1));
-    let is_named = |c: &ContainerTemplate| texts().any(|text| text.contains(&format!("\"{}\"", c.name)));
+    let is_named = |c: &ContainerTemplate| texts().flat_map(containers).any(|name| *name == *c.name);
     change::are_alike(&control.template.aspects, &newest.aspects, &pod)
         && newest.containers.iter().filter(is_old).any(is_named)
+}
+
+/// The names behind `container` and `containers`, up to what they must do: `containers "a", "b" must set`.
+fn containers(text: &str) -> impl Iterator<Item = &str> {
+    let lists = text.split("container").skip(1).map(|rest| rest.strip_prefix('s').unwrap_or(rest));
+    lists.flat_map(|rest| {
+        let mut parts = rest.split('"');
+        let mut gap = parts.next();
+        std::iter::from_fn(move || {
+            let is_list = gap.is_some_and(|gap| gap.chars().all(|c| matches!(c, ' ' | ',')));
+            let name = parts.next().filter(|_| is_list);
+            gap = parts.next();
+            name
+        })
+    })
 }
 
 /// What the denials speak of, without the names of who denies.

@@ -5,7 +5,7 @@ use super::look::Look;
 use super::text::{Reading, contains, reading};
 use crate::engine::facts::{ContainerFacts, ContainerState, EventFacts, Termination};
 use crate::engine::finding::Told;
-use crate::engine::words::{Cause, Class, Sureness};
+use crate::engine::words::{Aspect, Cause, Class, Sureness};
 
 /// The runtime says `OOMKilled`, be it the container that was out of memory or its node, which then says so. It says so too
 /// when a child or an `exec` process was the victim and the container lives on, whatever the exit code it shows.
@@ -50,9 +50,11 @@ pub(super) fn told<'a>(look: &Look<'_, 'a>, ending: &Termination) -> Option<Told
     look.event_of_node("SystemOOM", of_the_node).or_else(|| look.event_of_node("OOMKilling", of_the_node))
 }
 
-/// Where the template sets no limit, nothing but the node's memory can have run out.
+/// Where the template sets no limit, of the container or of the pod as a whole, nothing but the node's memory can have run
+/// out.
 fn is_of_the_node(look: &Look<'_, '_>, container: &ContainerFacts) -> bool {
-    look.template(container).is_some() || on_node_without_memory(look)
+    let of_pod = look.revision.is_some_and(|r| r.template.aspects.iter().any(|(a, _)| *a == Aspect::Resources));
+    (look.template(container).is_some() && !of_pod) || on_node_without_memory(look)
 }
 
 fn on_node_without_memory(look: &Look<'_, '_>) -> bool {

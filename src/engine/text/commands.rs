@@ -21,7 +21,8 @@ const PROSE: &[&str] = &[
 /// The value behind a flag such as `--db-password`, in a line or in a list of quoted words.
 pub fn flag(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
-    let end = forth(bytes, mark.start, mark.len(), is_name);
+    let at = forth(bytes, mark.start, 1, |b| b == b' ');
+    let end = forth(bytes, at, mark.len(), is_name);
     let start = back(bytes, end, MAX_BACK.min(64), is_name);
     let name = text.get(start..end).filter(|name| name.starts_with('-'))?;
     let words = words(name);

@@ -28,6 +28,7 @@ use super::*;
 #[case("auth: { user: 'app', pass: 'hunter2' }", "auth: { user: 'app', pass: '***' }")]
 #[case(r#"{"level":"error","db_pass":"hunter2"}"#, r#"{"level":"error","db_pass":"***"}"#)]
 #[case("serve --db-pass hunter2 --port 80", "serve --db-pass *** --port 80")]
+#[case("serve -pass hunter2 -pw hunter2 --db-pw hunter2", "serve -pass *** -pw *** --db-pw ***")]
 #[case("DB_PW=hunter2 APP_KEY=base64:c2VjcmV0", "DB_PW=*** APP_KEY=***")]
 #[case(r#"{"token": "abc", "n": 1}"#, r#"{"token": "***", "n": 1}"#)]
 #[case(r#"{"password":"a\"b","n":1}"#, r#"{"password":"***","n":1}"#)]
