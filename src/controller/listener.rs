@@ -16,7 +16,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::cluster::chain::chain;
 use crate::cluster::logs;
 use crate::cluster::store::WorkloadKey;
-use crate::engine::facts::{LogFacts, PodFacts};
+use crate::engine::facts::{LogFacts, Name, PodFacts};
 use crate::engine::listen::Wanted;
 use crate::metrics::{LogResult, Metrics};
 
@@ -138,10 +138,14 @@ impl Listener {
         let _ = tokio::time::timeout(patience, quiet).await;
     }
 
-    /// A log of the workload was asked for, or is kept; or none is ever read.
-    pub fn knows(&self, key: &WorkloadKey) -> bool {
+    /// A log of one of these pods of the workload was asked for, or is kept; or none is ever read.
+    pub fn knows(&self, key: &WorkloadKey, is_asked_about: impl Fn(&Name) -> bool) -> bool {
         let Some(inner) = &self.inner else { return true };
-        inner.books.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+        let books = inner.books.lock().unwrap_or_else(PoisonError::into_inner);
+        books.get(key).is_some_and(|book| {
+            let uids = book.asked.iter().map(|wanted| &wanted.uid).chain(book.logs.iter().map(|log| &log.uid));
+            uids.into_iter().any(is_asked_about)
+        })
     }
 
     pub fn forget(&self, key: &WorkloadKey) {

@@ -15,7 +15,8 @@ use crate::cluster::gather::{self, Seen};
 use crate::cluster::store::WorkloadKey;
 use crate::engine::decide::decide;
 use crate::engine::decision::{Action, Decision, IncidentStep};
-use crate::engine::facts::Snapshot;
+use crate::engine::evidence::judged_pods;
+use crate::engine::facts::{Name, Snapshot};
 use crate::engine::listen;
 use crate::engine::moment::earliest;
 use crate::engine::words::{Class, Fault, State};
@@ -147,8 +148,10 @@ async fn hear(
 /// An action on a failure that sufficed when this process first saw it, as after a restart. Otherwise the first exit has
 /// asked for the logs long before the last one that was needed.
 fn is_unheard(ctx: &Context, key: &WorkloadKey, s: &Snapshot, decision: &Decision) -> bool {
-    let acts = matches!(decision.action, Some(Action::RollBack(_) | Action::Freeze(_))) && decision.verdict.is_some();
-    acts && s.fleet.storm.is_none() && !ctx.listener.knows(key)
+    let Some(Action::RollBack(permit) | Action::Freeze(permit)) = &decision.action else { return false };
+    let failing = &permit.intent().failing.uid;
+    let is_failing = |uid: &Name| judged_pods(s, failing).any(|pod| pod.uid == *uid);
+    decision.verdict.is_some() && s.fleet.storm.is_none() && !ctx.listener.knows(key, is_failing)
 }
 
 /// Writes what must be remembered, if it is time to.
@@ -167,6 +170,7 @@ async fn record_health(ctx: &Context, work: &Work<'_>, outcome: &Outcome) -> Res
         }
         Due::At(at) => Ok(Some(at)),
         Due::Now => {
+            let before_is_none = before.is_none();
             let object = match before {
                 Some(object) => (*object).clone(),
                 None => {
@@ -174,8 +178,10 @@ async fn record_health(ctx: &Context, work: &Work<'_>, outcome: &Outcome) -> Res
                     work.trace.call("record", write::create_health(&ctx.client, &ctx.own, &object)).await?
                 }
             };
-            if object.spec.workload_uid != *work.s.workload.uid {
-                // The namesake's memory goes when its Deployment is collected; until then there is no room for ours.
+            // A namesake's memory goes when its Deployment is collected; until then there is no room for ours. And what
+            // this look did not know is read first, since the whole status would be written over.
+            let is_unread = before_is_none && object.status.is_some();
+            if object.spec.workload_uid != *work.s.workload.uid || is_unread {
                 return Ok(Some(crate::engine::moment::after(work.now, 5)));
             }
             let written = write::health_status(&ctx.client, &ctx.own, &object, &wanted);

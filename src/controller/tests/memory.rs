@@ -83,6 +83,27 @@ async fn the_memory_of_a_namesake_is_left_to_the_garbage_collector() {
     assert!(calls.iter().all(|call| call.method != Method::PATCH), "{:?}", writes(&calls));
 }
 
+/// A watch may show the workload before what was remembered of it, as when a right comes back.
+#[tokio::test(start_paused = true)]
+async fn what_was_remembered_and_is_not_seen_yet_is_not_written_over() {
+    let rig = Rig::changed(healthy).await;
+    let path = format!("{OWN}/workloadhealths/web");
+    rig.settles().await;
+    let mut health = rig.server().get(&path).unwrap().clone();
+    health["status"]["ledger"][0]["failedAt"] = json!("2026-02-01T00:00:00Z");
+    rig.server().remove(&path);
+    rig.sees();
+    rig.calls();
+    rig.server().put(&path, health);
+    let again = rig.look().await.unwrap();
+    assert!(again.is_some_and(|wait| wait.as_secs() <= 5), "it is looked at again: {again:?}");
+    let calls = rig.calls();
+    assert!(calls.iter().all(|call| call.method != Method::PATCH), "{:?}", writes(&calls));
+    rig.settles().await;
+    let health = rig.server().get(&path).unwrap().clone();
+    assert_eq!(health["status"]["ledger"][0]["failedAt"], "2026-02-01T00:00:00Z", "{health}");
+}
+
 /// Since when the WorkloadHealth says that revision 59 is healthy, and by which policy.
 fn remembered(rig: &Rig) -> (Timestamp, String) {
     let health = rig.server().all("workloadhealths").remove(0);
