@@ -251,6 +251,11 @@ async fn scale_to_zero(
     let sets: Api<ReplicaSet> = Api::namespaced(client.clone(), target.namespace);
     let params = PatchParams { field_manager: Some(WORKLOAD_MANAGER.to_owned()), ..PatchParams::default() };
     for RevisionRef { name, uid, .. } in stop {
+        // A watch that lags shows what was scaled already as it was.
+        let live = call("reading", "ReplicaSet", name, sets.get_opt(name)).await?;
+        if live.is_none_or(|set| set.spec.replicas == Some(0)) {
+            continue;
+        }
         if !may_go_on() {
             return Ok(false);
         }

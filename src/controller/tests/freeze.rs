@@ -326,6 +326,23 @@ fn runs(server: &mut Server, set: &str, replicas: i32) {
     });
 }
 
+/// The watch of ReplicaSets lags behind that of the Deployment.
+#[tokio::test(start_paused = true)]
+async fn what_the_controller_scaled_up_again_is_scaled_down_once_however_old_the_sight_of_it() {
+    let rig = Rig::changed(owned).await;
+    assert!(rig.settles().await.is_empty());
+    is_frozen(&rig);
+    runs(&mut rig.server(), FAILING, 2);
+    rig.sees();
+    rig.calls();
+    let scales = |rig: &Rig| writes(&rig.calls()).iter().filter(|call| call.contains("/scale")).count();
+    rig.look().await.unwrap();
+    assert_eq!(scales(&rig), 1);
+    is_frozen(&rig);
+    rig.look().await.unwrap();
+    assert_eq!(scales(&rig), 0, "it is at zero, which the watch does not show yet");
+}
+
 /// The owner puts its template back, and the Deployment controller sees it.
 fn is_retaken(server: &mut Server) {
     server.edit(WEB, |web| web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:2"));
