@@ -18,7 +18,7 @@ use crate::engine::decision::{Action, Decision, IncidentStep};
 use crate::engine::evidence::judged_pods;
 use crate::engine::facts::{Name, Snapshot};
 use crate::engine::listen;
-use crate::engine::moment::earliest;
+use crate::engine::moment::{after, earliest};
 use crate::engine::words::{Class, Fault, State};
 use crate::telemetry::traces::{Ending, Look, Subject};
 
@@ -170,19 +170,23 @@ async fn record_health(ctx: &Context, work: &Work<'_>, outcome: &Outcome) -> Res
         }
         Due::At(at) => Ok(Some(at)),
         Due::Now => {
-            let before_is_none = before.is_none();
+            let again = after(work.now, 5);
             let object = match before {
                 Some(object) => (*object).clone(),
                 None => {
                     let object = health::object(&work.s.workload);
-                    work.trace.call("record", write::create_health(&ctx.client, &ctx.own, &object)).await?
+                    let created = write::create_health(&ctx.client, &ctx.own, &object);
+                    let created = work.trace.call("record", created).await?;
+                    // What this look did not know is read first, since the whole status would be written over.
+                    if created.status.is_some() {
+                        return Ok(Some(again));
+                    }
+                    created
                 }
             };
-            // A namesake's memory goes when its Deployment is collected; until then there is no room for ours. And what
-            // this look did not know is read first, since the whole status would be written over.
-            let is_unread = before_is_none && object.status.is_some();
-            if object.spec.workload_uid != *work.s.workload.uid || is_unread {
-                return Ok(Some(crate::engine::moment::after(work.now, 5)));
+            if object.spec.workload_uid != *work.s.workload.uid {
+                // The namesake's memory goes when its Deployment is collected; until then there is no room for ours.
+                return Ok(Some(again));
             }
             let written = write::health_status(&ctx.client, &ctx.own, &object, &wanted);
             work.trace.call("record", written).await?;

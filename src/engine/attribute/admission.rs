@@ -92,8 +92,7 @@ fn is_about_an_old_place(case: &Case, control: &RevisionFacts) -> bool {
     };
     let of_place = denials(case).any(speaks);
     let of_tag = denials(case).any(|text| TAGS.iter().any(|word| text.contains(word)));
-    let only_image = touches::changed(case, &[Aspect::Image]) && case.changed.len() == 1;
-    only_image && of_place && !of_tag && !newest.template.containers.iter().any(is_new)
+    case.changed == [Aspect::Image] && of_place && !of_tag && !newest.template.containers.iter().any(is_new)
 }
 
 /// Pod Security (k8s.io/pod-security-admission) names the containers that violate the level. One of them is in the healthy
@@ -101,14 +100,13 @@ fn is_about_an_old_place(case: &Case, control: &RevisionFacts) -> bool {
 pub(super) fn violates_as_before(case: &Case) -> bool {
     let Some(control) = case.control else { return false };
     let newest = &case.rollout.newest.template;
-    let pod = [Aspect::Security];
     let is_old = |new: &&ContainerTemplate| {
         let before = control.template.containers.iter().find(|old| old.name == new.name);
         before.is_some_and(|old| change::are_alike(&old.aspects, &new.aspects, &CONFINED))
     };
     let texts = || case.finding.evidence.iter().filter_map(|e| Some(e.text.split_once("violates PodSecurity")?.1));
     let is_named = |c: &ContainerTemplate| texts().flat_map(containers).any(|name| *name == *c.name);
-    change::are_alike(&control.template.aspects, &newest.aspects, &pod)
+    change::are_alike(&control.template.aspects, &newest.aspects, &[Aspect::Security])
         && newest.containers.iter().filter(is_old).any(is_named)
 }
 
@@ -116,14 +114,12 @@ pub(super) fn violates_as_before(case: &Case) -> bool {
 fn containers(text: &str) -> impl Iterator<Item = &str> {
     let lists = text.split("container").skip(1).map(|rest| rest.strip_prefix('s').unwrap_or(rest));
     lists.flat_map(|rest| {
-        let mut parts = rest.split('"');
-        let mut gap = parts.next();
-        std::iter::from_fn(move || {
-            let is_list = gap.is_some_and(|gap| gap.chars().all(|c| matches!(c, ' ' | ',')));
-            let name = parts.next().filter(|_| is_list);
-            gap = parts.next();
-            name
-        })
+        let parts: Vec<&str> = rest.split('"').collect();
+        let named = parts.chunks_exact(2).map_while(|pair| match pair {
+            [gap, name] if gap.chars().all(|c| matches!(c, ' ' | ',')) => Some(*name),
+            _ => None,
+        });
+        named.collect::<Vec<&str>>()
     })
 }
 
