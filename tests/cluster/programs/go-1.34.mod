@@ -1,4 +1,4 @@
-module backstay.dev/cluster/controlplane
+module backstay.dev/cluster/programs
 
 go 1.24.0
 
