@@ -2,10 +2,7 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::json;
-
-use super::selector;
+use schemars::{Schema, SchemaGenerator, json_schema};
 
 /// The longest message a condition carries here, in bytes.
 const MAX_MESSAGE: usize = 1024;
@@ -62,17 +59,36 @@ pub fn is_true(conditions: &[Condition], kind: &str) -> bool {
     find(conditions, kind).is_some_and(|c| c.status == "True")
 }
 
-/// The schema of a list of conditions: a map by type, so that several writers can own one each. The bounds are those
-/// that Kubernetes' own kinds leave to validation.
-pub fn schema(generator: &mut SchemaGenerator) -> Schema {
-    let mut items = Condition::json_schema(generator).to_value();
-    selector::narrow(&mut items, "/properties/message", &json!({"maxLength": MAX_MESSAGE}));
-    selector::narrow(&mut items, "/properties/reason", &json!({"maxLength": MAX_REASON}));
-    selector::narrow(&mut items, "/properties/type", &json!({"maxLength": MAX_TYPE}));
-    selector::narrow(&mut items, "/properties/status", &json!({"enum": ["True", "False", "Unknown"]}));
+/// The schema of a list of conditions, `metav1.Condition`: a map by type, so that several writers can own one each. The
+/// bounds are those that Kubernetes' own kinds leave to validation.
+pub fn schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
-        "items": items,
+        "items": {
+            "type": "object",
+            "description": "One aspect of the state of this resource.",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "lastTransitionTime": {
+                    "description": "When `status` last changed.",
+                    "type": "string",
+                    "format": "date-time",
+                },
+                "message": {"description": "For a person; may be empty.", "type": "string", "maxLength": MAX_MESSAGE},
+                "observedGeneration": {
+                    "description": "The `metadata.generation` that this condition is about; an older one is out of date.",
+                    "type": "integer",
+                    "format": "int64",
+                },
+                "reason": {
+                    "description": "Why `status` is what it is, as one word in CamelCase.",
+                    "type": "string",
+                    "maxLength": MAX_REASON,
+                },
+                "status": {"description": "Whether it holds.", "type": "string", "enum": ["True", "False", "Unknown"]},
+                "type": {"description": "What may hold, in CamelCase.", "type": "string", "maxLength": MAX_TYPE},
+            },
+        },
         "maxItems": 16,
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use regex::Regex;
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde_json::{Value, json};
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
 pub const ANY_RULE: &str = "(has(self.matchLabels) && size(self.matchLabels) > 0) || (has(self.matchExpressions) && size(self.matchExpressions) > 0)";
 pub const ANY_MESSAGE: &str = "an empty selector would match everything: name at least one label";
@@ -24,25 +24,46 @@ const MAX_LABELS: usize = 32;
 const MAX_EXPRESSIONS: usize = 32;
 const MAX_VALUES: usize = 64;
 
-/// The schema of a selector, with the words, forms and bounds that Kubernetes' own leaves to validation.
-pub fn schema(generator: &mut SchemaGenerator) -> Schema {
-    let mut schema = LabelSelector::json_schema(generator).to_value();
+/// The schema of a selector, `metav1.LabelSelector`, with the words, forms and bounds that Kubernetes' own leaves to
+/// validation.
+pub fn schema(_: &mut SchemaGenerator) -> Schema {
     let value = json!({"type": "string", "maxLength": 63, "pattern": VALUE});
-    narrow(&mut schema, "/properties/matchLabels/additionalProperties", &value);
-    narrow(&mut schema, "/properties/matchLabels", &json!({"maxProperties": MAX_LABELS}));
-    narrow(&mut schema, "/properties/matchExpressions", &json!({"maxItems": MAX_EXPRESSIONS}));
-    let expression = "/properties/matchExpressions/items/properties";
-    narrow(&mut schema, &format!("{expression}/key"), &json!({"maxLength": 317, "pattern": KEY}));
-    narrow(&mut schema, &format!("{expression}/operator"), &json!({"enum": ["In", "NotIn", "Exists", "DoesNotExist"]}));
-    narrow(&mut schema, &format!("{expression}/values"), &json!({"maxItems": MAX_VALUES, "items": value}));
-    Schema::try_from(schema).unwrap_or_default()
-}
-
-/// Adds to a part of a schema.
-pub(super) fn narrow(schema: &mut Value, pointer: &str, with: &Value) {
-    if let (Some(Value::Object(part)), Value::Object(with)) = (schema.pointer_mut(pointer), with) {
-        part.extend(with.clone());
-    }
+    let words = ["In", "NotIn", "Exists", "DoesNotExist"];
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "matchExpressions": {
+                "description": "Requirements on labels; all of them must hold.",
+                "type": "array",
+                "maxItems": MAX_EXPRESSIONS,
+                "items": {
+                    "type": "object",
+                    "description": "What one label must be.",
+                    "required": ["key", "operator"],
+                    "properties": {
+                        "key": {"description": "The label's key.", "type": "string", "maxLength": 317, "pattern": KEY},
+                        "operator": {
+                            "description": "`In` and `NotIn` compare with `values`; `Exists` and `DoesNotExist` take none.",
+                            "type": "string",
+                            "enum": words,
+                        },
+                        "values": {
+                            "description": "The values that `In` and `NotIn` compare with, at least one.",
+                            "type": "array",
+                            "maxItems": MAX_VALUES,
+                            "items": value,
+                        },
+                    },
+                },
+            },
+            "matchLabels": {
+                "description": "Labels with the value that each must have; all of them must fit.",
+                "type": "object",
+                "maxProperties": MAX_LABELS,
+                "additionalProperties": value,
+            },
+        },
+    })
 }
 
 /// Every key of `matchLabels` is one that a label can have.
