@@ -36,8 +36,9 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let spaced = !by_equals || end < mark.start;
     end = back(bytes, end, 4, |b| matches!(b, b'"' | b'\'' | b'\\' | b'`'));
     let start = back(bytes, end, MAX_NAME, is_name);
-    let name = text.get(start..end).filter(|name| may_stand_for_a_secret(name))?;
-    let words = words(name);
+    let name = text.get(start..end)?;
+    let name = if name.eq_ignore_ascii_case("value") { name_beside(text, start)? } else { name };
+    let words = words(may_stand_for_a_secret(name).then_some(name)?);
     let mut at = mark.end;
     if by_equals && bytes.get(at) == Some(&b'>') {
         at += 1;
@@ -66,6 +67,21 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     };
     let said = text.get(value.clone())?;
     (!is_no_secret(said, &words) && (by_equals || is_quoted || !is_prose(said, &words))).then_some(value)
+}
+
+/// What a pair's own name is, where its parts are named too: `DB_PASSWORD` before the `value` of
+/// `{"name": "DB_PASSWORD", "value": …}`, as lists of variables and of headers are written.
+fn name_beside(text: &str, value: usize) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let is_quote = |b: u8| matches!(b, b'"' | b'\'' | b'\\' | b'`');
+    let end = back(bytes, value, 32, |b| is_quote(b) || b.is_ascii_whitespace() || b == b',');
+    let start = back(bytes, end, MAX_NAME, is_name);
+    let mark = back(bytes, start, 8, |b| is_quote(b) || b == b' ');
+    let mark = mark.checked_sub(1).filter(|at| matches!(bytes.get(*at), Some(b':' | b'=')))?;
+    let key = back(bytes, mark, 8, |b| is_quote(b) || b == b' ');
+    let word = text.get(back(bytes, key, MAX_NAME, is_name)..key)?;
+    let is_key = ["name", "key"].iter().any(|known| word.eq_ignore_ascii_case(known));
+    text.get(start..end).filter(|_| is_key)
 }
 
 pub(super) fn is_name(byte: u8) -> bool {
