@@ -79,6 +79,8 @@ pub struct WorkloadFacts {
     pub revision: Option<i64>,
     /// Digest of the pod template without the `pod-template-hash` label; equal digests mean equal templates.
     pub template_digest: u64,
+    /// The same, also without `kubectl.kubernetes.io/restartedAt`.
+    pub template_material: u64,
     pub progressing: Option<ConditionFacts>,
     /// `lastUpdateTime` of `Progressing` when its reason is `NewReplicaSetAvailable`: when the rollout completed.
     pub completed: Option<Timestamp>,
@@ -241,6 +243,14 @@ pub struct ContainerFacts {
 }
 
 impl ContainerFacts {
+    /// How the run ended that ended last.
+    pub fn ending(&self) -> Option<&Termination> {
+        match &self.state {
+            ContainerState::Terminated(ending) => Some(ending),
+            _ => self.last.as_deref(),
+        }
+    }
+
     /// It runs, or has run before.
     pub fn has_run(&self) -> bool {
         self.last.is_some() || matches!(self.state, ContainerState::Running { .. } | ContainerState::Terminated(_))

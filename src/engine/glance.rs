@@ -6,7 +6,7 @@
 
 use jiff::Timestamp;
 
-use super::facts::{ContainerFacts, ContainerState, History, PodFacts, WaitingSpell};
+use super::facts::{ContainerFacts, History, PodFacts, WaitingSpell};
 use super::moment::seconds_between;
 use super::observe;
 
@@ -40,10 +40,7 @@ fn began_to_wait(pod: &PodFacts, container: &str) -> Timestamp {
 }
 
 fn ended(container: &ContainerFacts) -> Option<Timestamp> {
-    match &container.state {
-        ContainerState::Terminated(ending) => ending.finished,
-        _ => container.last.as_ref().and_then(|ending| ending.finished),
-    }
+    container.ending().and_then(|ending| ending.finished)
 }
 
 /// How many pulls fit into so many seconds of failing.

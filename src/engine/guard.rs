@@ -30,6 +30,7 @@ pub const MAX_DATA_AGE_SECONDS: i64 = 60;
 /// How soon old data is looked at again: no watch tells that the watches are alive. Seconds.
 const OLD_DATA_SECONDS: i64 = 5;
 
+const PAUSED: &str = "the Deployment is paused, and not by Backstay";
 const OPTED_OUT: &str = "the Deployment carries backstay.dev/ignore: \"true\"";
 
 /// Proof that every guard agreed to exactly this intent.
@@ -129,6 +130,9 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
     if w.opted_out {
         return Err(no(RefusalReason::OptedOut, OPTED_OUT));
     }
+    if lifecycle::is_paused_by_another(w, |name| s.memory.open.iter().any(|i| i.name == *name)) {
+        return Err(no(RefusalReason::Paused, PAUSED));
+    }
     if let Some(refusal) = too_old(s, now) {
         return Err(refusal);
     }
@@ -200,9 +204,9 @@ fn deleting(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn paused(case: &Case, _: Timestamp) -> Option<Refusal> {
-    let w = &case.s.workload;
-    let ours = case.incident.is_some_and(|i| w.paused_for.as_ref() == Some(&i.name));
-    (w.paused && !ours).then(|| no(RefusalReason::Paused, "the Deployment is paused, and not by Backstay"))
+    let by_another =
+        lifecycle::is_paused_by_another(&case.s.workload, |name| case.incident.is_some_and(|i| i.name == *name));
+    by_another.then(|| no(RefusalReason::Paused, PAUSED))
 }
 
 fn scaled_to_zero(case: &Case, _: Timestamp) -> Option<Refusal> {

@@ -34,7 +34,8 @@ pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft 
         // The baseline has pods, so nothing keeps the freeze from coming into force, however late it is. What is in the
         // template then stays there.
         Step::PauseAndScale | Step::Scale => {
-            go_on(look, intent, attempt, Draft { template_returned: returned(look, intent), ..draft })
+            let draft = go_on(look, intent, attempt, Draft { template_returned: returned(look, intent), ..draft });
+            not_completed(intent, draft)
         }
         Step::PutBack | Step::Wait | Step::Done if limit <= look.now => match guard::asks_again(look.s, look.now) {
             Some(again) => watching(incident, intent, again),
@@ -43,6 +44,13 @@ pub fn freezing(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft 
         Step::PutBack => go_on(look, &putting_back(intent), attempt, Draft { why: once_more(intent), ..draft }),
         Step::Wait | Step::Done => draft,
     }
+}
+
+/// What keeps a freeze from being completed is told, for as long as it does.
+fn not_completed(intent: &Intent, draft: Draft) -> Draft {
+    let Some(refusal) = &draft.refusal else { return draft };
+    let why = format!("the freeze on {} is not completed: {}: {}", intent.target.name, refusal.reason, refusal.because);
+    Draft { state: State::Held, why, next_check: refusal.next_look, ..draft }
 }
 
 /// From now on the baseline's template is what Backstay put there.

@@ -1,8 +1,8 @@
 //! How far an open incident has come, told from objects alone: what was intended, what the Deployment carries, and
 //! which revision is the newest now.
 
-use super::facts::{Name, Snapshot};
-use super::memory::{Intent, OpenIncident};
+use super::facts::{Name, Snapshot, WorkloadFacts};
+use super::memory::{Intent, OpenIncident, RevisionRef};
 use super::rollout::{self, Rollout};
 use super::words::ActionKind;
 
@@ -57,6 +57,11 @@ pub fn is_held(s: &Snapshot, incident: &OpenIncident) -> bool {
     s.workload.paused && s.workload.paused_for.as_ref() == Some(&incident.name)
 }
 
+/// A pause is in force, and not for an incident of ours.
+pub fn is_paused_by_another(w: &WorkloadFacts, is_ours: impl Fn(&Name) -> bool) -> bool {
+    w.paused && !w.paused_for.as_ref().is_some_and(is_ours)
+}
+
 /// The Deployment is seen as it is after the write that was intended. A watch may show it as it was before.
 fn has_moved_on(s: &Snapshot, incident: &OpenIncident) -> bool {
     incident.intent.as_ref().is_some_and(|i| s.workload.generation > i.generation)
@@ -96,6 +101,8 @@ fn frozen<'a>(
     newest: Option<&Name>,
     held: bool,
 ) -> Stage<'a> {
+    let restarted = || restarted(s, &intent.failing).or_else(|| restarted(s, &intent.target)).filter(|_| held);
+    let newest = newest.or_else(restarted);
     let known = newest.is_some_and(|hash| hash == &intent.target.hash || hash == &intent.failing.hash);
     // Where the freeze left the template to its owner, or the owner's was seen in it since, only the owner can have
     // exchanged it for the baseline's.
@@ -121,12 +128,20 @@ fn frozen<'a>(
     }
 }
 
+/// A template that a pause keeps from getting a ReplicaSet, and that is materially the one of this revision: somebody asked for
+/// a restart and shipped nothing new.
+fn restarted<'a>(s: &Snapshot, revision: &'a RevisionRef) -> Option<&'a Name> {
+    let known = s.revisions.iter().find(|r| r.uid == revision.uid)?;
+    (known.template.material == s.workload.template_material).then_some(&revision.hash)
+}
+
 /// The freeze was in force since it was last intended. One that the controller undid is begun again.
 fn was_in_force(incident: &OpenIncident, intent: &Intent) -> bool {
     incident.acted.is_some_and(|at| intent.attempt == 1 || intent.made() <= at)
 }
 
 fn suspended<'a>(s: &Snapshot, incident: &'a OpenIncident, newest: Option<&Name>, held: bool) -> Stage<'a> {
+    let newest = newest.or_else(|| restarted(s, &incident.failing).filter(|_| held));
     let same = newest.is_some_and(|hash| hash == &incident.failing.hash);
     match (held, same) {
         (true, true) => Stage::Suspended(incident),

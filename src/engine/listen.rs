@@ -180,11 +180,7 @@ fn asked(s: &Snapshot, pod: &PodFacts, container: &ContainerFacts, ended: bool) 
 
 /// The run that ended last left a log, unlike what never started and what the kubelet lost.
 fn left_a_log(container: &ContainerFacts) -> bool {
-    let ending = match &container.state {
-        ContainerState::Terminated(ending) => Some(ending),
-        _ => container.last.as_ref(),
-    };
-    ending.is_some_and(|ending| ending.started.is_some() && !observe::is_made_up(ending))
+    container.ending().is_some_and(|ending| ending.started.is_some() && !observe::is_made_up(ending))
 }
 
 fn log_of<'a>(s: &'a Snapshot, pod: &PodFacts, container: &str) -> Option<&'a LogFacts> {

@@ -144,6 +144,7 @@ pub fn bad_rollout() -> Snapshot {
             recreate: false,
             revision: Some(3),
             template_digest: 3,
+            template_material: 3,
             progressing: None,
             completed: None,
             available: None,

@@ -218,6 +218,7 @@ impl Group {
             recreate: false,
             revision: newest.map(|revision| revision.number),
             template_digest: newest.map_or(0, |revision| revision.template.digest),
+            template_material: newest.map_or(0, |revision| revision.template.material),
             progressing: None,
             completed: None,
             available: None,

@@ -52,6 +52,7 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
         recreate,
         revision: annotation(meta, REVISION).and_then(|revision| revision.parse().ok()),
         template_digest: spec.template.digest.0,
+        template_material: spec.template.kept.material().0,
         progressing: progressing_facts,
         completed: progressing.and_then(completed),
         available,

@@ -78,6 +78,7 @@ fn workload() -> WorkloadFacts {
         recreate: false,
         revision: Some(2),
         template_digest: 2,
+        template_material: 2,
         progressing: None,
         completed: None,
         available: None,
