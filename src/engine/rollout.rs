@@ -90,9 +90,16 @@ fn completed(s: &Snapshot, newest: &RevisionFacts, since: Timestamp) -> Option<T
     // Times of objects are cut to seconds, and may seem to lie just before a rollout that was quick. What was seen of an
     // earlier rollout to the same revision says nothing about this one.
     let of_this = |at: &Timestamp| *at >= after(since, -1);
-    let told = s.workload.completed.filter(of_this);
     let healthy = s.memory.ledger.iter().find(|e| e.uid == newest.uid).and_then(|e| e.healthy_since).filter(of_this);
+    let told = s.workload.completed.filter(of_this).filter(|at| healthy.is_some() || !ran_nothing(s, newest, *at));
     earliest(told, healthy).map(|at| at.max(since))
+}
+
+/// The rollout completed at zero replicas, which proves nothing: it was seen from its beginning, all pods that there are came
+/// after its end, and none before them was seen healthy.
+fn ran_nothing(s: &Snapshot, newest: &RevisionFacts, completed: Timestamp) -> bool {
+    let seen = s.memory.current.as_ref().is_some_and(|c| c.hash == newest.hash && c.since <= completed);
+    seen && s.pods.iter().filter(|pod| pod.revision == newest.uid).all(|pod| pod.created > completed)
 }
 
 /// When the newest revision became the newest: as remembered; else when our own action made it so, unless something else
