@@ -108,6 +108,7 @@ fn explained(case: &Case) -> Option<Verdict> {
         .or_else(|| configuration_explains_it(case))
         .or_else(|| control_group::fails_too(case))
         .or_else(|| control_group::failed_before(case))
+        .or_else(|| control_group::was_not_ready(case))
         .or_else(|| control_group::unproven_fails_too(case))
         .or_else(|| its_log::explains_it(case))
         .or_else(|| same_template(case))
@@ -295,8 +296,12 @@ fn revision_at_fault(case: &Case) -> Verdict {
     }
 }
 
+/// So many pods of the healthy revision are ready, and were when the failing one last ended: what became ready since then may
+/// have met the same.
 fn control_is_ready(case: &Case) -> usize {
-    let count = |control: &RevisionFacts| judged_pods(case.s, &control.uid).filter(|p| p.ready).count();
+    let ended = control_group::last_end(case);
+    let stood = |pod: &&PodFacts| pod.ready && ended.is_none_or(|at| pod.ready_since.is_none_or(|since| since <= at));
+    let count = |control: &RevisionFacts| judged_pods(case.s, &control.uid).filter(stood).count();
     *case.ready.get_or_init(|| case.control.map_or(0, count))
 }
 

@@ -1,7 +1,10 @@
 //! What pods of another revision say: those of the healthy one that run, or did until now, next to the failing ones.
 
-use super::{Case, control_is_ready, is_about_running, is_crash, is_good_part, verdict};
+use jiff::Timestamp;
+
+use super::{Case, control_is_ready, is_about_running, is_crash, is_good_part, judged_pods, shows, verdict};
 use crate::engine::decision::Verdict;
+use crate::engine::facts::PodFacts;
 use crate::engine::finding::Finding;
 use crate::engine::listen::{self, CONTROL_WINDOW_SECONDS};
 use crate::engine::moment::{after, seconds_between};
@@ -51,6 +54,32 @@ pub(super) fn failed_before(case: &Case) -> Option<Verdict> {
     (at >= after(case.finding.began, -CONTROL_WINDOW_SECONDS)).then(|| {
         let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
         verdict(Fault::Dependency, Confidence::Likely, because)
+    })
+}
+
+/// When a pod of the failing revision last ended: a wait for the next start may be long, and shows nothing of what has
+/// become of others in the meantime. `None` where the failure goes on.
+pub(super) fn last_end(case: &Case) -> Option<Timestamp> {
+    let finding = case.finding;
+    let container = finding.container.as_ref().filter(|_| finding.sureness == Sureness::Counted)?;
+    let pods = judged_pods(case.s, &case.rollout.newest.uid).filter(|pod| shows(finding, pod));
+    let containers = pods.flat_map(|pod| &pod.containers).filter(|c| c.name == *container);
+    containers.filter_map(|c| c.ending()).filter_map(|end| end.finished).max()
+}
+
+/// No pod of the healthy revision was ready when the failing one last ended, although they were there: they are back,
+/// and the failing one may be too as soon as it has tried again.
+pub(super) fn was_not_ready(case: &Case) -> Option<Verdict> {
+    let (control, at) = (case.control?, last_end(case)?);
+    let there = || judged_pods(case.s, &control.uid).filter(|pod| pod.created <= at);
+    let was_ready = |pod: &PodFacts| pod.ready_since.is_none_or(|since| pod.ready == (since <= at));
+    (there().any(|pod| pod.ready) && !there().any(was_ready)).then(|| {
+        let hash = &control.hash;
+        let because = format!(
+            "no pod of the healthy revision {hash} was ready either when {} last ended, at {at}",
+            case.finding.revision
+        );
+        verdict(Fault::Dependency, Confidence::Possible, because)
     })
 }
 
