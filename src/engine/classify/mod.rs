@@ -153,25 +153,26 @@ fn of_pod<'a>(look: &Look<'_, 'a>, symptoms: &mut Vec<Symptom<'a>>) {
     }
 }
 
-/// The failing container that is first in start order. What never counts against a revision does not hide what may, and an
-/// app container that was injected does not hide one of the template's, since neither waits for the other.
+/// The failing container that is first in start order. What never counts against a revision does not hide what may, and of
+/// app containers, none of which waits for another, neither one that was injected hides one of the template's, nor one
+/// that ran and ended one that could not start: the first may have missed the second.
 fn first_failing_container<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
-    let (mut excluded, mut injected) = (None, None);
+    let (mut excluded, mut injected, mut ended) = (None, None, None);
     for container in &look.pod.containers {
-        let symptom = image::symptom(look, container)
+        let not_started = image::symptom(look, container)
             .or_else(|| config::symptom(look, container))
-            .or_else(|| start::symptom(look, container))
-            .or_else(|| crash::symptom(look, container));
+            .or_else(|| start::symptom(look, container));
+        let has_run = not_started.is_none();
+        let Some(symptom) = not_started.or_else(|| crash::symptom(look, container)) else { continue };
+        let is_app = container.kind == ContainerKind::App;
         match symptom {
-            Some(symptom) if symptom.sureness == Sureness::Excluded => excluded = excluded.or(Some(symptom)),
-            Some(symptom) if container.kind == ContainerKind::App && look.is_injected(container) => {
-                injected = injected.or(Some(symptom));
-            }
-            Some(symptom) => return Some(symptom),
-            None => {}
+            symptom if symptom.sureness == Sureness::Excluded => excluded = excluded.or(Some(symptom)),
+            symptom if is_app && look.is_injected(container) => injected = injected.or(Some(symptom)),
+            symptom if is_app && has_run => ended = ended.or(Some(symptom)),
+            symptom => return Some(symptom),
         }
     }
-    injected.or(excluded)
+    ended.or(injected).or(excluded)
 }
 
 /// The container has failed before and runs again.

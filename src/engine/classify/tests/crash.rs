@@ -197,6 +197,21 @@ fn of_two_failing_containers_the_first_in_start_order_is_blamed() {
     assert_eq!(&*single(&s, at(20)).container.unwrap().name, "proxy");
 }
 
+/// The app may have ended for want of the one that could not be pulled.
+#[rstest]
+#[case::the_crash_first(true)]
+#[case::the_pull_first(false)]
+fn of_two_app_containers_the_one_that_did_not_start_is_blamed(#[case] crash_first: bool) {
+    let proxy = waiting("ErrImagePull", "dial tcp 10.0.0.9:443: connect: connection refused").named("proxy");
+    let mut containers = [looping(2, ended(1, "Error")), proxy];
+    if !crash_first {
+        containers.reverse();
+    }
+    let s = with_template(only(pod(containers)), vec![template("web"), template("proxy")]);
+    let symptom = single(&s, at(20));
+    assert_eq!((&*symptom.container.unwrap().name, symptom.cause), ("proxy", Cause::RegistryUnreachable));
+}
+
 #[test]
 fn what_is_never_evidence_does_not_hide_what_is() {
     let lost = looping(1, ended(255, "Unknown")).named("proxy").kind(ContainerKind::Sidecar);
