@@ -302,7 +302,7 @@ fn needed(sureness: Sureness, threshold: &Threshold) -> u32 {
 
 /// When it will have lasted long enough.
 fn due(symptom: &Symptom, threshold: &Threshold) -> Timestamp {
-    lasting(symptom, symptom.onset, threshold)
+    lasting(symptom, onset(symptom), threshold)
 }
 
 /// When it would have lasted long enough, had it begun at this moment.
