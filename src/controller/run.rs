@@ -199,6 +199,7 @@ async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadership>) {
         let leads = ctx.standing.is_leader();
         ctx.metrics.set_leader(leads);
         if leads && !led {
+            ctx.tracker.forget_looks();
             super::storm::adopt(ctx);
             let keys = ctx.stores.keys();
             keys.iter().for_each(|key| sight::survey(ctx, key));

@@ -73,6 +73,12 @@ impl Tracker {
         self.with(key, |track| track.seen = seen);
     }
 
+    /// Forgets what the looks have seen: another replica led since, and what it wrote is newer.
+    pub fn forget_looks(&self) {
+        let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.values_mut().for_each(|track| (track.seen, track.differs_since) = (Seen::default(), None));
+    }
+
     /// Remembers what is being said; tells whether it is news.
     pub fn is_news(&self, key: &WorkloadKey, said: Said) -> bool {
         self.with(key, |track| {
@@ -143,6 +149,7 @@ impl Tracker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::memory::CurrentRevision;
 
     fn key(name: &str) -> WorkloadKey {
         WorkloadKey::new("shop", name)
@@ -162,6 +169,17 @@ mod tests {
             failed("a");
         }
         assert_eq!(failed("a"), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn what_another_leader_may_know_better_is_forgotten_and_our_own_writes_are_not() {
+        let tracker = Tracker::default();
+        let current = Some(CurrentRevision { hash: Name::from("59"), since: Timestamp::UNIX_EPOCH });
+        tracker.saw(&key("a"), Seen { current, ..Seen::default() });
+        tracker.wrote(&key("a"), 7);
+        tracker.forget_looks();
+        assert_eq!(tracker.seen(&key("a")).current, None);
+        assert_eq!(tracker.with(&key("a"), |track| track.written), Some(7));
     }
 
     #[tokio::test(start_paused = true)]
