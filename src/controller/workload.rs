@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use kube::ResourceExt;
 
 use super::act::{self, Outcome, Work};
 use super::context::Context;
@@ -177,6 +178,14 @@ async fn record_health(ctx: &Context, work: &Work<'_>, outcome: &Outcome) -> Res
                     let object = health::object(&work.s.workload);
                     let created = write::create_health(&ctx.client, &ctx.own, &object);
                     let created = work.trace.call("record", created).await?;
+                    if created.spec.workload_uid != *work.s.workload.uid {
+                        // The namesake's memory goes with its Deployment, unless that was deleted without what it owned.
+                        if created.owner_references().is_empty() {
+                            let deleted = write::delete_health(&ctx.client, &ctx.own, &created);
+                            work.trace.call("record", deleted).await?;
+                        }
+                        return Ok(Some(again));
+                    }
                     // What this look did not know is read first, since the whole status would be written over.
                     if created.status.is_some() {
                         return Ok(Some(again));
@@ -184,10 +193,6 @@ async fn record_health(ctx: &Context, work: &Work<'_>, outcome: &Outcome) -> Res
                     created
                 }
             };
-            if object.spec.workload_uid != *work.s.workload.uid {
-                // The namesake's memory goes when its Deployment is collected; until then there is no room for ours.
-                return Ok(Some(again));
-            }
             let written = write::health_status(&ctx.client, &ctx.own, &object, &wanted);
             work.trace.call("record", written).await?;
             ctx.tracker.differs(work.key, false, work.now);

@@ -1,8 +1,11 @@
 //! Writing Backstay's own objects.
 
+use std::fmt::Debug;
+
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use crate::api::incident::IncidentStatus;
@@ -53,17 +56,32 @@ pub async fn incident_status(
 pub async fn delete_incident(client: &Client, own: &Own, incident: &Incident) -> Result<(), Error> {
     let namespace = incident.namespace().unwrap_or_default();
     let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
-    let name = incident.name_any();
-    let preconditions = Preconditions { uid: incident.uid(), resource_version: None };
-    let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
-    match call("deleting", "Incident", &name, api.delete(&name, &params)).await {
-        Err(Error::Call { source, .. }) if is_missing(&source) => {}
-        other => {
-            other?;
-        }
-    }
-    own.incidents.forget(&namespace, &name);
+    delete(&api, "Incident", incident).await?;
+    own.incidents.forget(&namespace, &incident.name_any());
     Ok(())
+}
+
+/// Deletes a memory that nobody owns; only the very one that was seen.
+pub async fn delete_health(client: &Client, own: &Own, health: &WorkloadHealth) -> Result<(), Error> {
+    let namespace = health.namespace().unwrap_or_default();
+    let api: Api<WorkloadHealth> = Api::namespaced(client.clone(), &namespace);
+    delete(&api, "WorkloadHealth", health).await?;
+    own.health.forget(&namespace, &health.name_any());
+    Ok(())
+}
+
+/// That it is gone already is fine.
+async fn delete<K>(api: &Api<K>, kind: &'static str, object: &K) -> Result<(), Error>
+where
+    K: ResourceExt + Clone + DeserializeOwned + Debug,
+{
+    let (name, uid) = (object.name_any(), object.uid());
+    let params =
+        DeleteParams { preconditions: Some(Preconditions { uid, resource_version: None }), ..DeleteParams::default() };
+    match call("deleting", kind, &name, api.delete(&name, &params)).await {
+        Err(Error::Call { source, .. }) if is_missing(&source) => Ok(()),
+        other => other.map(drop),
+    }
 }
 
 /// Creates the memory of a workload.

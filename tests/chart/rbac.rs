@@ -12,7 +12,7 @@ type Right = (String, String, String, Option<String>);
 const RECORDS: &[(&str, &str, &[&str])] = &[
     ("backstay.dev", "incidentpolicies", &["list", "watch"]),
     ("backstay.dev", "incidentpolicies/status", &["patch"]),
-    ("backstay.dev", "workloadhealths", &["get", "list", "watch", "create"]),
+    ("backstay.dev", "workloadhealths", &["get", "list", "watch", "create", "delete"]),
     ("backstay.dev", "workloadhealths/status", &["patch"]),
     ("backstay.dev", "incidents", &["get", "list", "watch", "create", "delete"]),
     ("backstay.dev", "incidents/status", &["patch"]),

@@ -73,7 +73,9 @@ async fn a_memory_that_somebody_deletes_is_written_anew() {
 async fn the_memory_of_a_namesake_is_left_to_the_garbage_collector() {
     let rig = Rig::changed(|server| {
         healthy(server);
-        let health = json!({"metadata": {"name": "web", "namespace": "shop"}, "spec": {"workloadUid": "another"}});
+        let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "uid": "another"});
+        let metadata = json!({"name": "web", "namespace": "shop", "ownerReferences": [owner]});
+        let health = json!({"metadata": metadata, "spec": {"workloadUid": "another"}});
         server.put(&format!("{OWN}/workloadhealths/web"), health);
     })
     .await;
@@ -81,6 +83,25 @@ async fn the_memory_of_a_namesake_is_left_to_the_garbage_collector() {
     assert!(again.is_some_and(|wait| wait.as_secs() <= 5), "it is looked at again: {again:?}");
     let calls = rig.calls();
     assert!(calls.iter().all(|call| call.method != Method::PATCH), "{:?}", writes(&calls));
+}
+
+/// `kubectl delete --cascade=orphan` leaves it without an owner, and no collector comes for it.
+#[tokio::test(start_paused = true)]
+async fn the_memory_that_a_namesake_has_orphaned_makes_room() {
+    let rig = Rig::changed(|server| {
+        healthy(server);
+        let metadata = json!({"name": "web", "namespace": "shop", "uid": "old"});
+        let health = json!({"metadata": metadata, "spec": {"workloadUid": "another"}, "status": {"state": "Held"}});
+        server.put(&format!("{OWN}/workloadhealths/web"), health);
+    })
+    .await;
+    rig.settles().await;
+    rig.sees();
+    rig.settles().await;
+    let health = rig.server().all("workloadhealths");
+    let [health] = &health[..] else { panic!("{health:?}") };
+    assert_ne!(health["spec"]["workloadUid"], "another", "{health}");
+    assert_eq!(health["status"]["ledger"][0]["hash"], "59", "{health}");
 }
 
 /// A watch may show the workload before what was remembered of it, as when a right comes back.

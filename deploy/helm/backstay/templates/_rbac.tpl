@@ -45,7 +45,7 @@
   verbs: [list, watch]
 - apiGroups: [backstay.dev]
   resources: [workloadhealths]
-  verbs: [get, list, watch, create]
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [backstay.dev]
   resources: [incidents]
   verbs: [get, list, watch, create, delete]
