@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Interner, message};
+use super::Interner;
 use crate::cluster::slim::SlimEvent;
 use crate::engine::classify::intake;
 use crate::engine::facts::{EventFacts, Name, NodeFacts, PodFacts, RevisionFacts, WorkloadFacts, claim_key};
@@ -33,13 +33,9 @@ pub fn event_facts(event: &SlimEvent, names: &mut Interner) -> Option<(Name, Eve
     let created = event.metadata.creation_timestamp.as_ref().map(|created| created.0);
     let (first, last) = times(event).or(created.map(|created| (created, created)))?;
     let count = event.series.count.max(event.count).unwrap_or(1).max(1).unsigned_abs();
-    let said = match reason {
-        "FailedScheduling" => intake::of_scheduler(text),
-        "FailedCreate" | "ReplicaSetCreateError" => intake::of_refusal(text),
-        _ => message(Some(text)),
-    };
     let container = about.field_path.as_deref().and_then(container).map(|container| names.named(container));
-    Some((object, EventFacts { reason: names.word(reason), message: said, container, count, first, last }))
+    let message = intake::of_event(reason, text);
+    Some((object, EventFacts { reason: names.word(reason), message, container, count, first, last }))
 }
 
 /// What events may be about that concerns a workload: itself, its parts, their nodes and the claims that they mount.

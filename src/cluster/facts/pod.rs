@@ -93,7 +93,8 @@ fn container_state(state: &State, began: Timestamp, names: &mut Interner) -> Con
         ContainerState::Running { since: running.started_at.0.unwrap_or(began) }
     } else if let Some(waiting) = &state.waiting {
         let reason = names.word(waiting.reason.as_deref().unwrap_or_default());
-        ContainerState::Waiting { reason, message: message(waiting.message.as_deref()) }
+        let message = intake::of_waiting(&reason, waiting.message.as_deref().unwrap_or_default());
+        ContainerState::Waiting { reason, message }
     } else {
         ContainerState::Unknown
     }

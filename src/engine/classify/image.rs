@@ -52,7 +52,7 @@ fn without_secret<'a>(look: &Look<'_, 'a>, said: Reading) -> Option<Told<'a>> {
     look.event(|event| refused && hint::is(event, "FailedToRetrieveImagePullSecret"))
 }
 
-fn is_pull_reason(reason: &str) -> bool {
+pub(super) fn is_pull_reason(reason: &str) -> bool {
     matches!(
         reason,
         "ErrImagePull"
@@ -72,7 +72,7 @@ fn read(reason: &str, message: &Message) -> Reading {
         "SignatureValidationFailed" => return said(Cause::SignatureRejected),
         _ => {}
     }
-    let read = message.says(&TEXTS, |texts, message| texts.read_part(message).or_else(|| by_form(message)));
+    let read = message.says(&TEXTS, of_text);
     // What cannot be inspected is on the node already: whatever the runtime says is not about a registry.
     if reason == "ImageInspectError" {
         let told = read.filter(|read| matches!(read.cause, Cause::NodeDiskFull | Cause::InvalidImageName));
@@ -84,6 +84,11 @@ fn read(reason: &str, message: &Message) -> Reading {
     })
 }
 
+/// What the text of a pull says, by its phrases or by its form.
+pub(super) fn of_text(texts: &Table, text: &str) -> Option<Reading> {
+    texts.read_part(text).or_else(|| by_form(text))
+}
+
 /// What is told by its form, with a name or a number in its middle; and what says the least, for when nothing else does.
 fn by_form(message: &str) -> Option<Reading> {
     let outside_quotes: String = message.split('"').step_by(2).collect::<String>().to_ascii_lowercase();
@@ -92,13 +97,26 @@ fn by_form(message: &str) -> Option<Reading> {
     if has_server_error(&outside_quotes) {
         return Some(said(Cause::RegistryError));
     }
-    if then("manifest for ", " not found") {
+    if then("manifest for ", " not found") || names_what_is_missing(&outside_quotes) {
         return Some(said(Cause::ImageNotFound));
     }
     if then("manifest", "invalid") || outside_quotes.contains("invalid manifest") {
         return Some(said(Cause::RegistryError));
     }
+    // ghcr.io says no more than this, and CRI-O says it of both its attempts.
+    if outside_quotes.split([';', ')', '\n']).any(|part| part.trim_end().ends_with(": denied")) {
+        return Some(said(Cause::RegistryAuth));
+    }
     LEAST.read_part(&outside_quotes)
+}
+
+/// Harbor names what it does not have, as in `unknown: artifact shop/web:9 not found`.
+fn names_what_is_missing(text: &str) -> bool {
+    let is_missing = |kind: &str| {
+        let named = text.split(kind).skip(1).filter_map(|rest| rest.split_once(' '));
+        named.map(|(_, rest)| rest).any(|rest| rest.starts_with("not found"))
+    };
+    is_missing("unknown: artifact ") || is_missing("unknown: repository ")
 }
 
 /// A status of HTTP from 500 on. Digests and ports hold such numbers too, so it must stand by itself, after it was said to
@@ -147,7 +165,10 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 ],
                 said(Cause::PlatformMismatch),
             ),
-            (&["toomanyrequests", "429 too many requests", "pull rate limit"], said(Cause::RegistryRateLimited)),
+            (
+                &["toomanyrequests", "429 too many requests", "too many requests to registry", "pull rate limit"],
+                said(Cause::RegistryRateLimited),
+            ),
             (
                 &["pull access denied", "repository does not exist or may require authorization"],
                 said(Cause::ImageMissingOrPrivate),
@@ -156,6 +177,7 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 &[
                     "401 unauthorized",
                     "403 forbidden",
+                    "invalid status code from registry 403",
                     "unauthorized: ",
                     "unauthorized access",
                     "insufficient_scope",

@@ -3,7 +3,7 @@
 use super::hint;
 use super::look::{Look, Scene};
 use super::scheduling;
-use super::text::{Reading, reading};
+use super::text::{Reading, contains, reading};
 use crate::engine::facts::{ConditionFacts, ContainerState, ContainerTemplate, EventFacts, PodFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::message::Message;
@@ -33,7 +33,7 @@ fn has_run(pod: &PodFacts) -> bool {
 fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Symptom<'a> {
     let (said, told) = match &*condition.reason {
         "SchedulingGated" => (said(Cause::SchedulingGated), None),
-        "SchedulerError" => (said(Cause::Unknown), None),
+        "SchedulerError" => (said(not_done(&condition.message)), None),
         _ => match read(&condition.message) {
             Some(said) => (said, None),
             None => by_event(look).map_or((said(Cause::Unknown), None), |(said, told)| (said, Some(told))),
@@ -74,6 +74,12 @@ fn unheard<'a>(look: &Look<'_, 'a>) -> Symptom<'a> {
 
 fn read(message: &Message) -> Option<Reading> {
     message.says(&scheduling::REASONS, scheduling::read)
+}
+
+/// What failed after a node was found. Only of volumes is it known what they wait for: their binding, for which the plugin
+/// VolumeBinding has ten minutes.
+fn not_done(message: &Message) -> Cause {
+    if contains(message, "binding volumes: ") { Cause::VolumeUnbound } else { Cause::Unknown }
 }
 
 /// The scheduler's own event says what a condition lacks.

@@ -25,7 +25,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         return None;
     }
     let told = telling(look);
-    let tells_now = |told: Told<'_>| is_recent(look, told.event) && !is_vague(told.event);
+    let tells_now = |told: Told<'_>| is_recent(look, told.event) && !is_vague(&told.event.reason);
     if look.pod.sandbox_ready.is_none() && !told.is_some_and(|(_, told)| tells_now(told)) {
         return None;
     }
@@ -57,8 +57,8 @@ fn is_recent(look: &Look<'_, '_>, event: &EventFacts) -> bool {
 }
 
 /// Kubelets say this of pods that run as well.
-fn is_vague(event: &EventFacts) -> bool {
-    matches!(&*event.reason, "FailedSync" | "SandboxChanged")
+fn is_vague(reason: &str) -> bool {
+    matches!(reason, "FailedSync" | "SandboxChanged")
 }
 
 /// The newest event that names a cause; else the newest of those that only repeat that something is missing.
@@ -70,21 +70,26 @@ fn telling<'a>(look: &Look<'_, 'a>) -> Option<(Reading, Told<'a>)> {
 
 /// What an event says about the setting up of its pod, if anything.
 fn read(event: &EventFacts) -> Option<Reading> {
-    let by_reason = match &*event.reason {
+    let by_reason = by_reason(&event.reason)?;
+    Some(event.message.says(&TEXTS, of_text).unwrap_or(said(by_reason)))
+}
+
+/// What the reason of an event says by itself; `None` for events that say nothing about the setting up of a pod.
+pub(super) fn by_reason(reason: &str) -> Option<Cause> {
+    Some(match reason {
         "FailedMount" | "FailedMapVolume" | "FailedMountOnFilesystemMismatch" => Cause::VolumeMount,
         "FailedAttachVolume" => Cause::VolumeAttach,
         "FailedCreatePodSandBox" => Cause::SandboxFailed,
         "NetworkNotReady" => Cause::NetworkNotReady,
         "FailedPrepareDynamicResources" => Cause::DeviceUnavailable,
-        _ if is_vague(event) => Cause::Unknown,
+        _ if is_vague(reason) => Cause::Unknown,
         _ => return None,
-    };
-    Some(event.message.says(&TEXTS, of_text).unwrap_or(said(by_reason)))
+    })
 }
 
 /// What the text of an event says, by its phrases or by the object that it names and says is not found. Drivers of volumes
 /// call what they read from elsewhere secrets too.
-fn of_text(texts: &Table, text: &str) -> Option<Reading> {
+pub(super) fn of_text(texts: &Table, text: &str) -> Option<Reading> {
     let is_missing = |kind: &str| {
         let named = text.split(kind).skip(1);
         named.filter_map(|rest| rest.split_once('"')).any(|(_, rest)| rest.starts_with(" not found"))

@@ -11,6 +11,17 @@ use crate::engine::message::Message;
 use crate::engine::words::{Aspect, Cause, Class, Sureness};
 
 const DEADLOCK_GRACE_SECONDS: i64 = 120;
+/// How the attach controller, and the drivers of AWS, Azure, Google and OpenStack, say that another node has the volume. Other
+/// errors of an attachment are no matter of who goes first.
+const IN_USE: &[&str] = &[
+    "multi-attach error",
+    "already exclusively attached",
+    "already used by pod",
+    "already in use",
+    "already being used",
+    "already attached to",
+    "attached to a different",
+];
 
 pub(super) fn symptoms<'a>(scene: &Scene<'a>, symptoms: &mut Vec<Symptom<'a>>) {
     if let Some(symptom) = deadlock(scene, symptoms) {
@@ -82,7 +93,7 @@ fn waits_for_a_place(scene: &Scene<'_>, symptom: &Symptom<'_>, newest: &Revision
         _ => None,
     };
     let texts = || told.into_iter().chain(condition);
-    let says = |phrase| texts().any(|message| contains(message, phrase));
+    let says = |phrase: &str| texts().any(|message| contains(message, phrase));
     // Of anything else nobody knows how much the old pod would leave.
     let is_known =
         |message: &Message| scheduling::insufficient(message).all(|(what, _)| matches!(what, "cpu" | "memory"));
@@ -101,7 +112,7 @@ fn waits_for_a_place(scene: &Scene<'_>, symptom: &Symptom<'_>, newest: &Revision
             _ => false,
         },
         // The volume is attached where the old pod runs.
-        Class::PodSetup => symptom.cause == Cause::VolumeAttach,
+        Class::PodSetup => symptom.cause == Cause::VolumeAttach && IN_USE.iter().any(|phrase| says(phrase)),
         Class::CreateRefused => symptom.cause == Cause::QuotaExceeded && fits(),
         _ => false,
     }

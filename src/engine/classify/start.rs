@@ -17,11 +17,10 @@ const NODE_GRACE_SECONDS: i64 = 120;
 /// A container that waits because it could not be created or started.
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) -> Option<Symptom<'a>> {
     let (reason, message) = waiting(container)?;
-    let by_time = match reason {
-        "CreateContainerError" | "PreCreateHookError" | "PreStartHookError" => true,
-        "RunContainerError" => false,
-        _ => return None,
-    };
+    if !is_start_reason(reason) {
+        return None;
+    }
+    let by_time = reason != "RunContainerError";
     let said = read(message);
     let detail = Detail::Waiting { reason, message };
     let onset = if by_time { look.waiting_since(container) } else { look.failing_since(container) };
@@ -36,6 +35,10 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
         (_, false) => (0, None),
     };
     Some(Symptom { occurrences: attempts, grace_seconds, pace, ..symptom })
+}
+
+pub(super) fn is_start_reason(reason: &str) -> bool {
+    matches!(reason, "CreateContainerError" | "RunContainerError" | "PreCreateHookError" | "PreStartHookError")
 }
 
 /// What a runtime says of a process that never ran. containerd calls such an end `StartError` and gives it exit code

@@ -117,6 +117,39 @@ const RESOLVE: &str =
     "unexpected status from HEAD request to https://127.0.0.1:5000/v2/: 412 Precondition Failed",
     Cause::SignatureRejected
 )]
+#[case::forbidden_at_the_token(
+    "Requesting bearer token: invalid status code from registry 403 (Forbidden)",
+    Cause::RegistryAuth
+)]
+#[case::unauthorized_at_the_token(
+    "Requesting bearer token: invalid status code from registry 401 (Unauthorized)",
+    Cause::RegistryAuth
+)]
+#[case::server_error_at_the_token_of_crio(
+    "Requesting bearer token: invalid status code from registry 503 (Service Unavailable)",
+    Cause::RegistryError
+)]
+#[case::another_code_of_crio("invalid status code from registry 418 (I'm a teapot)", Cause::Unknown)]
+#[case::rate_limit_of_crio("Requesting bearer token: too many requests to registry", Cause::RegistryRateLimited)]
+#[case::artifact_missing(
+    "reading manifest v9 in harbor.io/o/w: unknown: artifact o/w:v9 not found",
+    Cause::ImageNotFound
+)]
+#[case::artifact_missing_by_digest(
+    "unknown: artifact o/w@sha256:ec not found; artifact err: unknown: artifact o/w@sha256:ec not found",
+    Cause::ImageNotFound
+)]
+#[case::repository_missing(
+    "reading manifest v9 in harbor.io/o/invalid: unknown: repository o/invalid not found",
+    Cause::ImageNotFound
+)]
+#[case::something_else_missing("unknown: artifact scan of o/w not found", Cause::Unknown)]
+#[case::denied_and_no_more("reading manifest v2 in ghcr.io/o/w: denied", Cause::RegistryAuth)]
+#[case::denied_twice(
+    "pull image err: reading manifest v2 in ghcr.io/o/w: denied; artifact err: get manifest: denied\n",
+    Cause::RegistryAuth
+)]
+#[case::denied_by_the_node("open /var/lib/containers/x: permission denied", Cause::Unknown)]
 #[case::nothing("", Cause::Unknown)]
 fn a_pull_error_has_one_cause(#[case] text: &str, #[case] cause: Cause) {
     assert_eq!(cause_of(&format!("{RESOLVE}{text}")), cause);
@@ -129,6 +162,8 @@ fn a_pull_error_has_one_cause(#[case] text: &str, #[case] cause: Cause) {
     Cause::RegistryUnreachable
 )]
 #[case::bare_image("127.0.0.1:5000/unauthorized:1: not found", Cause::ImageNotFound)]
+#[case::image_that_is_denied("reading manifest denied in ghcr.io/o/denied", Cause::Unknown)]
+#[case::image_of_an_artifact("reading manifest 1 in harbor.io/unknown/artifact: the moon is not found", Cause::Unknown)]
 fn words_in_an_image_name_are_no_cause(#[case] text: &str, #[case] cause: Cause) {
     assert_eq!(cause_of(text), cause);
 }

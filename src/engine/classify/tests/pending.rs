@@ -82,6 +82,21 @@ fn the_schedulers_sentence_has_one_cause(#[case] message: &str, #[case] cause: C
 #[rstest]
 #[case("SchedulingGated", "Scheduling is blocked due to non-empty scheduling gates", Cause::SchedulingGated)]
 #[case("SchedulerError", "0/3 nodes are available: 3 Insufficient cpu.", Cause::Unknown)]
+#[case(
+    "SchedulerError",
+    "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded",
+    Cause::VolumeUnbound
+)]
+#[case(
+    "SchedulerError",
+    "running \"VolumeBinding\" prebind plugin for pod \"web-6d-x\": error binding volumes: timed out waiting for the condition",
+    Cause::VolumeUnbound
+)]
+#[case(
+    "SchedulerError",
+    "running PreBind plugin \"DynamicResources\": binding devices: context deadline exceeded",
+    Cause::Unknown
+)]
 fn the_conditions_reason_comes_before_its_text(#[case] reason: &str, #[case] message: &str, #[case] cause: Cause) {
     let mut pod = unscheduled("");
     pod.unscheduled = Some(condition(false, reason, message, 3));

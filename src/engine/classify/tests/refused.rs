@@ -252,6 +252,33 @@ fn a_place_that_no_old_pod_has_is_no_deadlock() {
     }
 }
 
+#[rstest]
+#[case("Multi-Attach error for volume \"pvc-1\" Volume is already used by pod(s) web-59-a", true)]
+#[case(
+    "Multi-Attach error for volume \"pvc-1\" Volume is already exclusively attached to one node and can't be attached to another",
+    true
+)]
+#[case(
+    "AttachVolume.Attach failed for volume \"pvc-1\" : rpc error: code = Internal desc = Could not attach volume \"vol-1\" to node \"i-1\": api error VolumeInUse: vol-1 is already attached to an instance",
+    true
+)]
+#[case::not_allowed(
+    "AttachVolume.Attach failed for volume \"pvc-1\" : rpc error: code = Internal desc = Could not attach volume \"vol-1\" to node \"i-1\": StatusCode: 403, api error UnauthorizedOperation: You are not authorized to perform this operation",
+    false
+)]
+#[case::too_slow(
+    "AttachVolume.Attach failed for volume \"pvc-1\" : timed out waiting for external-attacher of ebs.csi.aws.com CSI driver to attach volume vol-1",
+    false
+)]
+fn only_a_volume_that_is_in_use_waits_for_an_old_pod(#[case] message: &str, #[case] is_deadlock: bool) {
+    let mut s = waits_for_a_place(0);
+    s.pods[0] = Arc::new(PodFacts { sandbox_ready: Some(false), ..pod([waiting("ContainerCreating", "")]) });
+    let s = hearing(s, "uid-web-6d-x", [event("FailedAttachVolume", message, 20)]);
+    let causes: Vec<Cause> = seen(&s, at(60)).into_iter().map(|(_, cause, _)| cause).collect();
+    let deadlock = is_deadlock.then_some(Cause::StrategyDeadlock);
+    assert_eq!(causes, [Cause::VolumeAttach].into_iter().chain(deadlock).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_port_that_the_new_revision_brings_is_held_by_somebody_else() {
     let mut s = waits_for_a_place(0);
