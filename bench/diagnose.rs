@@ -30,12 +30,12 @@ fn best(text: &str) -> anyhow::Result<f64> {
         let text = text.to_owned();
         let began = Instant::now();
         let mut intake = Intake::default();
-        let gaps = input::take_text("bench", text, &mut intake)?;
+        let left_out = input::take_text("bench", text, &mut intake)?;
         let now = intake.newest.context("there is no time in the objects")?;
-        let answer = Answer { workloads: diagnose(intake, now), gaps, now };
+        let answer = Answer { workloads: diagnose(intake, now), gaps: Vec::new(), unread: left_out.len(), now };
         black_box(screen::render(&answer, Screen { width: 100, colour: false }, "backstay"));
         best = best.min(began.elapsed().as_secs_f64());
-        anyhow::ensure!(answer.workloads.len() == DEPLOYMENTS && answer.gaps.is_empty());
+        anyhow::ensure!(answer.workloads.len() == DEPLOYMENTS && answer.unread == 0);
         let failing = answer.workloads.iter().filter(|found| !found.diagnosis.findings.is_empty()).count();
         anyhow::ensure!(failing == DEPLOYMENTS / 4, "{failing} workloads fail");
     }

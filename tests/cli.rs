@@ -227,7 +227,11 @@ fn diagnose_ends_with_what_it_found() {
     assert_eq!(code(&["-f", &good, "-f", &bad, "-o", "json"]), Some(1));
     assert_eq!(code(&["pod/good", "-f", &good, &bad]), Some(0));
     assert_eq!(code(&["pod/none", "-f", &good, &bad]), Some(2));
-    assert_eq!(code(&["-n", "pay", "-f", &bad]), Some(0));
+    assert_eq!(code(&["-n", "shop", "-f", &good]), Some(0));
+    assert_eq!(code(&["-n", "pay", "-f", &none]), Some(0));
+    let output = diagnose(&["-n", "pay", "-f", &good], None);
+    let said = "backstay: finding workloads in namespace pay: there is none; those given are in shop\n";
+    assert_eq!((output.status.code(), err(&output), out(&output)), (Some(2), said.to_owned(), String::new()));
     for unusable in [&other, &broken, "/nonexistent.json"] {
         let output = diagnose(&["-f", &good, unusable], None);
         let expected = if unusable == other { Some(0) } else { Some(2) };
@@ -238,6 +242,64 @@ fn diagnose_ends_with_what_it_found() {
     let output = diagnose(&["-f", &other], None);
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(err(&output).lines().count(), 2, "{}", err(&output));
+}
+
+#[test]
+fn what_could_not_be_read_is_not_said_to_be_well() {
+    let folder = folder("diagnose-odd");
+    let write = |name: &str, text: &str| {
+        fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let (good, bad) = (write("good.json", &pod("good", false)), write("bad.json", &pod("bad", true)));
+    let odd = pod("good-odd", true).replace("\"restartCount\": 3", "\"restartCount\": \"5\"");
+    let odd = write("odd.json", &odd);
+    let elsewhere = write("elsewhere.json", &pod("well", false).replace("shop", "pay"));
+    let other = write("other.json", r#"{"kind": "Event", "metadata": {"name": 7}}"#);
+    let code = |args: &[&str]| diagnose(args, None).status.code();
+
+    let output = diagnose(&["-f", &good, &odd], None);
+    let screen = out(&output);
+    assert_eq!((output.status.code(), err(&output)), (Some(2), String::new()));
+    assert!(screen.starts_with("Nothing that could be read is failing: 1 is Healthy.\n"), "{screen}");
+    let told = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("(Pod/shop/good-odd) was left out: invalid type: string \"5\", expected i32"), "{screen}");
+    assert!(
+        told.ends_with("1 object of a workload was left out, so it cannot be said that nothing is failing"),
+        "{screen}"
+    );
+    let output = diagnose(&["-f", &good, &odd, "-o", "json"], None);
+    assert_eq!((output.status.code(), err(&output).lines().count()), (Some(2), 2), "{}", err(&output));
+    let output = diagnose(&["-f", &good, &odd, "-o", "markdown"], None);
+    assert!(out(&output).starts_with("Nothing that could be read is failing: 1 workloads"), "{}", out(&output));
+
+    assert_eq!(code(&["-f", &good, &odd, &bad]), Some(1));
+    assert_eq!(code(&["pod/good", "-f", &good, &odd]), Some(2));
+    assert_eq!(code(&["-n", "shop", "-f", &elsewhere, &good, &odd]), Some(2));
+    // What was not asked for, and what is no part of a workload, takes nothing from the answer.
+    assert_eq!(code(&["pod/well", "-f", &elsewhere, &odd]), Some(0));
+    assert_eq!(code(&["-n", "pay", "-f", &elsewhere, &odd]), Some(0));
+    assert_eq!(code(&["-f", &good, &other]), Some(0));
+    for arguments in [["pod/good-odd", "-f", &good, &odd], ["-n=shop", "-f", &elsewhere, &odd]] {
+        let output = diagnose(&arguments, None);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(err(&output).contains(" was left out: invalid type: string") && err(&output).lines().count() == 1);
+    }
+}
+
+#[test]
+fn a_reader_of_errors_that_has_gone_is_no_panic() {
+    let objects = folder("diagnose-stderr").join("bad.json").display().to_string();
+    fs::write(&objects, format!("[{}, 7]", pod("bad", true))).unwrap();
+    for (code, args) in
+        [(1, ["diagnose", "-o", "json", "-f", &objects]), (2, ["diagnose", "-n", "pay", "-f", &objects])]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = Command::new(PROGRAM);
+        command.env_clear().env("HOME", "/nonexistent").args(args).stdout(Stdio::null()).stderr(writer);
+        assert_eq!(command.status().unwrap().code(), Some(code));
+    }
 }
 
 #[test]

@@ -80,9 +80,9 @@ pub async fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("backstay: {}", page::one_line(&format!("{error:#}")));
+            note(&format!("backstay: {}", page::one_line(&format!("{error:#}"))));
             if let Some(hint) = error.downcast_ref::<Failed>().and_then(Failed::hint) {
-                eprintln!("hint: {hint}");
+                note(&format!("hint: {hint}"));
             }
             ExitCode::from(UNUSABLE)
         }
@@ -103,6 +103,11 @@ fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes a line to standard error. Where its reader has gone there is nobody left to tell.
+fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 #[cfg(test)]

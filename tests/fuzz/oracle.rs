@@ -85,14 +85,14 @@ pub fn refused(error: &str) -> Checked {
 pub fn answer(text: &str) -> Result<Option<Answer>, String> {
     let mut intake = Intake::default();
     let gaps = match input::take_text("x", text.to_owned(), &mut intake) {
-        Ok(gaps) => gaps,
+        Ok(left_out) => left_out.into_iter().map(|odd| odd.said).collect::<Vec<_>>(),
         Err(error) => {
             return refused(&error.to_string()).map(|()| None);
         }
     };
     gaps.iter().try_for_each(|gap| is_plain("what was left out", &one_line(gap)))?;
     let now = intake.newest.unwrap_or_else(seeds::now);
-    Ok(Some(Answer { workloads: diagnose(intake, now), gaps, now }))
+    Ok(Some(Answer { workloads: diagnose(intake, now), gaps, unread: 0, now }))
 }
 
 /// The whole way of a document: objects, facts, findings, decision, and everything that is printed or written.

@@ -99,6 +99,6 @@ fn check_document(document: &[u8]) -> Checked {
     let mut intake = Intake::default();
     match input::take_bytes("x", document.to_vec(), &mut intake) {
         Err(error) => refused(&error.to_string()),
-        Ok(odd) => odd.iter().try_for_each(|said| is_plain("what was left out", &one_line(said))),
+        Ok(odd) => odd.iter().try_for_each(|odd| is_plain("what was left out", &one_line(&odd.said))),
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::super::failure::Failed;
+use super::left_out::LeftOut;
 use crate::cluster::intake::Intake;
 
 /// Lists within lists; kubectl writes none.
@@ -18,7 +19,7 @@ const MAX_DEPTH: usize = 4;
 ///
 /// # Errors
 /// A file that cannot be read, or that is neither JSON nor YAML.
-pub fn read(path: &Path, intake: &mut Intake) -> Result<Vec<String>, Failed> {
+pub fn read(path: &Path, intake: &mut Intake) -> Result<Vec<LeftOut>, Failed> {
     let name = if path.as_os_str() == "-" { "standard input".to_owned() } else { path.display().to_string() };
     let bytes = bytes(path).map_err(|error| Failed::new(format!("reading {name}"), error.to_string()))?;
     take_bytes(&name, bytes, intake)
@@ -28,7 +29,7 @@ pub fn read(path: &Path, intake: &mut Intake) -> Result<Vec<String>, Failed> {
 ///
 /// # Errors
 /// What is neither JSON nor YAML.
-pub fn take_bytes(name: &str, bytes: Vec<u8>, intake: &mut Intake) -> Result<Vec<String>, Failed> {
+pub fn take_bytes(name: &str, bytes: Vec<u8>, intake: &mut Intake) -> Result<Vec<LeftOut>, Failed> {
     let text = text(bytes).map_err(|at| Failed::new(format!("{name}:{at}"), "neither UTF-8 nor UTF-16"))?;
     take_text(name, text, intake)
 }
@@ -37,7 +38,7 @@ pub fn take_bytes(name: &str, bytes: Vec<u8>, intake: &mut Intake) -> Result<Vec
 ///
 /// # Errors
 /// What is neither JSON nor YAML.
-pub fn take_text(name: &str, text: String, intake: &mut Intake) -> Result<Vec<String>, Failed> {
+pub fn take_text(name: &str, text: String, intake: &mut Intake) -> Result<Vec<LeftOut>, Failed> {
     let documents = documents(&text).map_err(|bad| Failed::new(format!("{name}:{}", bad.at), bad.why))?;
     if documents.iter().all(Value::is_null) {
         return Err(Failed::new(format!("reading {name}"), "it is empty"));
@@ -154,7 +155,7 @@ fn for_people(said: &str) -> &str {
 }
 
 /// An object, or all items of a list. Items of a typed list may not say their kind.
-fn take(document: Value, kind: Option<&str>, place: &str, intake: &mut Intake, odd: &mut Vec<String>, depth: usize) {
+fn take(document: Value, kind: Option<&str>, place: &str, intake: &mut Intake, odd: &mut Vec<LeftOut>, depth: usize) {
     let (items, of) = match document {
         Value::Null => return,
         Value::Array(items) => (items, None),
@@ -176,20 +177,20 @@ fn take(document: Value, kind: Option<&str>, place: &str, intake: &mut Intake, o
         match depth.checked_sub(1) {
             _ if item.is_null() => one(item, None, &place, intake, odd),
             Some(depth) => take(item, of.as_deref(), &place, intake, odd, depth),
-            None => odd.push(format!("{place}: lists within lists, left out")),
+            None => odd.push(LeftOut { said: format!("{place}: lists within lists, left out"), ..LeftOut::default() }),
         }
     }
 }
 
-fn one(object: Value, kind: Option<&str>, place: &str, intake: &mut Intake, odd: &mut Vec<String>) {
+fn one(object: Value, kind: Option<&str>, place: &str, intake: &mut Intake, odd: &mut Vec<LeftOut>) {
     let word = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let said = if word("/kind").is_empty() { kind.unwrap_or_default() } else { word("/kind") };
-    let named = [said, word("/metadata/namespace"), word("/metadata/name")];
-    let named = named.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/");
-    if let Err(why) = intake.take(object, kind) {
-        let named = if named.is_empty() { String::new() } else { format!(" ({named})") };
-        odd.push(format!("{place}{named} was left out: {why}"));
-    }
+    let named = [said, word("/metadata/namespace"), word("/metadata/name")].map(str::to_owned);
+    let Err(why) = intake.take(object, kind) else { return };
+    let words = named.iter().map(String::as_str).filter(|word| !word.is_empty()).collect::<Vec<_>>().join("/");
+    let words = if words.is_empty() { words } else { format!(" ({words})") };
+    let [kind, namespace, name] = named;
+    odd.push(LeftOut { said: format!("{place}{words} was left out: {why}"), kind, namespace, name });
 }
 
 #[cfg(test)]

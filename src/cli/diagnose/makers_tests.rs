@@ -63,7 +63,7 @@ fn judged(objects: &[Value]) -> Answer {
         intake.take(object.clone(), None).unwrap();
     }
     let now = "2026-03-10T12:00:00Z".parse().unwrap();
-    Answer { workloads: diagnose(intake, now), gaps: Vec::new(), now }
+    Answer { workloads: diagnose(intake, now), gaps: Vec::new(), unread: 0, now }
 }
 
 fn blamed(answer: &Answer) -> (Fault, Confidence, &str) {

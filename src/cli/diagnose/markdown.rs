@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::super::incident::around as told;
 use super::super::page::one_line;
 use super::around::Story;
-use super::screen::{capital, command, first_sign, named, place, seen, troubled};
+use super::screen::{capital, command, first_sign, named, nothing_fails, place, seen, troubled};
 use super::{Answer, Diagnosed};
 use crate::engine::finding::{Finding, told_once};
 use crate::engine::knowledge;
@@ -22,7 +22,8 @@ pub fn render(answer: &Answer, program: &str) -> String {
     if troubled.is_empty() {
         let _ = writeln!(
             out,
-            "Nothing is failing: {} workloads looked at by `{program} diagnose`.",
+            "{}: {} workloads looked at by `{program} diagnose`.",
+            nothing_fails(answer),
             answer.workloads.len()
         );
     }

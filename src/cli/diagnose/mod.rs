@@ -5,6 +5,7 @@
 mod alerts;
 pub mod around;
 pub mod input;
+mod left_out;
 mod logs;
 pub mod markdown;
 pub mod report;
@@ -15,6 +16,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,13 +25,14 @@ use jiff::Timestamp;
 
 use self::alerts::Alert;
 use self::around::{Reach, Story};
+use self::left_out::LeftOut;
 use self::report::Report;
 use self::target::Target;
 use super::failure::Failed;
 use super::incident::{self, encode};
 use super::page::{Screen, one_line};
 use super::reach::ReachArgs;
-use super::{FAILING, print};
+use super::{FAILING, UNUSABLE, note, print};
 use crate::cluster::around::Source;
 use crate::cluster::cases::{Case, cases};
 use crate::cluster::intake::Intake;
@@ -38,9 +41,12 @@ use crate::cluster::survey::Survey;
 use crate::controller::fleet::{self, Fleet};
 use crate::engine::decide::decide;
 use crate::engine::diagnose::{Diagnosis, of_deployment, of_others};
-use crate::engine::facts::FleetFacts;
+use crate::engine::facts::{FleetFacts, Name};
 use crate::engine::storm::Limits;
 use crate::engine::words::State;
+
+/// Namespaces that are named to who asked for another.
+const SHOWN_NAMESPACES: usize = 3;
 
 #[derive(Args, Debug)]
 #[command(after_help = "Exit codes: 0 nothing is failing, 1 something is, 2 it cannot be judged.\n\n\
@@ -107,6 +113,8 @@ pub struct Answer {
     pub workloads: Vec<Diagnosed>,
     /// What was not seen, for people.
     pub gaps: Vec<String>,
+    /// How many objects could not be read that may be of these workloads, and may be what fails.
+    pub unread: usize,
     pub now: Timestamp,
 }
 
@@ -118,7 +126,7 @@ pub async fn run(args: &DiagnoseArgs, program: &str) -> anyhow::Result<ExitCode>
     let answer = if args.files.is_empty() { live(args).await? } else { offline(args).await? };
     let text = match args.output {
         Some(format @ (Format::Json | Format::Yaml)) => {
-            answer.gaps.iter().for_each(|gap| eprintln!("backstay: {}", one_line(gap)));
+            answer.gaps.iter().for_each(|gap| note(&format!("backstay: {}", one_line(gap))));
             let output = if format == Format::Yaml { incident::Output::Yaml } else { incident::Output::Json };
             encode(&Report::of(&answer.workloads), output)?
         }
@@ -129,7 +137,7 @@ pub async fn run(args: &DiagnoseArgs, program: &str) -> anyhow::Result<ExitCode>
         }
     };
     print(&text)?;
-    Ok(code(&answer.workloads))
+    Ok(code(&answer))
 }
 
 async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
@@ -141,7 +149,7 @@ async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let seen = Survey::of(&cluster.client, namespace).await;
     let seen = seen.map_err(|error| cluster.failed(format!("listing pods in {place}"), &error))?;
     let now = Timestamp::now();
-    let mut workloads = chosen(args, diagnose(seen.intake, now), &place)?;
+    let mut workloads = chosen(args, diagnose(seen.intake, now), (&place, &[]))?;
     let mut gaps = seen.gaps;
     gaps.extend(odd);
     let source = Source::Cluster(&cluster.client);
@@ -149,18 +157,18 @@ async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     gaps.extend(logs::live(&cluster.client, &mut workloads, now).await);
     around::tell(reach, &mut workloads, now).await;
-    Ok(Answer { workloads, gaps, now })
+    Ok(Answer { workloads, gaps, unread: 0, now })
 }
 
 async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let mut intake = Intake::default();
-    let mut gaps = Vec::new();
+    let mut left_out = Vec::new();
     for path in &args.files {
-        gaps.extend(input::read(path, &mut intake)?);
+        left_out.extend(input::read(path, &mut intake)?);
     }
-    if !intake.has_workloads() && (intake.objects > 0 || !gaps.is_empty()) {
-        let why = match gaps.first() {
-            Some(odd) => odd.clone(),
+    if !intake.has_workloads() && (intake.objects > 0 || !left_out.is_empty()) {
+        let why = match left_out.first() {
+            Some(odd) => odd.said.clone(),
             None => "there is no Deployment and no Pod in what was given".to_owned(),
         };
         let hint = "`kubectl get deploy,rs,pods,events,nodes -o json` prints what helps most";
@@ -169,15 +177,30 @@ async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let now = args.now.or(intake.newest).unwrap_or_else(Timestamp::now);
     let shown = std::mem::take(&mut intake.shown);
     let (alerts, odd) = alerts(args, now)?;
-    gaps.extend(odd);
     let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts: &alerts };
-    let mut workloads = chosen(args, diagnose(intake, now), "the input")?;
+    let mut workloads = chosen(args, diagnose(intake, now), ("the input", &left_out))?;
+    let unread = unread(args, &left_out, &workloads);
+    let mut gaps: Vec<String> = left_out.into_iter().map(|odd| odd.said).chain(odd).collect();
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     if let Some(folder) = &args.logs {
         gaps.extend(logs::offline(folder, &mut workloads, now)?);
     }
     around::tell(reach, &mut workloads, now).await;
-    Ok(Answer { workloads, gaps, now })
+    if unread > 0 && !is_any_failing(&workloads) {
+        let objects = if unread == 1 { "object of a workload was" } else { "objects of workloads were" };
+        gaps.push(format!("{unread} {objects} left out, so it cannot be said that nothing is failing"));
+    }
+    Ok(Answer { workloads, gaps, unread, now })
+}
+
+/// How many of the objects that were left out may be of what was asked for. Others that cannot be read are only told.
+fn unread(args: &DiagnoseArgs, left_out: &[LeftOut], workloads: &[Diagnosed]) -> usize {
+    let namespace = args.reach.namespace.as_ref();
+    let is_asked_for = |odd: &LeftOut| match &args.target {
+        Some(_) => workloads.iter().any(|found| odd.may_be_of(&found.case.snapshot.workload)),
+        None => namespace.is_none_or(|namespace| odd.is_in(namespace)),
+    };
+    left_out.iter().filter(|odd| odd.may_fail() && is_asked_for(odd)).count()
 }
 
 /// The alerts that were given, and what was left out of them.
@@ -219,24 +242,67 @@ fn key(case: &Case) -> WorkloadKey {
     WorkloadKey { namespace: workload.namespace.clone(), name }
 }
 
-/// The workloads that were asked for.
-fn chosen(args: &DiagnoseArgs, mut workloads: Vec<Diagnosed>, place: &str) -> Result<Vec<Diagnosed>, Failed> {
+/// The workloads that were asked for, of those in a place from which some objects were left out.
+fn chosen(
+    args: &DiagnoseArgs,
+    mut workloads: Vec<Diagnosed>,
+    (place, left_out): (&str, &[LeftOut]),
+) -> Result<Vec<Diagnosed>, Failed> {
     if let Some(namespace) = args.reach.namespace.as_ref().filter(|_| !args.files.is_empty()) {
-        workloads.retain(|found| *found.case.snapshot.workload.namespace == **namespace);
+        workloads = in_namespace(workloads, namespace, left_out)?;
     }
     let Some(target) = &args.target else { return Ok(workloads) };
     let found = target.among(workloads);
     if found.is_empty() {
-        return Err(Failed::new(format!("finding {target} in {place}"), "there is none of that name"));
+        let odd = left_out.iter().find(|odd| odd.may_fail() && odd.name == target.name());
+        let why = odd.map_or("there is none of that name", |odd| odd.said.as_str());
+        return Err(Failed::new(format!("finding {target} in {place}"), why));
     }
     Ok(found)
+}
+
+/// Those of one namespace. Where all that was given is of others, the namespace is most likely a wrong one.
+fn in_namespace(
+    mut workloads: Vec<Diagnosed>,
+    namespace: &str,
+    left_out: &[LeftOut],
+) -> Result<Vec<Diagnosed>, Failed> {
+    let of = |found: &Diagnosed| found.case.snapshot.workload.namespace.clone();
+    let given: BTreeSet<Name> = workloads.iter().map(of).collect();
+    workloads.retain(|found| *of(found) == *namespace);
+    if given.is_empty() || !workloads.is_empty() {
+        return Ok(workloads);
+    }
+    let odd = left_out.iter().find(|odd| odd.may_fail() && odd.is_in(namespace));
+    let why =
+        odd.map_or_else(|| format!("there is none; those given are in {}", listed(&given)), |odd| odd.said.clone());
+    Err(Failed::new(format!("finding workloads in namespace {namespace}"), why))
+}
+
+/// The first of these names, and how many more there are.
+fn listed(namespaces: &BTreeSet<Name>) -> String {
+    let name = |name: &Name| if name.is_empty() { "none".to_owned() } else { name.to_string() };
+    let shown: Vec<String> = namespaces.iter().take(SHOWN_NAMESPACES).map(name).collect();
+    let more = match namespaces.len().saturating_sub(SHOWN_NAMESPACES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", shown.join(", "))
 }
 
 fn is_failing(state: State) -> bool {
     matches!(state, State::Failing | State::Held | State::Stabilising)
 }
 
-fn code(workloads: &[Diagnosed]) -> ExitCode {
-    let failing = workloads.iter().any(|found| is_failing(found.diagnosis.state));
-    if failing { ExitCode::from(FAILING) } else { ExitCode::SUCCESS }
+fn is_any_failing(workloads: &[Diagnosed]) -> bool {
+    workloads.iter().any(|found| is_failing(found.diagnosis.state))
+}
+
+/// What is known to fail comes before what could not be read.
+fn code(answer: &Answer) -> ExitCode {
+    match answer.unread {
+        _ if is_any_failing(&answer.workloads) => ExitCode::from(FAILING),
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::from(UNUSABLE),
+    }
 }

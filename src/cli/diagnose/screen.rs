@@ -30,7 +30,7 @@ pub fn render(answer: &Answer, screen: Screen, program: &str) -> String {
     let mut page = Page::new(screen);
     let troubled = troubled(&answer.workloads);
     match troubled.as_slice() {
-        [] => calm(&mut page, &answer.workloads),
+        [] => calm(&mut page, answer),
         [one] => in_full(&mut page, one, answer.now),
         several => in_brief(&mut page, several, answer.now, program),
     }
@@ -62,17 +62,24 @@ pub fn ranked(workloads: &[Diagnosed]) -> Vec<usize> {
     places.into_iter().map(|(at, _)| at).collect()
 }
 
-fn calm(page: &mut Page, workloads: &[Diagnosed]) {
+fn calm(page: &mut Page, answer: &Answer) {
+    let workloads = &answer.workloads;
     if workloads.is_empty() {
         page.para(0, "There is no workload to look at.");
         return;
     }
-    let good = page.toned("Nothing is failing", Tone::Good);
-    page.para(0, &format!("{good}: {}.", counted(workloads.iter())));
+    let tone = if answer.unread == 0 { Tone::Good } else { Tone::Warn };
+    let word = page.toned(nothing_fails(answer), tone);
+    page.para(0, &format!("{word}: {}.", counted(workloads.iter())));
     let moving = workloads.iter().filter(|found| !matches!(found.diagnosis.state, State::Healthy | State::Stabilised));
     for found in moving.take(SHOWN_ROWS) {
         page.item(2, &one_line(&format!("{}: {}", place(found), said(found))));
     }
+}
+
+/// What can be said where nothing is known to fail.
+pub fn nothing_fails(answer: &Answer) -> &'static str {
+    if answer.unread == 0 { "Nothing is failing" } else { "Nothing that could be read is failing" }
 }
 
 fn others(page: &mut Page, workloads: &[Diagnosed], troubled: usize) {

@@ -21,6 +21,11 @@ const KINDS: [(&str, &[&str]); 7] = [
     ("Pod", &["pod", "pods", "po"]),
 ];
 
+/// Objects of this kind are workloads or parts of them.
+pub fn makes_pods(kind: &str) -> bool {
+    KINDS.iter().any(|(known, _)| *known == kind)
+}
+
 impl Target {
     /// `NAME` or `KIND/NAME`.
     pub fn parse(text: &str) -> Result<Self, String> {
@@ -35,6 +40,10 @@ impl Target {
             return Err("write NAME or KIND/NAME".to_owned());
         }
         Ok(Self { kind, name: name.to_owned() })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The workload of that kind and name, or else the one that a pod of that name belongs to.

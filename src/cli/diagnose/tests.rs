@@ -16,7 +16,7 @@ fn answer(text: &str) -> Answer {
 
 fn alerted(text: &str, alerts: &[Alert]) -> Answer {
     let mut intake = Intake::default();
-    let gaps = input::take_text("objects.yaml", text.to_owned(), &mut intake).unwrap();
+    let left_out = input::take_text("objects.yaml", text.to_owned(), &mut intake).unwrap();
     let now = intake.newest.unwrap();
     let shown = std::mem::take(&mut intake.shown);
     let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts };
@@ -24,7 +24,7 @@ fn alerted(text: &str, alerts: &[Alert]) -> Answer {
     // What was given is read without waiting for anything.
     around::surround(reach.source, &mut workloads, now).now_or_never().unwrap();
     around::tell(reach, &mut workloads, now).now_or_never().unwrap();
-    Answer { workloads, gaps, now }
+    Answer { workloads, gaps: left_out.into_iter().map(|odd| odd.said).collect(), unread: 0, now }
 }
 
 fn shown(answer: &Answer, width: usize) -> String {

@@ -8,7 +8,7 @@ use kube::api::{DynamicObject, ObjectList};
 use serde_json::json;
 
 use super::super::page::{one_line, person, table};
-use super::super::{print, times};
+use super::super::{note, print, times};
 use super::{ListArgs, Output, encode, fetch, typed, words};
 use crate::api::Incident;
 use crate::engine::moment::seconds_between;
@@ -24,12 +24,14 @@ pub async fn run(args: &ListArgs) -> anyhow::Result<ExitCode> {
     for object in &list.items {
         match typed(object) {
             Ok(incident) => incidents.push(incident),
-            Err(error) => eprintln!("backstay: leaving out what cannot be read: {}", one_line(&format!("{error:#}"))),
+            Err(error) => {
+                note(&format!("backstay: leaving out what cannot be read: {}", one_line(&format!("{error:#}"))));
+            }
         }
     }
     if incidents.is_empty() && list.items.is_empty() {
         let place = if args.all_namespaces { String::new() } else { format!(" in namespace {}", cluster.namespace) };
-        eprintln!("No incidents found{place}.");
+        note(&format!("No incidents found{place}."));
         return Ok(ExitCode::SUCCESS);
     }
     words::sort(&mut incidents);

@@ -13,8 +13,8 @@ use super::super::diagnose::around::question;
 use super::super::failure::Failed;
 use super::super::incident::{Output, encode};
 use super::super::page::{Screen, one_line};
-use super::super::print;
 use super::super::reach::{Cluster, ReachArgs};
+use super::super::{note, print};
 use super::screen;
 use crate::cluster::around::{self, Question, Source};
 use crate::cluster::oneshot::{self, Sight};
@@ -124,7 +124,7 @@ fn unselected(args: &ExplainArgs, sight: &Sight, key: &WorkloadKey, program: &st
     let said = format!("No policy selects deployment/{} in {}: Backstay leaves it alone.", key.name, key.namespace);
     match args.output {
         Some(output @ (Output::Json | Output::Yaml)) => {
-            eprintln!("{said}");
+            note(&said);
             print(&encode(&None::<Decision>, output)?)?;
         }
         Some(Output::Wide) | None => {
