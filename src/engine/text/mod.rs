@@ -4,8 +4,12 @@
 
 mod commands;
 mod names;
+mod pairs;
 mod redact;
+mod scan;
 mod secrets;
+mod urls;
+mod values;
 
 use std::iter::Peekable;
 use std::str::Chars;

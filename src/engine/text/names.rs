@@ -12,11 +12,27 @@ const SECRET_WORDS: &[&str] = &[
     "authorization",
     "cookie",
     "jwt",
-    "sessionid",
+    "masterauth",
 ];
 /// Ends of words that do so, where a name is written as one word.
-const SECRET_ENDS: &[&str] = &["password", "passwd", "passphrase", "pwd", "secret", "token", "apikey"];
-/// Words that make a secret of the key that follows them.
+const SECRET_ENDS: &[&str] =
+    &["password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "sessionid", "sessid"];
+/// Words that end in `pass` and are about none.
+const NO_PASSWORDS: &[&str] = &[
+    "bypass",
+    "compass",
+    "trespass",
+    "surpass",
+    "overpass",
+    "underpass",
+    "subpass",
+    "renderpass",
+    "multipass",
+    "lowpass",
+    "highpass",
+    "bandpass",
+];
+/// Words that make a secret of the key that follows them. Other keys find something: primary, cache or routing keys.
 const KEY_OWNERS: &[&str] = &[
     "api",
     "app",
@@ -30,7 +46,30 @@ const KEY_OWNERS: &[&str] = &[
     "shared",
     "auth",
     "storage",
+    "hmac",
+    "ssh",
+    "rsa",
+    "aes",
+    "gpg",
+    "license",
+    "licence",
+    "session",
+    "webhook",
+    "deploy",
+    "openai",
+    "anthropic",
+    "gemini",
+    "mistral",
+    "stripe",
+    "sendgrid",
+    "mailgun",
+    "twilio",
+    "algolia",
+    "datadog",
+    "azure",
 ];
+/// Words that do so only together.
+const OWNERS_TOGETHER: &[[&str; 3]] = &[["service", "role", "key"]];
 /// Last words of names that are about a secret and do not hold it.
 const HARMLESS_ENDS: &[&str] = &[
     "url",
@@ -48,6 +87,8 @@ const HARMLESS_ENDS: &[&str] = &[
     "length",
     "len",
     "size",
+    "sizes",
+    "bits",
     "type",
     "endpoint",
     "host",
@@ -97,7 +138,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
 
 /// One of these is in every name that stands for a secret.
 const SECRET_PARTS: &[&str] =
-    &["auth", "cookie", "credential", "jwt", "key", "pass", "pw", "secret", "session", "sig", "token"];
+    &["auth", "cookie", "credential", "jwt", "key", "pass", "pw", "secret", "sess", "sig", "token"];
 
 /// Most names do not, which can be told without taking them apart.
 pub(super) fn may_stand_for_a_secret(name: &str) -> bool {
@@ -106,20 +147,30 @@ pub(super) fn may_stand_for_a_secret(name: &str) -> bool {
     name.bytes().enumerate().any(|(at, byte)| begins(byte) && SECRET_PARTS.iter().any(|part| is(at, part)))
 }
 
+/// Its last word is `pass` or `pw`, or ends so as `dbpass` does.
 pub(super) fn is_short_password(words: &[String]) -> bool {
-    words.last().is_some_and(|last| last == "pass" || last == "pw")
+    words.last().is_some_and(|last| last == "pass" || last == "pw" || is_joined(last))
+}
+
+/// A word that is a name by itself, other than `pass`, which counts tests too.
+pub(super) fn is_joined(word: &str) -> bool {
+    (word.len() > 4 && word.ends_with("pass") && !NO_PASSWORDS.iter().any(|other| word.ends_with(other)))
+        || (word.len() > 2 && word.ends_with("pw"))
 }
 
 pub(super) fn stands_for_a_secret(words: &[String], by_equals: bool) -> bool {
     let Some((last, before)) = words.split_last() else { return false };
     let is_session = last == "id" && before.last().is_some_and(|word| word == "session");
-    if is_session || (by_equals && (is_short_password(words) || last == "sig")) {
+    let is_login = last == "auth" && before.last().is_some_and(|word| word == "rediscli");
+    if is_session || is_login || (by_equals && (is_short_password(words) || last == "sig")) {
         return true;
     }
     let owns = |pair: &[String]| matches!(pair, [owner, key] if key == "key" && KEY_OWNERS.contains(&owner.as_str()));
     let is_secret =
         |word: &String| SECRET_WORDS.contains(&word.as_str()) || SECRET_ENDS.iter().any(|end| word.ends_with(end));
-    (words.iter().any(is_secret) || words.windows(2).any(owns)) && !HARMLESS_ENDS.contains(&last.as_str())
+    let own_together = |three: &[String]| OWNERS_TOGETHER.iter().any(|owners| three == owners);
+    (words.iter().any(is_secret) || words.windows(2).any(owns) || words.windows(3).any(own_together))
+        && !HARMLESS_ENDS.contains(&last.as_str())
 }
 
 #[cfg(test)]
@@ -129,8 +180,9 @@ mod tests {
     #[test]
     fn no_name_that_stands_for_a_secret_is_passed_over() {
         let keys = KEY_OWNERS.iter().map(|owner| format!("{owner}_key"));
-        let others = [SECRET_WORDS, SECRET_ENDS, &["session_id", "pass", "sig"]].concat();
-        for name in others.into_iter().map(str::to_owned).chain(keys) {
+        let others = [SECRET_WORDS, SECRET_ENDS, &["session_id", "pass", "sig", "bindpw", "REDISCLI_AUTH"]].concat();
+        let together = OWNERS_TOGETHER.iter().map(|words| words.join("_"));
+        for name in others.into_iter().map(str::to_owned).chain(keys).chain(together) {
             assert!(stands_for_a_secret(&words(&name), true), "{name}");
             assert!(may_stand_for_a_secret(&name.to_uppercase()), "{name}");
         }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
-use super::{commands, secrets};
+use super::{commands, pairs, secrets, urls};
 
 /// Stands where a secret was.
 pub(super) const HIDDEN: &str = "***";
@@ -23,9 +23,19 @@ const NEAR: usize = 96;
 type Look = fn(&str, Range<usize>) -> Option<Range<usize>>;
 
 const MARKS: &[(&str, Look)] = &[
-    (":", secrets::assigned),
-    ("=", secrets::assigned),
-    ("://", secrets::user_information),
+    (":", pairs::assigned),
+    ("=", pairs::assigned),
+    ("{", pairs::variable),
+    ("</", pairs::element),
+    ("://", urls::user_information),
+    (":\\/\\/", urls::user_information),
+    (":\\\\/\\\\/", urls::user_information),
+    (":thin:", urls::before_service),
+    (":oci:", urls::before_service),
+    ("/bot", urls::bot),
+    ("hooks.slack.com/services/", urls::webhook),
+    ("hooks.slack.com\\/services\\/", urls::webhook),
+    ("/api/webhooks/", urls::webhook),
     ("@", secrets::mail_address),
     ("eyj", secrets::web_token),
     ("bearer ", secrets::credentials),
@@ -49,37 +59,41 @@ const MARKS: &[(&str, Look)] = &[
     ("xapp-", secrets::known_token),
     ("sk_live_", secrets::known_token),
     ("rk_live_", secrets::known_token),
+    ("sk_test_", secrets::known_token),
+    ("rk_test_", secrets::known_token),
+    ("whsec_", secrets::known_token),
+    ("sk-proj-", secrets::known_token),
+    ("sk-svcacct-", secrets::known_token),
+    ("sk-ant-", secrets::known_token),
+    ("dckr_pat_", secrets::known_token),
+    ("glsa_", secrets::known_token),
+    ("hf_", secrets::known_token),
+    ("shpat_", secrets::known_token),
+    ("sg.", secrets::known_token),
     ("npm_", secrets::known_token),
     ("pypi-", secrets::known_token),
     ("hvs.", secrets::known_token),
-    ("password ", commands::flag),
-    ("password\",", commands::flag),
-    ("password',", commands::flag),
+    ("pass ", commands::flag),
     ("passwd ", commands::flag),
-    ("passwd\",", commands::flag),
-    ("passwd',", commands::flag),
-    (" -pass ", commands::flag),
-    ("-pass ", commands::flag),
-    ("-pw ", commands::flag),
-    (" -pw ", commands::flag),
-    ("-pass\",", commands::flag),
-    ("-pass',", commands::flag),
+    ("password ", commands::flag),
     ("passphrase ", commands::flag),
-    ("passphrase\",", commands::flag),
-    ("passphrase',", commands::flag),
+    ("pw ", commands::flag),
     ("pwd ", commands::flag),
-    ("pwd\",", commands::flag),
-    ("pwd',", commands::flag),
     ("secret ", commands::flag),
-    ("secret\",", commands::flag),
-    ("secret',", commands::flag),
     ("token ", commands::flag),
-    ("token\",", commands::flag),
-    ("token',", commands::flag),
     ("key ", commands::flag),
-    ("key\",", commands::flag),
-    ("key',", commands::flag),
+    ("auth ", commands::flag),
+    ("\",", commands::flag),
+    ("',", commands::flag),
+    ("\" \"", commands::flag),
+    ("' '", commands::flag),
+    ("\\\",", commands::flag),
+    ("\\\" \\\"", commands::flag),
+    (" -a", commands::short_flag),
     (" -p", commands::short_flag),
+    (" -u", commands::short_flag),
+    (" --user ", commands::flag),
+    (" --user=", commands::user),
     ("@tcp(", commands::before_address),
     ("@tcp6(", commands::before_address),
     ("@unix(", commands::before_address),
@@ -151,7 +165,7 @@ fn found(text: &str) -> Vec<Range<usize>> {
         else {
             continue;
         };
-        ends_in_url = look.is_some_and(|(mark, _)| *mark == "://");
+        ends_in_url = look.is_some_and(|(mark, _)| mark.starts_with(':') && mark.ends_with('/'));
         while let Some(before) = all.pop_if(|before| range.start <= before.end) {
             range = before.start.min(range.start)..before.end.max(range.end);
         }

@@ -74,6 +74,128 @@ fn secrets_are_redacted(#[case] text: &str, #[case] redacted: &str) {
 }
 
 #[rstest]
+#[case(
+    "DBPASS=hunter2 LDAP_BINDPASS=x storepass=x dbpass=\"x\" bindpw=x",
+    "DBPASS=*** LDAP_BINDPASS=*** storepass=*** dbpass=\"***\" bindpw=***"
+)]
+#[case("userpass: hunter2, smtpPass: \"x\", DB_PASS=123456", "userpass: ***, smtpPass: \"***\", DB_PASS=***")]
+#[case(r#"["redis-server","--requirepass","x"]"#, r#"["redis-server","--requirepass","***"]"#)]
+#[case("serve --requirepass=x -Dpass=x --masterauth x y", "serve --requirepass=*** -Dpass=*** --masterauth *** y")]
+#[case("CONFIG SET requirepass hunter2", "CONFIG SET requirepass ***")]
+#[case(
+    r#"Config { user: "app", password: Some("a b"), port: 1 }"#,
+    r#"Config { user: "app", password: Some("***"), port: 1 }"#
+)]
+#[case("Settings(api_key=SecretStr('x'), n=1)", "Settings(api_key=SecretStr('***'), n=1)")]
+#[case("{Host:db User:app Pass:hunter2}", "{Host:db User:app Pass:***")]
+#[case(
+    "&{Addr:{Host:db Port:1} Pass:x Level:info} map[pass:x n:1]",
+    "&{Addr:{Host:db Port:1} Pass:*** Level:info} map[pass:*** n:1]"
+)]
+#[case(
+    "[{DB_PASSWORD a b nil} {LEVEL info nil} {API_TOKEN x <nil>}]",
+    "[{DB_PASSWORD *** nil} {LEVEL info nil} {API_TOKEN *** <nil>}]"
+)]
+#[case("[{DB_PASSWORD hunter2} {A b}]", "[{DB_PASSWORD ***} {A b}]")]
+#[case(r#"{"x-api-key":["X","Y"],"n":1}"#, r#"{"x-api-key":["***"],"n":1}"#)]
+#[case(
+    "{ 'x-auth-token': [ 'X1' ], \"set-cookie\": [\"a=b; Path=/\"] }",
+    "{ 'x-auth-token': [ '***' ], \"set-cookie\": [\"***\"] }"
+)]
+#[case("[X-Api-Key]=[abc] user[password]=x\n[password] => x", "[X-Api-Key]=*** user[password]=***\n[password] => ***")]
+#[case(
+    "dict_items([('user', 'app'), ('password', 'swordfish')])",
+    "dict_items([('user', 'app'), ('password', '***')])"
+)]
+#[case(r#"("password", "hunter2") [["x-api-key","k3y"]]"#, r#"("password", "***") [["x-api-key","***"]]"#)]
+#[case(r#"msg="[(\"password\", \"X1\")]""#, r#"msg="[(\"password\", \"***\")]""#)]
+#[case("<password>X: y</password><token type=\"a\">b</token>", "<password>***</password><token type=\"a\">***</token>")]
+#[case(r#"command "AUTH" "X" failed, ["AUTH","app1"]"#, r#"command "AUTH" "***" failed, ["AUTH","***"]"#)]
+#[case(r#"1.2 [0 10.0.0.1:1] "AUTH" "app" "a b""#, r#"1.2 [0 10.0.0.1:1] "AUTH" "***""#)]
+#[case("ERROR AUTH app hunter2Secret99", "ERROR AUTH app ***")]
+#[case(
+    "command: {\n  name: 'auth',\n  args: [ 'app', 'swordfish' ]\n}",
+    "command: {\n  name: 'auth',\n  args: [ '***' ]\n}"
+)]
+#[case("run \"--password hunter2 --port 80\"", "run \"--password *** --port 80\"")]
+fn secrets_are_found_beside_their_names(#[case] text: &str, #[case] redacted: &str) {
+    assert_eq!(redact(text), redacted);
+}
+
+#[rstest]
+#[case(r#"{"dsn":"postgres:\/\/app:X@db\/app"}"#, r#"{"dsn":"postgres:\/\/***@db\/app"}"#)]
+#[case("postgres://app:p@ss/X@db:5432/app?a=b", "postgres://***@db:5432/app?a=b")]
+#[case(
+    r#"panic: parse "postgres://app:Zq7#X@db:5432/app": net/url"#,
+    r#"panic: parse "postgres://***@db:5432/app": net/url"#
+)]
+#[case("redis://default:Zq7?X@redis:6379/0 amqp://guest:pa/ss@mq", "redis://***@redis:6379/0 amqp://***@mq")]
+#[case("https://app:x/y@registry.example/v2", "https://***@registry.example/v2")]
+#[case("mysql://app:12/34@db:3306/x", "mysql://***@db:3306/x")]
+#[case("jdbc:oracle:thin:app/X@db:1521:XE", "jdbc:oracle:thin:***@db:1521:XE")]
+#[case(
+    "https://api.telegram.org/bot123456:AAEabcdEFGH1234567890abcdEFGH/getMe",
+    "https://api.telegram.org/bot***/getMe"
+)]
+#[case(
+    "post https://hooks.slack.com/services/T000/B000/XXabcd1234: EOF",
+    "post https://hooks.slack.com/services/***: EOF"
+)]
+#[case("https://discord.com/api/webhooks/123456789012/abcDEF-1_2", "https://discord.com/api/webhooks/***")]
+#[case(
+    "https://s/x?X-Amz-Date=1&X-Amz-Signature=0a1b2c3d4e5f6071: EOF",
+    "https://s/x?X-Amz-Date=1&X-Amz-Signature=***: EOF"
+)]
+#[case(
+    r"https://s/x?a=1\u0026X-Goog-Signature=0a1b2c3d4e5f6071\u0026n=1",
+    r"https://s/x?a=1\u0026X-Goog-Signature=***\u0026n=1"
+)]
+#[case(
+    "https://s/x?Expires=1&Signature=abc~d-ef123456789&Key-Pair-Id=K1",
+    "https://s/x?Expires=1&Signature=***&Key-Pair-Id=K1"
+)]
+#[case("https://s/x?key=abcdEFGH12345678 500", "https://s/x?key=*** 500")]
+#[case("+ redis-cli -h redis -a hunter2 ping", "+ redis-cli -h redis -a *** ping")]
+#[case(
+    "curl -u app:x https://a; curl --user 'app:a b'; curl --user=a:x -ua:x",
+    "curl -u *** https://a; curl --user '***'; curl --user=*** -u***"
+)]
+#[case(r#"["redis-cli","-a","a b"] ["redis-cli" "-a" "x"]"#, r#"["redis-cli","-a","***"] ["redis-cli" "-a" "***"]"#)]
+#[case("['curl', '-u', 'app:x'] --password 'a b'", "['curl', '-u', '***'] --password '***'")]
+#[case(r#"{"cmd":"[\"curl\",\"-u\",\"a:x\"]"}"#, r#"{"cmd":"[\"curl\",\"-u\",\"***\"]"}"#)]
+fn secrets_in_addresses_and_commands_are_redacted(#[case] text: &str, #[case] redacted: &str) {
+    assert_eq!(redact(text), redacted);
+}
+
+#[rstest]
+#[case("sk-proj-abcdEFGH1234567890")]
+#[case("sk-ant-api03-abcdEFGH1234567890")]
+#[case("sk_test_abcdEFGH1234567890")]
+#[case("whsec_abcdEFGH1234567890")]
+#[case("dckr_pat_abcdEFGH1234567890")]
+#[case("glsa_abcdEFGH1234567890_1a2b3c4d")]
+#[case("hf_abcdEFGH1234567890")]
+#[case("shpat_abcdef1234567890abcdef")]
+#[case("SG.abcdEFGH1234.abcdEFGH1234567890")]
+fn tokens_are_known_by_their_beginning(#[case] token: &str) {
+    assert_eq!(redact(&format!("with {token} sent")), "with *** sent");
+}
+
+#[rstest]
+#[case("OPENAI_KEY")]
+#[case("STRIPE_KEY")]
+#[case("HMAC_KEY")]
+#[case("ssh_key")]
+#[case("service_role_key")]
+#[case("NEW_RELIC_LICENSE_KEY")]
+#[case("PHPSESSID")]
+#[case("JSESSIONID")]
+#[case("REDISCLI_AUTH")]
+fn names_of_keys_and_sessions_are_known(#[case] name: &str) {
+    assert_eq!(redact(&format!("{name}=/aB3 end")), format!("{name}=*** end"));
+}
+
+#[rstest]
 #[case(r#"secret "db-password" not found"#)]
 #[case(r#"MountVolume.SetUp failed for volume "db-secret" : secret "db-secret" not found"#)]
 #[case("couldn't find key token in Secret shop/db")]
@@ -104,6 +226,26 @@ fn secrets_are_redacted(#[case] text: &str, #[case] redacted: &str) {
 #[case("mkdir -p /srv/app && docker run -p 8080:80 web && psql -U app -p 5432")]
 #[case("mysql -P 3306 and a password of the secret kind, a token to read")]
 #[case("couldn't find key password in Secret shop/db")]
+#[case("bypass=x compass=x9 encompass=x trespass=x pass=12 bypass=true renderpass=main --bypass x")]
+#[case(
+    "primary key=x foreign_key=x partition_key=x routing_key=x cache_key=x sort_key=x public_key=x idempotency_key=x role_key=x"
+)]
+#[case("ssh_key=/root/.ssh/id_rsa private_key=/etc/tls/tls.key")]
+#[case("https://host/path@version https://host:8080/a@b/c http://[::1]:80/a@b/c x://registry:4873/@scope/name")]
+#[case("{ name: 'get', args: [ 'x' ] }")]
+#[case("mongodb://h1:27017,h2:27017/db?x=a@b jdbc:oracle:thin:@db:1521:XE")]
+#[case("/api/webhooks/list /bot12/x /bot123456:short https://s/x?key=user-7&signature=v1 Signature=v1aaaaaaaaaaaaaaa")]
+#[case(r#"{"password":["This field is required."],"token":["invalid"],"secret":["too_short"]}"#)]
+#[case(r#"invalid token: Error("EOF while parsing a value", line: 1, column: 5)"#)]
+#[case(r#"{"msg":"second pass:done"} {"msg":"First Pass:ok"} [step 2 pass:ok] {Pass:12 Fail:3} PASS: TestX"#)]
+#[case(r#"("Secret", "db-1") ["password","userId"] fields ("password", "email")"#)]
+#[case("[{DB_PASSWORD  0xc000123} {LEVEL info nil}] {token expired} {DB_PASSWORD_FILE /run/db nil}")]
+#[case(r#""AUTH" "LOGIN"; AUTH LOGIN failed, AUTH service-2 started on 10.0.0.1:8080, NOAUTH Authentication required"#)]
+#[case("the requirepass directive; unknown flag '--api-key' for x; msg=\"needs --token \" level=error")]
+#[case("curl -u \"$USER:$PASS\" https://x | docker run -u 1000:1000 x; tar -a x; ls -a /srv")]
+#[case("<password></password> <token>${x}</token> <Key>a/b</Key> </secret>")]
+#[case("rsaKeyBits=2048 aesKeySizes=16 license_key_path=/x signing_key_version=2")]
+#[case("hf_hub_download_version_2_of_models1 MSG.abcdEFGH1234.abcdEFGH1234 sk-test-1")]
 fn what_a_person_needs_to_see_is_not_redacted(#[case] text: &str) {
     assert_eq!(redact(text), text);
 }
@@ -169,6 +311,24 @@ fn the_marks_make_an_automaton() {
 #[case(" -p")]
 #[case("mysql -p ")]
 #[case("a:b@tcp(")]
+#[case("(\"password\",\"a\")")]
+#[case("(\"password\",'")]
+#[case("{DB_PASSWORD ")]
+#[case("{a:b Pass:")]
+#[case("</password>")]
+#[case(">a</token")]
+#[case("?key=a")]
+#[case("&Signature=")]
+#[case("\"AUTH\" \"")]
+#[case("AUTH ")]
+#[case("a://b:c/@d")]
+#[case(":thin:a/")]
+#[case("/bot123456:")]
+#[case("token: [\"a b\",")]
+#[case("token: [\"\",")]
+#[case("token=a(a(")]
+#[case("curl -u ")]
+#[case(" --user=\"")]
 fn a_megabyte_of_marks_comes_to_an_end(#[case] part: &str) {
     let text = part.repeat(1_000_000 / part.len());
     let once = redact(&text).into_owned();
@@ -191,6 +351,15 @@ fn rich() -> impl Strategy<Value = String> {
         Just(" --password ".to_owned()),
         Just(" mysql -p".to_owned()),
         Just("app:x@tcp(".to_owned()),
+        Just("('password', '".to_owned()),
+        Just("\"AUTH\" \"".to_owned()),
+        Just("{User:app Pass:".to_owned()),
+        Just("{DB_PASSWORD a nil}".to_owned()),
+        Just("</token>".to_owned()),
+        Just(" curl -u ".to_owned()),
+        Just("Some(\"".to_owned()),
+        Just("[ \"".to_owned()),
+        Just("?key=abcdEFGH12345678".to_owned()),
         "[=:@\"'\\\\ /;,.*&\n{}a-zA-Z0-9é]{1,6}",
     ];
     proptest::collection::vec(parts, 0..24).prop_map(|parts| parts.concat())
