@@ -121,18 +121,27 @@ fn plain(value: &Value) -> String {
 }
 
 /// A command line. What follows an option whose name stands for a secret is hidden, since nothing else shows that it is
-/// one.
+/// one, and a word may hold spaces.
 pub fn line(words: &Value) -> String {
     let Some(words) = words.as_array().filter(|words| !words.is_empty()) else { return shown(words) };
-    let mut said: Vec<String> = Vec::new();
-    let mut option = String::new();
-    for word in words.iter().map(plain) {
-        let hidden = text::redact(&format!("{option}={word}")) == format!("{option}={HIDDEN}");
-        let hidden = hidden && !option.is_empty() && !word.starts_with("--");
-        said.push(if hidden { HIDDEN.to_owned() } else { word.clone() });
-        option = if word.starts_with('-') && !word.contains('=') { word } else { String::new() };
+    let words: Vec<String> = words.iter().map(plain).collect();
+    let command: Vec<&str> = words.iter().map(String::as_str).take_while(|w| !w.starts_with('-')).take(2).collect();
+    let command = command.join(" ");
+    let mut said: Vec<&str> = Vec::new();
+    let mut option = "";
+    for word in &words {
+        let hidden = !option.is_empty() && !word.starts_with("--") && is_secret_behind(&command, option, word);
+        said.push(if hidden { HIDDEN } else { word });
+        option = if word.starts_with('-') && !word.contains('=') { word } else { "" };
     }
     shortened(&said.join(" "))
+}
+
+/// All of the word would be hidden, were it quoted as a shell asks for.
+fn is_secret_behind(command: &str, option: &str, word: &str) -> bool {
+    let word = word.replace(['"', '\\', '\n'], "_");
+    let hides = |before: &str| text::redact(&format!("{before}\"{word}\"")) == format!("{before}\"{HIDDEN}\"");
+    hides(&format!("{option}=")) || hides(&format!("{command} {option} "))
 }
 
 /// Text as it may be shown. What is a secret is told by what stands around it, so it is hidden before anything is cut.

@@ -88,6 +88,12 @@ fn values_of_variables_and_headers_are_never_told() {
 #[case(json!(["sh", "-c", "export TOKEN=hunter2hunter2\nserve"]), "sh -c export TOKEN=*** serve")]
 #[case(json!([format!("postgres://app:{}hunter2@db/shop", "x".repeat(80))]), "postgres://***@db/shop")]
 #[case(json!(["--token", "--verbose"]), "--token --verbose")]
+#[case(json!(["redis-server", "--requirepass", "a b", "--port", "1"]), "redis-server --requirepass *** --port 1")]
+#[case(json!(["--requirepass=hunter2", "-Dpass=hunter2"]), "--requirepass=*** -Dpass=***")]
+#[case(json!(["redis-cli", "-h", "db", "-a", "a\"b c", "ping"]), "redis-cli -h db -a *** ping")]
+#[case(json!(["curl", "-s", "-u", "app:a b", "https://x"]), "curl -s -u *** https://x")]
+#[case(json!(["sh", "-c", "redis-cli -a x ping && curl -u a:x y"]), "sh -c redis-cli -a *** ping && curl -u *** y")]
+#[case(json!(["psql", "-p", "5432", "-a", "-u", "1000:1000"]), "psql -p 5432 -a -u 1000:1000")]
 fn secrets_in_arguments_are_hidden(#[case] args: Value, #[case] expected: &str) {
     let said = said(&template(json!({"args": null})), &template(json!({"args": args})));
     assert_eq!(said, [format!("Command: container web: args unset → {expected}")]);
