@@ -1,10 +1,12 @@
 //! The last words of a program: the last error that it reported, and the innermost reason it gave for it.
 
-use super::given_up::gives_up;
+use super::given_up::{gives_up, is_consequence};
 use super::level::Level;
-use super::line;
+use super::node::{Part, Report};
 use super::record::Record;
 use super::shape::{self, Shape, Walk};
+use super::{elsewhere, line, success};
+use crate::engine::words::Cause;
 
 /// How much of the end of a log is searched for last words.
 const MAX_LINES: usize = 400;
@@ -53,9 +55,22 @@ pub struct Last {
     pub of_settings: bool,
     /// The program called it fatal or did not catch it, and it is more than word that something else was given up.
     pub its_own: bool,
+    /// What went wrong elsewhere, if it speaks of that in words of no table.
+    pub elsewhere: Option<Cause>,
+    /// It reports something, and more than that of something else the program goes no further.
+    says_more: bool,
+    /// The last line before it that tells of nothing wrong.
+    resumed: Option<u32>,
 }
 
 impl Last {
+    /// What was said at a line is another matter than the error that the log ends on: the program went on after it. Of
+    /// an error it takes a longer while, of what it only warned of not.
+    pub fn leaves_behind(&self, number: u32, warned: bool) -> bool {
+        let went_on = self.resumed.is_some_and(|resumed| number < resumed);
+        self.ends && self.says_more && went_on && (warned || number.saturating_add(APART) < self.from)
+    }
+
     /// The line of that number is part of it.
     pub fn holds(&self, number: u32) -> bool {
         (self.from..=self.to).contains(&number)
@@ -69,6 +84,8 @@ struct Line {
     text: String,
     /// It begins an entry of its own.
     begins: bool,
+    /// Node's report of an error that nobody caught begins here.
+    reports: bool,
 }
 
 /// Spring's report of why it does not start.
@@ -131,20 +148,31 @@ pub fn words(log: &[u8]) -> Option<Last> {
     }
     let spoken = lines.iter().rposition(|line| !line.text.trim().is_empty())?;
     let (kind, from, to) = best.unwrap_or((Kind::Plain, (spoken + 1).saturating_sub(UNLABELLED), spoken));
-    let after = lines.get(to + 1..).unwrap_or_default().iter().filter(|line| !line.text.trim().is_empty()).count();
+    let after = lines.get(to + 1..).unwrap_or_default();
     let block = lines.get(from..=to)?;
-    let root = root(block);
-    let its_own = !gives_up(kind, &root.text);
+    let root = if kind == Kind::Plain { words_of(block.last(), None) } else { root(block) };
+    let elsewhere = gone_wrong_elsewhere(kind, block, after, &root);
+    let quiet = |line: &&Line| line.level.is_some_and(|level| level < Level::Warning);
     Some(Last {
         kind,
         from: block.first()?.number,
         to: block.last()?.number,
-        ends: after <= MAX_AFTER,
+        ends: after.iter().filter(|line| !line.text.trim().is_empty()).count() <= MAX_AFTER,
         fatal: fatal(block, &root),
         of_settings: is_of_settings(block, &root),
-        its_own,
+        its_own: elsewhere.is_none() && !gives_up(kind, &root.text),
+        says_more: kind > Kind::Plain && elsewhere.is_none() && !is_consequence(&root.text),
+        resumed: lines.get(..from)?.iter().rfind(quiet).map(|line| line.number),
+        elsewhere,
         root,
     })
+}
+
+/// What went wrong elsewhere, unless the line is not about an error, or the program got through after all.
+fn gone_wrong_elsewhere(kind: Kind, block: &[Line], after: &[Line], root: &Words) -> Option<Cause> {
+    let quiet = block.last().and_then(|line| line.level).is_some_and(|level| level < Level::Warning);
+    let got_through = after.iter().any(|line| success::of_line(line.text.as_bytes()).is_some());
+    if (kind == Kind::Plain && quiet) || got_through { None } else { elsewhere::of_error(kind, &root.text) }
 }
 
 /// The lines of the end of a log.
@@ -158,6 +186,7 @@ fn end(log: &[u8]) -> Vec<Line> {
     let before = log.get(..start).unwrap_or_default().iter().filter(|b| **b == b'\n').count();
     let before = u32::try_from(before).unwrap_or(u32::MAX);
     let mut walk = Walk::default();
+    let mut report = Report::default();
     let mut lines: Vec<Line> = Vec::new();
     // A traceback below a warning with which the log ends: loggers write some, but nobody ends on a warning.
     let mut trace = None;
@@ -166,6 +195,13 @@ fn end(log: &[u8]) -> Vec<Line> {
         let begins = walk.step(bytes);
         let record = Record::new(bytes, 0);
         let number = number.saturating_add(before);
+        let part = report.step(bytes);
+        let of_message = part == Some(Part::Message);
+        if part == Some(Part::Mark)
+            && let Some(place) = lines.iter_mut().rev().find(|line| line.number.saturating_add(2) == number)
+        {
+            place.reports = true;
+        }
         if begins {
             trace = None;
         } else if shape::of_line(bytes) == Shape::Traceback && walk.is_of_warning() {
@@ -174,9 +210,10 @@ fn end(log: &[u8]) -> Vec<Line> {
         let parts = record.lines().enumerate();
         lines.extend(parts.map(|(nth, text)| Line {
             number,
-            level: record.level,
+            level: record.level.filter(|_| !of_message),
             text: text.to_owned(),
-            begins: begins && nth == 0,
+            begins: begins && nth == 0 && !of_message,
+            reports: false,
         }));
     }
     if let Some(line) = trace.and_then(|at| lines.get_mut(at)) {
@@ -189,6 +226,9 @@ fn end(log: &[u8]) -> Vec<Line> {
 fn kind(line: &Line) -> Option<Kind> {
     if line.level.is_some_and(|level| level < Level::Warning) {
         return None;
+    }
+    if line.reports {
+        return Some(Kind::Uncaught);
     }
     let text = line.text.as_str();
     let panics = text.starts_with("thread '") && text.contains(" panicked at ");
@@ -243,6 +283,7 @@ fn is_of_settings(block: &[Line], root: &Words) -> bool {
 /// The innermost reason of an error.
 fn root(block: &[Line]) -> Words {
     let found = caused_by(block)
+        .or_else(|| of_node(block))
         .or_else(|| of_traceback(block))
         .or_else(|| of_panic(block))
         .or_else(|| of_report(block))
@@ -280,6 +321,13 @@ fn caused_by(block: &[Line]) -> Option<Words> {
         }
     }
     found
+}
+
+/// The line after the mark of the last report of Node.
+fn of_node(block: &[Line]) -> Option<Words> {
+    let start = block.iter().rposition(|line| line.reports)?;
+    let said = block.get(start + 3..)?.iter().find(|line| !line.text.trim().is_empty());
+    said.map(|line| words_of(Some(line), None))
 }
 
 /// The line after the frames of the last traceback.
@@ -327,5 +375,6 @@ fn fatal(block: &[Line], root: &Words) -> Words {
     let announces =
         ["Traceback (most", "node:internal/", "goroutine ", "Node.js v"].iter().any(|w| first.starts_with(w));
     let panics = first.contains(" panicked at ") && first.ends_with(':');
-    if announces || panics { root.clone() } else { words_of(block.first(), None) }
+    let of_node = block.first().filter(|line| line.reports).and_then(|_| of_node(block));
+    of_node.unwrap_or_else(|| if announces || panics { root.clone() } else { words_of(block.first(), None) })
 }

@@ -7,6 +7,7 @@
 //! Logs are untrusted and may be anything: they are read within bounds, in time linear in their length, and what is
 //! quoted from them is bounded, cleaned and redacted.
 
+mod elsewhere;
 mod excerpt;
 mod given_up;
 mod json;
@@ -14,6 +15,7 @@ mod last;
 mod level;
 mod line;
 mod matched;
+mod node;
 mod phrase;
 mod record;
 mod shape;
@@ -70,6 +72,10 @@ pub struct Seen {
     pub retried: bool,
     /// It is in the last words of the program.
     pub last_words: bool,
+    /// No more than a warning names it.
+    warned: bool,
+    /// The program went on after it, and the error that it reports last is another matter.
+    passed: bool,
     pub confidence: Confidence,
     pub first: Place,
     pub last: Place,
@@ -114,7 +120,7 @@ impl Reading {
     }
 
     fn matters(&self, seen: &Seen, ended: bool) -> bool {
-        seen.last_words || !(ended && self.own_end)
+        seen.last_words || !(ended && (self.own_end || seen.passed))
     }
 }
 
@@ -142,7 +148,10 @@ pub fn read(log: &[u8]) -> Reading {
         scan.line(number, bytes);
     }
     let mut seen = scan.tally.finish();
-    seen.extend(uncaught(last.as_ref(), &seen));
+    for seen in &mut seen {
+        seen.passed = last.as_ref().is_some_and(|last| has_passed(seen, last));
+    }
+    seen.extend(of_end(last.as_ref(), &seen));
     let own_end = last.as_ref().is_some_and(|last| last.ends && last.its_own);
     let reports = last.filter(|last| last.kind > Kind::Plain);
     Reading {
@@ -155,23 +164,42 @@ pub fn read(log: &[u8]) -> Reading {
     }
 }
 
+/// What was named before the last error and is not what it ended on. What repeats may well be, and what does not fit the
+/// schema does not pass.
+fn has_passed(seen: &Seen, last: &Last) -> bool {
+    let optional = seen.warned && matches!(seen.cause, Cause::MissingCode | Cause::ConfigError);
+    let stays = matches!(seen.cause, Cause::MigrationFailed | Cause::SchemaMismatch);
+    let may_pass = !seen.last_words && !stays && (seen.times == 1 || optional);
+    may_pass && last.leaves_behind(seen.last.line, seen.warned)
+}
+
 /// A program that ended on an error that nothing else explains.
-fn uncaught(last: Option<&Last>, seen: &[Seen]) -> Option<Seen> {
-    let last = last.filter(|last| last.kind == Kind::Uncaught && last.ends)?;
+fn of_end(last: Option<&Last>, seen: &[Seen]) -> Option<Seen> {
+    let last = last.filter(|last| last.ends)?;
     if seen.iter().any(|seen| seen.last_words) {
         return None;
     }
+    let uncaught = last.kind == Kind::Uncaught;
+    let cause = match last.elsewhere {
+        Some(cause) => cause,
+        None if uncaught && last.of_settings => Cause::ConfigError,
+        None if uncaught => Cause::Panic,
+        None => return None,
+    };
+    let text = &last.root.text;
     let place = Place { line: last.root.number, at: None };
     Some(Seen {
-        cause: if last.of_settings { Cause::ConfigError } else { Cause::Panic },
+        cause,
         times: 1,
-        retried: false,
+        retried: last.elsewhere.is_some(),
         last_words: true,
+        warned: false,
+        passed: false,
         confidence: Confidence::Likely,
         first: place,
         last: place,
-        text: quoted(&last.root.text),
-        phrases: Vec::new(),
+        text: quoted(text),
+        phrases: last.elsewhere.map(|_| phrase::of(text, 0..text.len())).into_iter().collect(),
     })
 }
 
@@ -217,7 +245,8 @@ impl<'l> Scan<'l> {
             if let Some((signature, at)) = self.cause(line, level, number) {
                 let last_words = self.last.is_some_and(|last| last.ends && last.holds(number));
                 let (cause, retried) = (signature.cause, signature.how.retried);
-                let sight = Sight { cause, retried, last_words, place, entry: self.walk.entry(), at };
+                let warned = level == Some(Level::Warning);
+                let sight = Sight { cause, retried, last_words, warned, place, entry: self.walk.entry(), at };
                 self.tally.add(sight, line);
             }
         }
@@ -264,14 +293,21 @@ impl<'l> Scan<'l> {
     }
 }
 
-/// Comments, help texts, and what servers say of clients that do not trust them or change their mind.
+/// Comments, help texts, names of tests that ran, and what servers say of clients that do not trust them or change their mind.
 fn is_no_report(line: &str) -> bool {
     let start = line.trim_start();
     let indented = start.len() < line.len();
     let option = indented && start.starts_with('-') && !start.starts_with("--->");
     let comment = ["// ", "-- ", "* ", "# "].iter().any(|mark| start.starts_with(mark)) && !is_of_jvm(start);
     let by_client = ["TLS handshake error from", "canceling statement due to user request"];
-    option || comment || by_client.iter().any(|words| line.contains(words))
+    let of_test = ["✓ ", "✔ ", "√ ", "✕ "].iter().any(|mark| start.starts_with(mark)) || is_of_tap(start);
+    option || comment || of_test || by_client.iter().any(|words| line.contains(words))
+}
+
+/// `ok 12 - throws on x`, as test runners print it.
+fn is_of_tap(line: &str) -> bool {
+    let rest = line.strip_prefix("not ").unwrap_or(line).strip_prefix("ok ");
+    rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// The JVM writes of its own end behind `#`.
@@ -296,5 +332,7 @@ fn is_denied(line: &str, at: usize) -> bool {
     denied || before.ends_with("retry on ") || before.ends_with("retries on ")
 }
 
+#[cfg(test)]
+mod end_tests;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,8 @@ pub struct Sight {
     pub cause: Cause,
     pub retried: bool,
     pub last_words: bool,
+    /// The line is a warning.
+    pub warned: bool,
     pub place: Place,
     /// The entry of the log that the line belongs to.
     pub entry: u32,
@@ -25,6 +27,7 @@ struct Count {
     times: u32,
     retried: bool,
     last_words: bool,
+    warned: bool,
     first: Place,
     last: Place,
     text: String,
@@ -45,7 +48,8 @@ pub struct Tally {
 impl Tally {
     pub fn add(&mut self, sight: Sight, line: &str) {
         if let Some((before, _)) = &self.pending {
-            if before.entry == sight.entry && outweighs(before.cause, sight.cause) {
+            let is_less = || outweighs(before.cause, sight.cause) || (before.cause == sight.cause && is_code(line));
+            if before.entry == sight.entry && is_less() {
                 return;
             }
             if before.entry != sight.entry {
@@ -84,6 +88,7 @@ impl Tally {
                 count.times = count.times.saturating_add(1);
                 count.retried &= sight.retried;
                 count.last_words |= sight.last_words;
+                count.warned &= sight.warned;
                 count.last = sight.place;
                 count.text = text;
                 if count.phrases.len() < MAX_PHRASES && !count.phrases.contains(&phrase) {
@@ -95,6 +100,7 @@ impl Tally {
                 times: 1,
                 retried: sight.retried,
                 last_words: sight.last_words,
+                warned: sight.warned,
                 first: sight.place,
                 last: sight.place,
                 text,
@@ -111,6 +117,8 @@ impl Count {
             times: self.times,
             retried: self.retried,
             last_words: self.last_words,
+            warned: self.warned,
+            passed: false,
             confidence: if self.last_words { Confidence::Likely } else { Confidence::Possible },
             first: self.first,
             last: self.last,
@@ -124,4 +132,9 @@ impl Count {
 fn outweighs(before: Cause, after: Cause) -> bool {
     let of_statement = matches!(after, Cause::SchemaMismatch | Cause::DatabaseAuth | Cause::DatabaseLockTimeout);
     before == Cause::MigrationFailed && of_statement
+}
+
+/// A code alone, as Node prints it below an error: the words above it say more.
+fn is_code(line: &str) -> bool {
+    line.trim_start().starts_with("code: '")
 }

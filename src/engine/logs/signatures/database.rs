@@ -219,6 +219,8 @@ pub(super) const GROUPS: &[Group] = &[
             "migration {#} was previously applied but is missing in the resolved migrations",
             "migration {#} was previously applied but has been modified",
             "migration {#} is partially applied",
+            "{!}VersionMissing({#})",
+            "{!}VersionMismatch({#})",
             "Error: P3009{!}",
             "Error: P3018{!}",
             "{!}code{q}P3009{!}",
@@ -267,9 +269,10 @@ pub(super) const GROUPS: &[Group] = &[
             "Login failed for user '",
             "Cannot open database \"{}\" requested by the login",
             "ORA-01017: ",
-            // Redis.
+            // Redis, of whose errors some clients cut off the code.
             "NOAUTH Authentication required",
-            "WRONGPASS invalid username-password pair",
+            "AuthenticationError: Authentication required",
+            "invalid username-password pair",
             "NOPERM this user has no permissions",
             "ERR invalid password",
             // MongoDB 18 and 13.
@@ -333,15 +336,15 @@ pub(super) const GROUPS: &[Group] = &[
             "{!}code{q}57P03{!}",
             "in a read-only transaction",
             // Redis.
-            "LOADING Redis is loading the dataset in memory",
-            "READONLY You can't write against a read only replica",
+            "Redis is loading the dataset in memory",
+            "You can't write against a read only replica",
             "MASTERDOWN Link with MASTER is down",
             "CLUSTERDOWN ",
             "MISCONF Redis is configured to save RDB snapshots",
             "MISCONF Errors writing to the AOF file: No space left on device",
             "MISCONF Errors writing to the AOF file",
             "NOREPLICAS Not enough good replicas",
-            "OOM command not allowed when used memory > 'maxmemory'",
+            "command not allowed when used memory > 'maxmemory'",
             // MongoDB.
             "Server selection timed out after {#} ms",
             "MongoServerSelectionError",

@@ -21,6 +21,9 @@ pub(super) const GROUPS: &[Group] = &[
             "connect EHOSTUNREACH ",
             "connect ENETUNREACH ",
             "AggregateError [ECONNREFUSED]",
+            "{!}code{q}ECONNREFUSED{!}",
+            "{!}code{q}ETIMEDOUT{!}",
+            "{!}code{q}EHOSTUNREACH{!}",
             "UND_ERR_CONNECT_TIMEOUT",
             // Python.
             "[Errno 111] Connection refused",
@@ -128,6 +131,7 @@ pub(super) const GROUPS: &[Group] = &[
             "Unknown server host '",
             "No resolvable bootstrap urls given",
             "nslookup: can't resolve '",
+            "java.nio.channels.UnresolvedAddressException",
         ],
     },
     Group {

@@ -23,7 +23,17 @@ pub(super) const GROUPS: &[Group] = &[
             "Could not reserve enough space for",
         ],
     },
-    Group { cause: Cause::RuntimeOutOfMemory, how: FATAL, texts: &["MemoryError"] },
+    // Python's and those of its libraries; a server may call its own by such a name too.
+    Group {
+        cause: Cause::RuntimeOutOfMemory,
+        how: FATAL,
+        texts: &[
+            "{!}MemoryError",
+            "{!}_ArrayMemoryError",
+            "{!}ArrowMemoryError",
+            "OutOfMemoryError: CUDA out of memory",
+        ],
+    },
     Group {
         cause: Cause::ConfigError,
         how: ONCE,
@@ -49,6 +59,8 @@ pub(super) const GROUPS: &[Group] = &[
             "Missing environment variables:",
             "Invalid environment variables",
             "on an `Err` value: NotPresent",
+            "on an `Err` value: EnvVar(NotPresent",
+            "{^}EnvVar(NotPresent",
             "environment variable not found",
             // Python and Ruby.
             "validation error for {}Settings",
