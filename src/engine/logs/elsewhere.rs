@@ -44,6 +44,8 @@ const UNREACHED: &[&str] = &[
     "no route to host",
     "no brokers",
     "transport failure",
+    "tcp provider: ",
+    "sending to the backend",
     "login timeout",
     "pre-login handshake",
     "econnrefused",
@@ -73,6 +75,11 @@ const LATE: &[&str] = &[
     "deadline_exceeded",
     "deadlineexceeded",
     "value: elapsed(",
+    "timedout",
+    "status code 502",
+    "status code 503",
+    "status code 504",
+    "503 server error",
     "service unavailable",
     "service temporarily unavailable",
 ];
@@ -181,7 +188,7 @@ pub fn of_error(kind: Kind, text: &str) -> Option<Cause> {
     if is_of_code(&name) || holds(OF_ITSELF) {
         return None;
     }
-    let thrown = kind >= Kind::Fatal || shape::is_exception(text.as_bytes());
+    let thrown = kind >= Kind::Fatal || is_thrown(text);
     let unreached = if thrown { holds(UNREACHED) || names_a_call(&name) } else { holds(UNREACHED_AS_LOGGED) };
     let late = if thrown {
         holds(LATE) || said.ends_with("timeout") || ["timeout", "timedout"].iter().any(|word| name.contains(word))
@@ -195,6 +202,18 @@ pub fn of_error(kind: Kind, text: &str) -> Option<Cause> {
     }
 }
 
+/// It begins with the name of an error, as loggers print one below their line.
+fn is_thrown(text: &str) -> bool {
+    let name = first(text).filter(|name| name.contains('.')).map(last_part);
+    shape::is_exception(text.as_bytes()) || name.is_some_and(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// The first word, if a colon or nothing follows it.
+fn first(text: &str) -> Option<&str> {
+    let first = text.split_whitespace().next()?;
+    (first.ends_with(':') || first.len() == text.len()).then(|| first.trim_end_matches(':'))
+}
+
 /// The name of the error without what it is part of: the first word that ends as such names do, what Ruby puts last in
 /// brackets, or the word before the first colon.
 fn name(text: &str) -> Option<&str> {
@@ -204,11 +223,7 @@ fn name(text: &str) -> Option<&str> {
         word.starts_with(|c: char| c.is_ascii_uppercase()) && ENDINGS.iter().any(|ending| word.ends_with(ending))
     });
     let of_ruby = || text.strip_suffix(')')?.rsplit_once(" (").map(|(_, name)| last_part(name));
-    let first = || {
-        let first = text.split_whitespace().next()?;
-        (first.ends_with(':') || first.len() == text.len()).then(|| last_part(first.trim_end_matches(':')))
-    };
-    named.or_else(of_ruby).or_else(first)
+    named.or_else(of_ruby).or_else(|| first(text).map(last_part))
 }
 
 fn last_part(name: &str) -> &str {
@@ -248,6 +263,12 @@ mod tests {
     #[case("Error: 4 DEADLINE_EXCEEDED", Some(Cause::UpstreamTimeout))]
     #[case("socket.timeout: too slow", Some(Cause::UpstreamTimeout))]
     #[case("panic: upload: timeout", Some(Cause::UpstreamTimeout))]
+    #[case("AxiosError: Request failed with status code 503", Some(Cause::UpstreamTimeout))]
+    #[case("AxiosError: Request failed with status code 500", None)]
+    #[case(
+        "thread 'main' panicked at src/main.rs:9:40: called `Result::unwrap()` on an `Err` value: Io(Kind(TimedOut))",
+        Some(Cause::UpstreamTimeout)
+    )]
     #[case("KeyError: 'timeout'", None)]
     #[case("ValueError: could not connect to None", None)]
     #[case("System.ArgumentNullException: Value cannot be null. (Parameter 'connection to use')", None)]
@@ -269,6 +290,12 @@ mod tests {
     #[case("2026-01-02 ERROR main: could not connect to the ledger", Some(Cause::DependencyUnreachable))]
     #[case("2026/01/02 03:04:05 etcdserver: request timed out", Some(Cause::UpstreamTimeout))]
     #[case("a.b.BrokerException: timed out", Some(Cause::UpstreamTimeout))]
+    #[case("kafka.errors.NoBrokersAvailable: NoBrokersAvailable", Some(Cause::DependencyUnreachable))]
+    #[case(
+        "org.postgresql.util.PSQLException: An I/O error occurred while sending to the backend.",
+        Some(Cause::DependencyUnreachable)
+    )]
+    #[case("customer.7: the session timed out", None)]
     #[case("ERROR the session of customer 7 timed out", None)]
     #[case("ERROR could not reach any contact of customer 7", None)]
     fn what_is_only_logged_may_speak_of_anything(#[case] text: &str, #[case] cause: Option<Cause>) {

@@ -137,6 +137,8 @@ fn an_error_that_speaks_of_what_it_calls_is_not_of_the_code(#[case] log: &str, #
 fn what_it_got_through_after_all_did_not_end_it() {
     assert_eq!(lead("ERROR main: could not connect to the ledger\nINFO connected to the ledger\nINFO bye\n"), None);
     assert_eq!(lead("INFO main: could not connect to the ledger, going on without\n"), None);
+    let debugged = "DEBUG 1 --- a : first attempt\njava.net.ConnectException: null\n\tat b\nINFO third attempt\n";
+    assert_eq!(lead(debugged), None);
     let goes_on = read(b"up\nERROR main: could not connect to the ledger\n");
     assert_eq!(goes_on.lead(false), None, "it may come of itself");
 }

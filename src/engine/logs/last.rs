@@ -88,6 +88,13 @@ struct Line {
     reports: bool,
 }
 
+impl Line {
+    /// It tells of nothing wrong.
+    fn is_quiet(&self) -> bool {
+        self.level.is_some_and(|level| level < Level::Warning)
+    }
+}
+
 /// Spring's report of why it does not start.
 const REPORT: &str = "APPLICATION FAILED TO START";
 /// What Python's frames show of a program that asks its surroundings or its settings.
@@ -151,8 +158,10 @@ pub fn words(log: &[u8]) -> Option<Last> {
     let after = lines.get(to + 1..).unwrap_or_default();
     let block = lines.get(from..=to)?;
     let root = if kind == Kind::Plain { words_of(block.last(), None) } else { root(block) };
-    let elsewhere = gone_wrong_elsewhere(kind, block, after, &root);
-    let quiet = |line: &&Line| line.level.is_some_and(|level| level < Level::Warning);
+    let quiet = kind < Kind::Fatal && is_quiet(&lines, if kind == Kind::Plain { to } else { from });
+    let got_through = after.iter().any(|line| success::of_line(line.text.as_bytes()).is_some());
+    let elsewhere = if quiet || got_through { None } else { elsewhere::of_error(kind, &root.text) };
+    let says_more = kind > Kind::Plain && !quiet && elsewhere.is_none();
     Some(Last {
         kind,
         from: block.first()?.number,
@@ -161,18 +170,18 @@ pub fn words(log: &[u8]) -> Option<Last> {
         fatal: fatal(block, &root),
         of_settings: is_of_settings(block, &root),
         its_own: elsewhere.is_none() && !gives_up(kind, &root.text),
-        says_more: kind > Kind::Plain && elsewhere.is_none() && !is_consequence(&root.text),
-        resumed: lines.get(..from)?.iter().rfind(quiet).map(|line| line.number),
+        says_more: says_more && !is_consequence(&root.text),
+        resumed: lines.get(..from)?.iter().rfind(|line| line.is_quiet()).map(|line| line.number),
         elsewhere,
         root,
     })
 }
 
-/// What went wrong elsewhere, unless the line is not about an error, or the program got through after all.
-fn gone_wrong_elsewhere(kind: Kind, block: &[Line], after: &[Line], root: &Words) -> Option<Cause> {
-    let quiet = block.last().and_then(|line| line.level).is_some_and(|level| level < Level::Warning);
-    let got_through = after.iter().any(|line| success::of_line(line.text.as_bytes()).is_some());
-    if (kind == Kind::Plain && quiet) || got_through { None } else { elsewhere::of_error(kind, &root.text) }
+/// The line is of an entry that tells of nothing wrong.
+fn is_quiet(lines: &[Line], at: usize) -> bool {
+    let upto = lines.get(..=at).unwrap_or_default();
+    let header = upto.iter().rfind(|line| line.begins);
+    upto.last().into_iter().chain(header).any(Line::is_quiet)
 }
 
 /// The lines of the end of a log.
@@ -224,7 +233,7 @@ fn end(log: &[u8]) -> Vec<Line> {
 
 /// How a line speaks of an end, if it does.
 fn kind(line: &Line) -> Option<Kind> {
-    if line.level.is_some_and(|level| level < Level::Warning) {
+    if line.is_quiet() {
         return None;
     }
     if line.reports {
