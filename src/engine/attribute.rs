@@ -229,9 +229,7 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
     let apart = |at: &&Timestamp| seconds_between(**at, case.finding.began).saturating_abs();
     let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
-    let its_own = is_its_own(case.finding.cause) || case.finding.named.is_some_and(is_its_own);
-    let may_be_theirs = is_about_running(case.finding) && !its_own;
-    if neighbours == 0 || control_is_ready(case) > 0 || !may_be_theirs {
+    if neighbours == 0 || control_is_ready(case) > 0 || !may_be_shared(case.finding) {
         return None;
     }
     let because = format!(
@@ -239,6 +237,11 @@ fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
          fail at the same time"
     );
     Some(verdict(Fault::Dependency, Confidence::Possible, because))
+}
+
+/// A service that others use too may bring it about.
+fn may_be_shared(finding: &Finding) -> bool {
+    is_about_running(finding) && !is_its_own(finding.cause) && !finding.named.is_some_and(is_its_own)
 }
 
 /// No service that others use brings it about.

@@ -216,7 +216,8 @@ fn scaled_to_zero(case: &Case, _: Timestamp) -> Option<Refusal> {
 
 fn stale_status(case: &Case, _: Timestamp) -> Option<Refusal> {
     let w = &case.s.workload;
-    let behind = w.observed_generation < w.generation || rollout::is_unrolled(case.s);
+    let behind = w.observed_generation < w.generation
+        || (rollout::is_unrolled(case.s) && !case.incident.is_some_and(|i| lifecycle::is_restart(case.s, i)));
     behind.then(|| {
         let because = if w.observed_generation < w.generation {
             format!("generation {} is not observed yet, status is of {}", w.generation, w.observed_generation)

@@ -128,6 +128,11 @@ fn frozen<'a>(
     }
 }
 
+/// Under our own pause somebody asked for a restart of what the incident is about: it is judged as what it is.
+pub fn is_restart(s: &Snapshot, incident: &OpenIncident) -> bool {
+    is_held(s, incident) && restarted(s, &incident.failing).is_some()
+}
+
 /// A template that a pause keeps from getting a ReplicaSet, and that is materially the one of this revision: somebody asked for
 /// a restart and shipped nothing new.
 fn restarted<'a>(s: &Snapshot, revision: &'a RevisionRef) -> Option<&'a Name> {

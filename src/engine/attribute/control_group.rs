@@ -2,7 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Case, control_is_ready, is_about_running, is_crash, is_good_part, judged_pods, shows, verdict};
+use super::{
+    Case, control_is_ready, is_about_running, is_crash, is_good_part, judged_pods, may_be_shared, shows, verdict,
+};
 use crate::engine::decision::Verdict;
 use crate::engine::facts::PodFacts;
 use crate::engine::finding::Finding;
@@ -58,10 +60,11 @@ pub(super) fn failed_before(case: &Case) -> Option<Verdict> {
 }
 
 /// When a pod of the failing revision last ended: a wait for the next start may be long, and shows nothing of what has
-/// become of others in the meantime. `None` where the failure goes on.
+/// become of others in the meantime. `None` where the failure goes on, or is the program's or its limit's own.
 pub(super) fn last_end(case: &Case) -> Option<Timestamp> {
     let finding = case.finding;
-    let container = finding.container.as_ref().filter(|_| finding.sureness == Sureness::Counted)?;
+    let counts = finding.sureness == Sureness::Counted && may_be_shared(finding) && finding.class != Class::OOMKilled;
+    let container = finding.container.as_ref().filter(|_| counts)?;
     let pods = judged_pods(case.s, &case.rollout.newest.uid).filter(|pod| shows(finding, pod));
     let containers = pods.flat_map(|pod| &pod.containers).filter(|c| c.name == *container);
     containers.filter_map(|c| c.ending()).filter_map(|end| end.finished).max()

@@ -36,11 +36,18 @@ const UNREACHED: &[&str] = &[
     "connection timed out",
     "connection timeout",
     "lost connection",
-    "to reach ",
+    "unable to reach ",
+    "failed to reach ",
     "not reach ",
     "n't reach ",
     "not reachable",
-    "unreachable",
+    "is unreachable",
+    "are unreachable",
+    "host unreachable",
+    "hosts unreachable",
+    "network unreachable",
+    "unreachable host",
+    "unreachable: ",
     "no route to host",
     "no brokers",
     "transport failure",
@@ -120,6 +127,14 @@ const OF_ITSELF: &[&str] = &[
     "not implemented",
     "unexpected keyword",
     "on a `none` value",
+    "unreachable code",
+    "unreachable case",
+    "reach here",
+    "reach this",
+    "flag redefined",
+    "unknown flag",
+    "unknown option",
+    "missing ",
     "invalid argument",
     "invalid value",
     "invalid timeout",
@@ -191,7 +206,7 @@ pub fn of_error(kind: Kind, text: &str) -> Option<Cause> {
     let thrown = kind >= Kind::Fatal || is_thrown(text);
     let unreached = if thrown { holds(UNREACHED) || names_a_call(&name) } else { holds(UNREACHED_AS_LOGGED) };
     let late = if thrown {
-        holds(LATE) || said.ends_with("timeout") || ["timeout", "timedout"].iter().any(|word| name.contains(word))
+        holds(LATE) || said.ends_with(": timeout") || ["timeout", "timedout"].iter().any(|word| name.contains(word))
     } else {
         holds(LATE_AS_LOGGED)
     };
@@ -281,6 +296,15 @@ mod tests {
     #[case("thread 'main' panicked at src/connection.rs:5:9: assertion failed: timed out", None)]
     #[case("ConnectionNotFoundError: Connection \"default\" was not found.", None)]
     #[case("RuntimeError: tenant 5 has no plan", None)]
+    #[case("thread 'main' panicked at src/main.rs:3:5: internal error: entered unreachable code", None)]
+    #[case("panic: unreachable", None)]
+    #[case("Error: Unreachable case: 3", None)]
+    #[case("panic: should not reach here", None)]
+    #[case("AssertionFailure: shouldn't reach this", None)]
+    #[case("panic: /app/web flag redefined: timeout", None)]
+    #[case("FATAL unknown flag: --timeout", None)]
+    #[case("RuntimeError: missing setting READ_TIMEOUT", None)]
+    #[case("RuntimeError: the network is unreachable", Some(Cause::DependencyUnreachable))]
     #[case("", None)]
     fn an_error_speaks_of_what_it_calls_or_of_itself(#[case] text: &str, #[case] cause: Option<Cause>) {
         assert_eq!(of_error(Kind::Uncaught, text), cause);

@@ -189,3 +189,11 @@ fn the_name_of_a_test_is_no_report() {
     assert_eq!(lead(&format!("{tests}Tests: 1 failed, 1 passed\n")), None);
     assert_eq!(lead(&format!("{tests}Error: Cannot find module 'x'\n")), Some(Cause::MissingCode));
 }
+
+/// A warning about something by the way is no end, as before a crash that left no words.
+#[rstest]
+#[case("WARN otel: failed to connect to collector:4317, dropping spans\n", None)]
+#[case("ERROR main: failed to connect to ledger:4317, giving up\n", Some(Cause::DependencyUnreachable))]
+fn a_warning_is_no_end(#[case] log: &str, #[case] cause: Option<Cause>) {
+    assert_eq!(lead(log), cause);
+}

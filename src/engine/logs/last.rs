@@ -160,7 +160,8 @@ pub fn words(log: &[u8]) -> Option<Last> {
     let root = if kind == Kind::Plain { words_of(block.last(), None) } else { root(block) };
     let quiet = kind < Kind::Fatal && is_quiet(&lines, if kind == Kind::Plain { to } else { from });
     let got_through = after.iter().any(|line| success::of_line(line.text.as_bytes()).is_some());
-    let elsewhere = if quiet || got_through { None } else { elsewhere::of_error(kind, &root.text) };
+    let warned = kind == Kind::Plain && block.last().is_some_and(|line| line.level == Some(Level::Warning));
+    let elsewhere = if quiet || warned || got_through { None } else { elsewhere::of_error(kind, &root.text) };
     let says_more = kind > Kind::Plain && !quiet && elsewhere.is_none();
     Some(Last {
         kind,

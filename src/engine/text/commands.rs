@@ -77,10 +77,14 @@ pub fn short_flag(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let start = mark.start + 1;
     let end = forth(bytes, start, 64, is_name);
+    let value = mark.end..forth(bytes, mark.end, usize::MAX, is_value);
+    // A password may end as the name of an option does: `-prootpassword -h db`.
+    if end > mark.end && is_taken(text, start..mark.end, &value) {
+        return Some(value);
+    }
     if end <= mark.end || (bytes.get(end) == Some(&b' ') && stands_for_a_secret(&words(text.get(start..end)?), true)) {
         return option(text, start..end);
     }
-    let value = mark.end..forth(bytes, mark.end, usize::MAX, is_value);
     is_taken(text, start..mark.end, &value).then_some(value)
 }
 
@@ -124,7 +128,9 @@ fn is_prose(said: &str) -> bool {
 fn is_taken(text: &str, option: Range<usize>, value: &Range<usize>) -> bool {
     let (Some(name), Some(said)) = (text.get(option.clone()), text.get(value.clone())) else { return false };
     let Some((_, clients)) = CLIENTS.iter().find(|(known, _)| *known == name) else { return false };
-    let start = back(text.as_bytes(), option.start, MAX_COMMAND, |b| !matches!(b, b'\n' | b'|' | b';'));
+    // Other options of one letter are common, so that they must be of this very command.
+    let ends = |b| b == b'\n' || (name != "-p" && matches!(b, b'|' | b';'));
+    let start = back(text.as_bytes(), option.start, MAX_COMMAND, |b| !ends(b));
     let line = text.get(start..option.start).unwrap_or_default();
     let of_client = clients.iter().any(|client| line.contains(client));
     let apart = value.start > option.end;

@@ -27,6 +27,8 @@ use super::*;
 #[case("DB_PASS: hunter2, dbPass: swordfish", "DB_PASS: ***, dbPass: ***")]
 #[case("auth: { user: 'app', pass: 'hunter2' }", "auth: { user: 'app', pass: '***' }")]
 #[case(r#"{"level":"error","db_pass":"hunter2"}"#, r#"{"level":"error","db_pass":"***"}"#)]
+#[case("mysql -uroot -prootpassword -h db", "mysql -uroot -p*** -h db")]
+#[case("mysql -h db -e \"SELECT 1;\" -phunter2", "mysql -h db -e \"SELECT 1;\" -p***")]
 #[case("serve --db-pass hunter2 --port 80", "serve --db-pass *** --port 80")]
 #[case("serve -pass hunter2 -pw hunter2 --db-pw hunter2", "serve -pass *** -pw *** --db-pw ***")]
 #[case("DB_PW=hunter2 APP_KEY=base64:c2VjcmV0", "DB_PW=*** APP_KEY=***")]
