@@ -100,3 +100,22 @@ async fn t14_a_restart_during_an_outage_is_not_rolled_back() {
     })
     .await;
 }
+
+/// The way to change a selector without an outage. Nothing collects what the first Deployment owned.
+#[tokio::test]
+async fn a_deployment_made_anew_over_orphans_is_remembered_anew() {
+    case::run("orphans", async |t| {
+        t.healthy(json!({}), &App::new()).await;
+        let before = t.deployment().await;
+        let (succeeded, said) = t.kubectl(&["delete", "deployment", "web", "--cascade=orphan"]).await;
+        assert!(succeeded, "{said}");
+        let after = t.ship(&App::new()).await;
+        assert_ne!(after.uid(), before.uid());
+        t.until::<WorkloadHealth, _>("web", "the memory of the new Deployment", |h| {
+            let is_new = Some(&*h.spec.workload_uid) == after.uid().as_deref();
+            (is_new && h.status.as_ref()?.ledger.iter().any(|e| e.healthy_since.is_some())).then_some(())
+        })
+        .await;
+    })
+    .await;
+}
