@@ -302,8 +302,11 @@ fn revision_at_fault(case: &Case) -> Verdict {
 /// So many pods of the healthy revision are ready, and were when the failing one last ended: what became ready since then may
 /// have met the same.
 fn control_is_ready(case: &Case) -> usize {
-    let ended = control_group::last_end(case);
-    let stood = |pod: &&PodFacts| pod.ready && ended.is_none_or(|at| pod.ready_since.is_none_or(|since| since <= at));
+    let ended = OnceCell::new();
+    let was_by = |since| ended.get_or_init(|| control_group::last_end(case)).is_none_or(|at| since <= at);
+    // It ended last when the failure began or later, which spares most of them the search for when.
+    let before = |since: Timestamp| since <= case.finding.began || was_by(since);
+    let stood = |pod: &&PodFacts| pod.ready && pod.ready_since.is_none_or(before);
     let count = |control: &RevisionFacts| judged_pods(case.s, &control.uid).filter(stood).count();
     *case.ready.get_or_init(|| case.control.map_or(0, count))
 }

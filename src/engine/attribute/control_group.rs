@@ -73,6 +73,9 @@ pub(super) fn last_end(case: &Case) -> Option<Timestamp> {
 /// No pod of the healthy revision was ready when the failing one last ended, although they were there: they are back,
 /// and the failing one may be too as soon as it has tried again.
 pub(super) fn was_not_ready(case: &Case) -> Option<Verdict> {
+    if control_is_ready(case) > 0 {
+        return None;
+    }
     let (control, at) = (case.control?, last_end(case)?);
     let there = || judged_pods(case.s, &control.uid).filter(|pod| pod.created <= at);
     let was_ready = |pod: &PodFacts| pod.ready_since.is_none_or(|since| pod.ready == (since <= at));
