@@ -101,8 +101,8 @@ fn frozen<'a>(
     newest: Option<&Name>,
     held: bool,
 ) -> Stage<'a> {
-    let restarted = || restarted(s, &intent.failing).or_else(|| restarted(s, &intent.target)).filter(|_| held);
-    let newest = newest.or_else(restarted);
+    let restarted = |revision| restarted(s, incident, revision);
+    let newest = newest.or_else(|| restarted(&intent.failing).or_else(|| restarted(&intent.target)));
     let known = newest.is_some_and(|hash| hash == &intent.target.hash || hash == &intent.failing.hash);
     // Where the freeze left the template to its owner, or the owner's was seen in it since, only the owner can have
     // exchanged it for the baseline's.
@@ -130,13 +130,13 @@ fn frozen<'a>(
 
 /// Under our own pause somebody asked for a restart of what the incident is about: it is judged as what it is.
 pub fn is_restart(s: &Snapshot, incident: &OpenIncident) -> bool {
-    is_held(s, incident) && restarted(s, &incident.failing).is_some()
+    restarted(s, incident, &incident.failing).is_some()
 }
 
-/// A template that a pause keeps from getting a ReplicaSet, and that is materially the one of this revision: somebody asked for
-/// a restart and shipped nothing new.
-fn restarted<'a>(s: &Snapshot, revision: &'a RevisionRef) -> Option<&'a Name> {
-    let known = s.revisions.iter().find(|r| r.uid == revision.uid)?;
+/// A template that our own pause keeps from getting a ReplicaSet, and that is materially the one of this revision: somebody
+/// asked for a restart and shipped nothing new.
+fn restarted<'a>(s: &Snapshot, incident: &OpenIncident, revision: &'a RevisionRef) -> Option<&'a Name> {
+    let known = s.revisions.iter().find(|r| r.uid == revision.uid).filter(|_| is_held(s, incident))?;
     (known.template.material == s.workload.template_material).then_some(&revision.hash)
 }
 
@@ -146,7 +146,7 @@ fn was_in_force(incident: &OpenIncident, intent: &Intent) -> bool {
 }
 
 fn suspended<'a>(s: &Snapshot, incident: &'a OpenIncident, newest: Option<&Name>, held: bool) -> Stage<'a> {
-    let newest = newest.or_else(|| restarted(s, &incident.failing).filter(|_| held));
+    let newest = newest.or_else(|| restarted(s, incident, &incident.failing));
     let same = newest.is_some_and(|hash| hash == &incident.failing.hash);
     match (held, same) {
         (true, true) => Stage::Suspended(incident),

@@ -77,15 +77,16 @@ pub fn short_flag(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let start = mark.start + 1;
     let end = forth(bytes, start, 64, is_name);
+    let is_apart = end <= mark.end;
     let value = mark.end..forth(bytes, mark.end, usize::MAX, is_value);
     // A password may end as the name of an option does: `-prootpassword -h db`.
-    if end > mark.end && is_taken(text, start..mark.end, &value) {
+    if !is_apart && is_taken(text, start..mark.end, &value) {
         return Some(value);
     }
-    if end <= mark.end || (bytes.get(end) == Some(&b' ') && stands_for_a_secret(&words(text.get(start..end)?), true)) {
+    if is_apart || (bytes.get(end) == Some(&b' ') && stands_for_a_secret(&words(text.get(start..end)?), true)) {
         return option(text, start..end);
     }
-    is_taken(text, start..mark.end, &value).then_some(value)
+    None
 }
 
 /// User and password in one word behind `--user=`.

@@ -29,10 +29,15 @@ impl<'a> Name<'a> {
         let by_equals = bytes.get(mark) == Some(&b'=');
         let end = if by_equals { back(bytes, mark, 4, |b| b == b' ') } else { mark };
         let spaced = !by_equals || end < mark;
-        let end = back(bytes, end, 4, |b| is_quote(b) || matches!(b, b'\\' | b'`') || (by_equals && b == b']'));
+        let end = back(bytes, end, 4, |b| is_around(b) || (by_equals && b == b']'));
         let start = back(bytes, end, MAX_NAME, is_name);
         Some(Self { text: text.get(start..end)?, start, by_equals, spaced })
     }
+}
+
+/// What may stand around a name: quotes, also escaped ones.
+fn is_around(byte: u8) -> bool {
+    is_quote(byte) || matches!(byte, b'\\' | b'`')
 }
 
 /// The value after `=` or `:`, where the name before it stands for a secret. A space before the colon makes it prose,
@@ -99,12 +104,11 @@ pub fn assigned(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
 /// `{"name": "DB_PASSWORD", "value": …}`, as lists of variables and of headers are written.
 fn name_beside(text: &str, value: usize) -> Option<&str> {
     let bytes = text.as_bytes();
-    let is_quote = |b: u8| matches!(b, b'"' | b'\'' | b'\\' | b'`');
-    let end = back(bytes, value, 32, |b| is_quote(b) || b.is_ascii_whitespace() || b == b',');
+    let end = back(bytes, value, 32, |b| is_around(b) || b.is_ascii_whitespace() || b == b',');
     let start = back(bytes, end, MAX_NAME, is_name);
-    let mark = back(bytes, start, 8, |b| is_quote(b) || b == b' ');
+    let mark = back(bytes, start, 8, |b| is_around(b) || b == b' ');
     let mark = mark.checked_sub(1).filter(|at| matches!(bytes.get(*at), Some(b':' | b'=')))?;
-    let key = back(bytes, mark, 8, |b| is_quote(b) || b == b' ');
+    let key = back(bytes, mark, 8, |b| is_around(b) || b == b' ');
     let word = text.get(back(bytes, key, MAX_NAME, is_name)..key)?;
     let is_key = ["name", "key"].iter().any(|known| word.eq_ignore_ascii_case(known));
     text.get(start..end).filter(|_| is_key)
