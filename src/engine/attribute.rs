@@ -124,7 +124,7 @@ fn explained(case: &Case) -> Option<Verdict> {
 fn explained_by_status(case: &Case) -> Option<Verdict> {
     let (class, cause) = case.finding.by_status?;
     let rollback = knowledge::about(class, cause).rollback;
-    // What is plainly the program's own stays so.
+    // What is plainly the program's own is still told.
     let named = case.finding.named.or(Some(case.finding.cause).filter(|cause| is_its_own(*cause)));
     let finding = &Finding { class, cause, rollback, named, by_status: None, ..case.finding.clone() };
     let Case { s, rollout, findings, control, ref changed, ref felt, ref said, ref ready, .. } = *case;
@@ -236,12 +236,19 @@ fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
         "no pod of a healthy revision runs to compare with, and {neighbours} other workloads of the namespace began to \
          fail at the same time"
     );
-    Some(verdict(Fault::Dependency, Confidence::Possible, because))
+    // What a log says is a hypothesis, and one that takes no doubt away.
+    Some(match case.finding.named.filter(|named| is_its_own(*named)) {
+        Some(own) => {
+            let because = format!("{because}, though the log tells of {own}, which may be its own alone");
+            verdict(Fault::Unknown, Confidence::Possible, because)
+        }
+        None => verdict(Fault::Dependency, Confidence::Possible, because),
+    })
 }
 
 /// A service that others use too may bring it about.
 fn may_be_shared(finding: &Finding) -> bool {
-    is_about_running(finding) && !is_its_own(finding.cause) && !finding.named.is_some_and(is_its_own)
+    is_about_running(finding) && !is_its_own(finding.cause)
 }
 
 /// No service that others use brings it about.

@@ -113,7 +113,7 @@ pub fn last_healthy<'a>(
         return if differs(healthy) { Ok(healthy) } else { Err(Missing::EqualsCurrent) };
     }
     if s.policy.guards.unproven_baseline == UnprovenBaseline::RollBack {
-        let unproven = candidates(s, rollout, ledger).filter(|r| differs(r)).max_by_key(|r| (r.number, r.created));
+        let unproven = candidates(s, rollout, ledger).filter(|r| differs(r)).max_by_key(|r| r.order());
         return unproven.ok_or(Missing::NoneHealthy);
     }
     Err(Missing::NoneHealthy)
@@ -125,7 +125,7 @@ pub fn control<'a>(s: &'a Snapshot, rollout: &Rollout, ledger: &[LedgerEntry]) -
     let healthy = |r: &RevisionFacts| ledger.iter().find(|e| e.uid == r.uid).and_then(|e| e.healthy_since);
     candidates(s, rollout, ledger)
         .filter_map(|r| healthy(r).map(|at| (r, at)))
-        .max_by_key(|(r, at)| (r.number, *at, r.created))
+        .max_by_key(|(r, at)| (r.number, *at, r.order()))
         .map(|(r, _)| r)
 }
 

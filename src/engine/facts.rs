@@ -135,6 +135,14 @@ pub struct RevisionFacts {
     pub template: TemplateFacts,
 }
 
+impl RevisionFacts {
+    /// By which the newest comes last, whatever order they are read in, also where a copied annotation gives two of
+    /// them one number.
+    pub fn order(&self) -> (i64, Timestamp, &str) {
+        (self.number, self.created, &self.uid)
+    }
+}
+
 /// What can be compared between two pod templates, as digests, and what the classifiers compute with.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TemplateFacts {

@@ -25,12 +25,12 @@ pub struct Rollout<'a> {
 /// (`FindNewReplicaSet` in pkg/controller/deployment/util/deployment_util.go); the revision annotation is the second
 /// witness, for templates that an upgrade of the API server filled with new defaults.
 pub fn newest(s: &Snapshot) -> Option<&RevisionFacts> {
-    s.revisions
-        .iter()
-        .filter(|r| r.template.digest == s.workload.template_digest)
-        .min_by_key(|r| (r.created, r.uid.clone()))
-        .or_else(|| s.revisions.iter().find(|r| Some(r.number) == s.workload.revision))
-        .map(AsRef::as_ref)
+    oldest(s, |r| r.template.digest == s.workload.template_digest)
+        .or_else(|| oldest(s, |r| Some(r.number) == s.workload.revision))
+}
+
+fn oldest(s: &Snapshot, is: impl Fn(&RevisionFacts) -> bool) -> Option<&RevisionFacts> {
+    s.revisions.iter().map(AsRef::as_ref).filter(|r| is(r)).min_by_key(|r| (r.created, &r.uid))
 }
 
 /// The template is one that no ReplicaSet has yet: somebody shipped something new and the controller, a pause or the API
@@ -62,7 +62,7 @@ pub fn current(s: &Snapshot, now: Timestamp) -> Option<Rollout<'_>> {
 /// The same of what is no Deployment and has no condition that tells of it. Where there are pods of one revision alone, it had
 /// been rolled out when one of those that are ready without an exit had been so for long enough.
 pub fn of_others(s: &Snapshot, now: Timestamp) -> Option<Rollout<'_>> {
-    let newest = s.revisions.iter().max_by_key(|revision| (revision.number, revision.created))?;
+    let newest = s.revisions.iter().max_by_key(|revision| revision.order())?;
     let alone = s.pods.iter().all(|pod| pod.revision == newest.uid);
     let unbroken =
         judged_pods(s, &newest.uid).filter(|pod| pod.ready && pod.containers.iter().all(|c| c.last.is_none()));

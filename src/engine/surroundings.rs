@@ -60,7 +60,7 @@ pub fn compared_of_others(s: &Snapshot, now: Timestamp) -> Option<(RevisionRef, 
     let rollout = rollout::of_others(s, now)?;
     let ledger = baseline::update(s, Some(&rollout), &[], now).entries;
     let older = s.revisions.iter().map(AsRef::as_ref).filter(|revision| revision.uid != rollout.newest.uid);
-    let before = older.max_by_key(|revision| (revision.number, revision.created));
+    let before = older.max_by_key(|revision| revision.order());
     let other = baseline::control(s, &rollout, &ledger).or(before);
     Some((guard::reference(rollout.newest), other.map(guard::reference)))
 }

@@ -82,7 +82,7 @@ pub fn latest(rollouts: impl Iterator<Item = Change>) -> Vec<Change> {
 
 /// What another workload did within the window. Of what is no Deployment new pods alone tell of no rollout.
 pub fn rolled_out(workload: &WorkloadFacts, revisions: &[Arc<RevisionFacts>], since: Timestamp) -> Option<Change> {
-    let newest = revisions.iter().max_by_key(|r| (r.number, r.created)).filter(|r| r.created >= since)?;
+    let newest = revisions.iter().max_by_key(|r| r.order()).filter(|r| r.created >= since)?;
     let text = match &*workload.kind {
         // Of a Deployment that was not seen there are pods alone too.
         "Deployment" if newest.number > 0 => format!("rolled out revision {} ({})", newest.number, newest.hash),

@@ -42,6 +42,7 @@ pub(super) const GROUPS: &[Group] = &[
             "timed out waiting for connection: ",
             "Timed out in bb8",
             "Timeout occurred while waiting for a slot to become available",
+            "{!}Timeout(Wait)",
             // Active Record, Ecto, go-redis, Jedis, PgBouncer.
             "could not obtain a connection from the pool within {} seconds",
             "connection not available and request was dropped from queue after {#}ms",
@@ -313,6 +314,19 @@ pub(super) const GROUPS: &[Group] = &[
             "(ExpiredToken) when calling the",
             "(InvalidClientTokenId) when calling the",
             "(UnrecognizedClientException) when calling the",
+            // Clouds' libraries that were given nothing to log in with: botocore, AWS for Java, JavaScript, Go and Rust,
+            // Google, Azure.
+            "Unable to locate credentials",
+            "Unable to load credentials from any of the providers in the chain",
+            "Could not load credentials from any providers",
+            "no EC2 IMDS role found",
+            "the credential provider was not enabled",
+            "Your default credentials were not found",
+            "could not find default credentials",
+            "Could not automatically determine credentials",
+            "Could not load the default credentials",
+            "DefaultAzureCredential failed to retrieve a token",
+            "DefaultAzureCredential: failed to acquire a token",
         ],
     },
     // MongoDB's words without a name; a server may say them of its clients too.
