@@ -1,5 +1,5 @@
-//! The operator is killed in the middle of an incident, by the SIGKILL that no process can answer. `tests/e2e/run` comes
-//! here after it has looked back on what the other tests asked for, one at a time: the operator is everybody's.
+//! The operator is killed in the middle of an incident, by the SIGKILL that no process can answer, on a
+//! cluster where nothing else runs, one at a time: the operator is everybody's.
 
 use backstay::engine::words::{Cause, Class};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -31,7 +31,7 @@ const WRITES: [(&str, &str, usize); 5] = [
 /// The kill comes as soon as the write is seen in the audit log. How far the process got until then is a race with it;
 /// whatever its end, there is one roll-back. `tests/faults` has each moment between two writes, with a proxy.
 #[tokio::test]
-#[ignore = "tests/e2e/run comes here after the other tests"]
+#[ignore = "tests/e2e/run does this on a cluster where nothing else runs"]
 async fn t28_the_operator_is_killed_after_each_write_of_an_incident_in_turn_and_rolls_back_once() {
     if !process::are_ours("t28") {
         return;
@@ -75,7 +75,7 @@ async fn acted_once(t: &Case) {
 }
 
 #[tokio::test]
-#[ignore = "tests/e2e/run comes here after the other tests"]
+#[ignore = "tests/e2e/run does this on a cluster where nothing else runs"]
 async fn t29_the_leader_is_killed_with_the_incident_open_and_the_other_finishes() {
     if !process::are_ours("t29") {
         return;
@@ -92,7 +92,7 @@ async fn t29_the_leader_is_killed_with_the_incident_open_and_the_other_finishes(
 
 /// The gentle way: the kubelet lets it give the lease back.
 #[tokio::test]
-#[ignore = "tests/e2e/run comes here after the other tests"]
+#[ignore = "tests/e2e/run does this on a cluster where nothing else runs"]
 async fn t29_the_leaders_pod_is_deleted_with_the_incident_open_and_the_other_finishes() {
     case::run("leader-deleted", async |t| {
         let (baseline, leader) = incident_open(&t).await;

@@ -1,5 +1,5 @@
 //! Objects of our own kinds that are not what they should be, and a kind that is gone, under the rights that the chart
-//! gives. `tests/e2e/run` comes here after the other tests, one at a time: definitions are everybody's.
+//! gives. What takes definitions away runs on a cluster where nothing else does, since they are everybody's.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -125,7 +125,7 @@ fn ready(conditions: &Value) -> Option<(&str, &str, &str)> {
 }
 
 #[tokio::test]
-#[ignore = "tests/e2e/run comes here after the other tests"]
+#[ignore = "tests/e2e/run does this on a cluster where nothing else runs"]
 async fn t31_objects_of_ours_with_a_wrong_type_are_told_of_and_the_rest_goes_on() {
     case::run("odd-objects", async |t| {
         let definitions: Api<Definition> = Api::all(t.client.clone());
@@ -172,7 +172,7 @@ async fn t31_objects_of_ours_with_a_wrong_type_are_told_of_and_the_rest_goes_on(
 }
 
 #[tokio::test]
-#[ignore = "tests/e2e/run comes here after the other tests"]
+#[ignore = "tests/e2e/run does this on a cluster where nothing else runs"]
 async fn t31_a_kind_that_is_gone_harms_no_others_and_is_taken_up_when_it_is_back() {
     case::run("no-kind", async |t| {
         let definitions: Api<Definition> = Api::all(t.client.clone());

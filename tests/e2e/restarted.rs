@@ -1,5 +1,5 @@
-//! The API server goes away in the middle of an incident. `tests/e2e/run` comes here after it has looked back on what the
-//! other tests asked for: an API server that has just begun refuses what it would grant a moment later.
+//! The API server goes away in the middle of an incident, on a cluster where nothing else runs: one that has just begun
+//! also refuses what it would grant a moment later.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::support::expect::recovered;
 use crate::support::{App, case};
 
 #[tokio::test]
-#[ignore = "tests/e2e/run comes here after the other tests"]
+#[ignore = "tests/e2e/run does this on a cluster where nothing else runs"]
 async fn t30_the_api_server_is_killed_with_the_incident_open() {
     let Ok(cluster) = std::env::var("BACKSTAY_CLUSTER_NAME") else {
         eprintln!("e2e: not a cluster of tests/cluster, so its API server is left alone");
