@@ -51,7 +51,7 @@ const fn figure(name: &'static str, unit: &'static str, most: Option<f64>) -> Fi
     Figure { name, unit, budget }
 }
 
-const FIGURES: [Figure; 19] = [
+const FIGURES: [Figure; 22] = [
     figure(IDLE_P50, "ms", Some(20.0)),
     figure("evidence_to_rollback_ms.idle.p99", "ms", Some(60.0)),
     figure("evidence_to_rollback_ms.load_10k.p50", "ms", None),
@@ -64,8 +64,11 @@ const FIGURES: [Figure; 19] = [
     figure("rss_mib.pods_1000", "MiB", Some(20.0)),
     figure("rss_mib.pods_10000", "MiB", Some(40.0)),
     figure("relist_peak_ratio", "×", Some(1.5)),
+    figure("cpu_cores.idle_1000", "cores", None),
     figure("cpu_cores.idle_10000", "cores", Some(0.01)),
     figure("cpu_cores.updates_100", "cores", Some(0.10)),
+    figure("updates_per_second.updates_100", "/s", None),
+    figure("updates_per_second.load_10k", "/s", None),
     figure("start_to_ready_s", "s", Some(2.0)),
     figure("decide_us", "µs", Some(20.0)),
     figure("diagnose_s.json", "s", Some(1.0)),

@@ -69,7 +69,7 @@ impl Bench {
         let cores = operator.cores(self.scale.quiet).await?;
         let looked = operator.metric(looks)? - before;
         self.report.put("cpu_cores.updates_100", cores);
-        self.report.put("updates_100_rate", load.rate());
+        self.report.put("updates_per_second.updates_100", load.rate());
         self.report.put("updates_100_looks", looked);
         say(&format!("{cores:.4} cores at {:.1} updates per second, {looked} looks", load.rate()));
         ensure!(load.rate() > 50.0, "only {:.1} updates per second got through", load.rate());
@@ -86,7 +86,7 @@ impl Bench {
         let load = Load::start(&self.client, pods, 20);
         let times = incidents::run(&self.client, &self.log, &self.boards, &targets).await?;
         self.put_times("evidence_to_rollback_ms.load_10k", "floor_load_10k_ms", &times)?;
-        self.report.put("load_10k_rate", load.rate());
+        self.report.put("updates_per_second.load_10k", load.rate());
         ensure!(load.rate() > 15.0, "only {:.1} updates per second got through", load.rate());
         Ok(())
     }

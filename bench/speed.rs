@@ -161,12 +161,11 @@ impl Bench {
         let targets = self.targets(self.scale.first);
         let operator = self.start().await?;
         let ready = self.log.mark()?;
-        let began = Instant::now();
         self.boards.baselines(&self.scale.first.names()).await?;
         say("every Deployment has a baseline");
         tokio::time::sleep(SETTLE).await;
         self.put_memory(&operator, "rss_mib.pods_1000")?;
-        tokio::time::sleep(self.scale.quiet.saturating_sub(began.elapsed())).await;
+        self.report.put("cpu_cores.idle_1000", operator.cores(self.scale.quiet).await?);
         self.put_lists("lists_steady", ready)?;
         let quiet = self.log.mark()?;
         let times = incidents::run(&self.client, &self.log, &self.boards, &targets).await?;

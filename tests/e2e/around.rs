@@ -40,9 +40,19 @@ async fn t21_a_config_map_that_changed_under_a_running_revision_is_at_fault_itse
         let change = change.unwrap_or_else(|| panic!("the ConfigMap among the changes: {}", show(&incident)));
         assert!(change.relevant && change.text.contains("APP_EXIT_AT_START"), "{change:?}");
         assert_eq!((&*change.subject, change.by.as_deref()), ("ConfigMap settings", Some("kubectl")));
+        diagnosed_alike(&t.diagnosed().await);
         t.untouched().await;
     })
     .await;
+}
+
+/// A person who asks gets the same from the cluster, without the operator.
+fn diagnosed_alike(web: &Value) {
+    assert_eq!(web["findings"][0]["class"], "CrashLoopBackOff", "{web:#}");
+    assert_eq!(web["findings"][0]["fault"], "Configuration", "{web:#}");
+    let changes = web["whatChanged"]["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let told = |change: &&Value| change["subject"] == "ConfigMap settings" && change["relevant"] == true;
+    assert!(changes.iter().any(|change| told(&change)), "{web:#}");
 }
 
 #[tokio::test]

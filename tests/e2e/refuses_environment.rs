@@ -85,7 +85,7 @@ async fn t20_a_registry_that_does_not_answer_is_not_the_fault_of_the_revision() 
 
 #[tokio::test]
 async fn t20_a_known_registry_that_refuses_connections_is_not_the_fault_of_the_revision() {
-    case::run("registry-down", async |t| {
+    case::run_with_registry("registry-down", async |t| {
         let registry = Registry::start().await;
         t.healthy(json!({}), &App::new().image(&registry::image("v1"))).await;
         let image = registry::image("v2");

@@ -40,10 +40,16 @@ async fn t16_a_big_rollout_stops_at_the_first_sure_sign_and_most_old_pods_never_
         let [pause, back] = &*patches else { return };
         let failing = &*incident.spec.opened.failing.name;
         let sizes = sizes(&t, failing).await;
+        let sign = first_exit(&t, failing).await;
         let at = |end: Timestamp| sizes.iter().filter(|(time, _)| *time <= end).map(|(_, size)| *size).max();
         // The Deployment controller may be in the middle of a step that it began before the pause.
         let (before, after) = (at(pause.answered).unwrap_or(0), at(back.received).unwrap_or(0));
         assert!(after <= before + 2, "the rollout stops with the pause, but grew from {before} to {after}: {sizes:?}");
+        let first = at(sign).unwrap_or(0);
+        assert!(
+            before <= first + 2,
+            "paused at the first exit, but it grew from {first} to {before} before: {sizes:?}"
+        );
     })
     .await;
 }
@@ -81,6 +87,14 @@ async fn t16_a_suspicion_that_clears_resumes_the_rollout_by_itself() {
         assert!(!t.audit.is_there() || patches.len() == 2, "a pause and a resume, but saw:{}", lines(&patches));
     })
     .await;
+}
+
+/// When the API server had the first status in which a pod of this ReplicaSet has exited.
+async fn first_exit(t: &Case, name: &str) -> Timestamp {
+    let writes = t.writes().await;
+    let mut statuses = writes.iter().filter(|w| w.resource == "pods/status" && w.name.starts_with(name));
+    let exited = statuses.find(|w| w.body["status"].to_string().contains("\"exitCode\""));
+    exited.expect("a pod exited before the roll-back").answered
 }
 
 /// The sizes that anybody asked for this ReplicaSet, with their times.

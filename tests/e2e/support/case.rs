@@ -290,6 +290,13 @@ impl Case {
         self.told(&["incident", "show", &incident.name_any()]).await
     }
 
+    /// What `backstay diagnose` finds out by itself about the workload `web`, as its contract has it.
+    pub async fn diagnosed(&self) -> Value {
+        let told = self.told(&["diagnose", "deployment/web", "-o", "json"]).await;
+        let diagnosis: Value = serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"));
+        diagnosis["workloads"][0].clone()
+    }
+
     /// What the program prints when a person calls it.
     async fn told(&self, arguments: &[&str]) -> String {
         let program = std::env::var_os("BACKSTAY_TEST_PROGRAM").expect("tests/e2e/run names the program");
