@@ -82,6 +82,7 @@ pub fn logs(own: &Own, workload: &WorkloadFacts) -> Vec<Arc<LogFacts>> {
             pod: Name::from(&*excerpt.pod),
             container: Name::from(&*excerpt.container),
             ended: excerpt.ended,
+            run: None,
             exits: excerpt.exits,
             rules: None,
         };

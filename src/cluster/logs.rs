@@ -66,11 +66,23 @@ async fn bytes(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Vec<
         return of_run(client, namespace, wanted, false).await;
     }
     // By the time of the call the container may run again. Then its last run is the previous one; until then it is the
-    // present one, and there may be none before it.
-    match of_run(client, namespace, wanted, true).await {
-        Err(Error::Call { source, .. }) if is_refused(&source) => of_run(client, namespace, wanted, false).await,
-        Ok(log) if logs::is_gone(&log) => of_run(client, namespace, wanted, false).await,
-        answer => answer,
+    // present one, and there may be none before it, or one that is not meant.
+    let previous = match of_run(client, namespace, wanted, true).await {
+        Err(Error::Call { source, .. }) if is_refused(&source) => None,
+        answer => Some(answer?).filter(|log| !logs::is_gone(log)),
+    };
+    match previous {
+        Some(log) if !wanted.run.is_some_and(|run| run.is_after(&log)) => return Ok(log),
+        earlier => {
+            let present = of_run(client, namespace, wanted, false).await;
+            let begun_since = |log: &Vec<u8>| wanted.run.is_some_and(|run| run.is_before(log));
+            match (present, earlier) {
+                // It was started between the two calls, so the one that is meant is the previous one by now.
+                (Ok(log), _) if begun_since(&log) => of_run(client, namespace, wanted, true).await,
+                (Err(_), Some(earlier)) => Ok(earlier),
+                (present, _) => present,
+            }
+        }
     }
 }
 

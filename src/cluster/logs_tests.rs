@@ -4,10 +4,21 @@ use rstest::rstest;
 use tower_test::mock;
 
 use super::*;
+use crate::engine::listen::Run;
 
 fn wanted(ended: bool) -> Wanted {
     let name = |text: &str| text.into();
-    Wanted { uid: name("uid-a"), pod: name("web-a"), container: name("web"), ended, exits: 1, rules: None }
+    let time = |text: &str| text.parse().unwrap();
+    let run = Run { started: time("2026-01-02T03:04:04Z"), finished: time("2026-01-02T03:04:05Z") };
+    Wanted {
+        uid: name("uid-a"),
+        pod: name("web-a"),
+        container: name("web"),
+        ended,
+        run: Some(run),
+        exits: 1,
+        rules: None,
+    }
 }
 
 fn answer(code: u16, body: impl Into<Body>) -> Response<Body> {
@@ -53,6 +64,29 @@ async fn the_run_that_ended_is_the_previous_one_or_else_the_present_one() {
     let (log, asked) = read_from(wanted(true), vec![gone, answer(200, line.as_bytes().to_vec())]).await;
     assert_eq!(log.unwrap().reading.seen.len(), 1);
     assert!(asked[0].contains("previous=true") && !asked[1].contains("previous"), "{asked:?}");
+}
+
+/// Which logs the server has in turn, and what was asked for; the run that is meant was from 03:04:04 to 03:04:05.
+#[rstest]
+#[case::another_ended_before_and_it_was_not_started_again(
+    &["2026-01-02T03:04:03.9Z ERROR earlier\n", "2026-01-02T03:04:05.2Z ERROR meant\n"], &["previous", "present"])]
+#[case::it_was_started_again_between_two_calls(
+    &["", "2026-01-02T03:04:06.1Z up\n", "2026-01-02T03:04:05.9Z ERROR meant\n"], &["previous", "present", "previous"])]
+#[case::the_stamp_is_of_the_same_second(&["2026-01-02T03:04:05.999Z ERROR meant\n"], &["previous"])]
+#[case::it_says_nothing(&["ERROR meant\n"], &["previous"])]
+#[tokio::test]
+async fn a_log_of_another_run_is_not_taken_for_that_of_the_one_that_ended(
+    #[case] logs: &[&str],
+    #[case] expected: &[&str],
+) {
+    let answers = logs.iter().map(|log| match *log {
+        "" => refusal(),
+        log => answer(200, log.as_bytes().to_vec()),
+    });
+    let (log, asked) = read_from(wanted(true), answers.collect()).await;
+    assert!(log.unwrap().excerpt.ends_with("ERROR meant"));
+    let which = |uri: &String| if uri.contains("previous=true") { "previous" } else { "present" };
+    assert_eq!(asked.iter().map(which).collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::baseline;
 use super::classify;
 use super::evidence::{self, judged_pods};
-use super::facts::{ContainerFacts, ContainerState, LogFacts, Name, PodFacts, RevisionFacts, Snapshot};
+use super::facts::{ContainerFacts, ContainerState, LogFacts, Name, PodFacts, RevisionFacts, Snapshot, Termination};
 use super::finding::{Evidence, Finding};
 use super::hazard;
 use super::logs::{self, Seen};
@@ -52,10 +52,35 @@ pub struct Wanted {
     pub container: Name,
     /// Of the run that ended last, not of the one that goes on.
     pub ended: bool,
+    /// When that run was, where its status tells.
+    pub run: Option<Run>,
     /// Exits of the container so far.
     pub exits: u32,
     /// The policy whose rules have patterns to look for in it.
     pub rules: Option<Arc<Policy>>,
+}
+
+/// One run of a container, in whole seconds as statuses have them: the times are cut, not rounded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Run {
+    pub started: Timestamp,
+    pub finished: Timestamp,
+}
+
+impl Run {
+    fn of(ending: &Termination) -> Option<Self> {
+        Some(Self { started: ending.started?, finished: ending.finished? })
+    }
+
+    /// The log is that of a run before this one. Its lines have the stamps of the same node's clock.
+    pub fn is_after(&self, log: &[u8]) -> bool {
+        logs::times(log).is_some_and(|(_, last)| last < self.started)
+    }
+
+    /// The log is that of a run which began when this one was over.
+    pub fn is_before(&self, log: &[u8]) -> bool {
+        logs::times(log).is_some_and(|(first, _)| first >= after(self.finished, 1))
+    }
 }
 
 /// What a log says that was read as it was wanted.
@@ -173,6 +198,7 @@ fn asked(s: &Snapshot, pod: &PodFacts, container: &ContainerFacts, ended: bool) 
         pod: pod.name.clone(),
         container: container.name.clone(),
         ended,
+        run: container.ending().filter(|_| ended).and_then(Run::of),
         exits: observe::exits(container),
         rules: has_patterns.then(|| s.policy.clone()),
     }

@@ -39,6 +39,7 @@ pub fn logging(mut s: Snapshot, said: &[(usize, usize, usize, bool)], now: Times
             pod: pod.name.clone(),
             container: container.name.clone(),
             ended: *ended,
+            run: None,
             exits: 1,
             rules: None,
         };

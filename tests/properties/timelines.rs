@@ -302,9 +302,12 @@ pub fn once((policy, events): &(u8, Vec<Event>)) -> Result<(), TestCaseError> {
     for event in events {
         let decision = look(&mut world, event, true);
         if !matches!(decision.action, None | Some(Action::Resume { .. })) {
-            let again = look(&mut world, &Event { after: 0, ship: None, pods: None }, false);
+            let nothing = Event { after: 0, ship: None, pods: None };
+            let again = look(&mut world, &nothing, false);
             let goes_on = again.verdict.is_none() && matches!(again.action, Some(Action::Freeze(_)));
             prop_assert!(again.action.is_none() || goes_on, "acts twice: {}", again.why);
+            // What was done is remembered by now, and nothing is left to say.
+            prop_assert_eq!(look(&mut world, &nothing, false), again);
         }
     }
     // A freeze may put the template back first: one incident, one action.

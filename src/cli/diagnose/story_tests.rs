@@ -191,7 +191,8 @@ fn what_a_log_said_before_the_first_exit_is_the_first_sign() {
     let mut answer = answer(CRASHING);
     let found = answer.workloads.iter_mut().find(|found| &*found.case.snapshot.workload.name == "web").unwrap();
     let pod = Name::from("web-6d-a");
-    let wanted = Wanted { uid: pod.clone(), pod, container: "web".into(), ended: true, exits: 2, rules: None };
+    let wanted =
+        Wanted { uid: pod.clone(), pod, container: "web".into(), ended: true, run: None, exits: 2, rules: None };
     let log = "2026-03-01T10:00:10Z FATAL: password authentication failed for user \"app\"\n\
                2026-03-01T10:00:20Z FATAL: password authentication failed for user \"app\"\n";
     found.case.snapshot.logs.push(Arc::new(listen::heard(&wanted, log.as_bytes())));

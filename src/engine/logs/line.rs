@@ -62,7 +62,7 @@ fn unpadded(rest: &[u8]) -> &[u8] {
     if rest.len() - said.len() <= MAX_PADDING && level::of_word(word).is_some() { said } else { rest }
 }
 
-fn stamp(line: &[u8]) -> Option<&str> {
+pub fn stamp(line: &[u8]) -> Option<&str> {
     let is_date = line.get(10) == Some(&b'T') && line.get(4) == Some(&b'-') && line.first()?.is_ascii_digit();
     let end = line.iter().take(40).position(|byte| *byte == b' ').filter(|end| is_date && *end >= 20)?;
     let stamp = std::str::from_utf8(line.get(..end)?).ok()?;

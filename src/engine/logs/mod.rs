@@ -134,6 +134,13 @@ pub fn is_gone(log: &[u8]) -> bool {
     log.starts_with(GONE) && log.trim_ascii_end().iter().all(|byte| *byte != b'\n')
 }
 
+/// The stamps of the API server on the first and on the last line, where it put any.
+pub fn times(log: &[u8]) -> Option<(Timestamp, Timestamp)> {
+    let time = |line: &[u8]| line::time(line::stamp(line));
+    let mut lines = log.split(|byte| *byte == b'\n');
+    Some((lines.clone().find_map(time)?, lines.rfind(|line| !line.is_empty()).and_then(time)?))
+}
+
 /// Reads the log of one run of a container, with or without the stamps of the API server.
 pub fn read(log: &[u8]) -> Reading {
     let (log, cut) = line::bounded(log);

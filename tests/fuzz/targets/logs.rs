@@ -62,6 +62,7 @@ pub fn check(log: &[u8]) -> Checked {
             pod: pod.name.clone(),
             container: "web".into(),
             ended,
+            run: None,
             exits: 2,
             rules: None,
         };

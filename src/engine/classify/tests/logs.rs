@@ -25,8 +25,15 @@ fn pod_of(of: &str, container: ContainerFacts) -> PodFacts {
 }
 
 fn log(of: &str, ended: bool, exits: u32, text: &str) -> Arc<LogFacts> {
-    let wanted =
-        Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended, exits, rules: None };
+    let wanted = Wanted {
+        uid: name(&format!("uid-{of}")),
+        pod: name(of),
+        container: name("web"),
+        ended,
+        run: None,
+        exits,
+        rules: None,
+    };
     Arc::new(listen::heard(&wanted, text.as_bytes()))
 }
 
@@ -104,8 +111,15 @@ fn governed(rules: serde_json::Value) -> Arc<Policy> {
 /// With the log read as the policy wants it.
 fn read_by_rule(of: &str, policy: &Arc<Policy>, text: &str) -> Arc<LogFacts> {
     let rules = Some(policy.clone());
-    let wanted =
-        Wanted { uid: name(&format!("uid-{of}")), pod: name(of), container: name("web"), ended: true, exits: 2, rules };
+    let wanted = Wanted {
+        uid: name(&format!("uid-{of}")),
+        pod: name(of),
+        container: name("web"),
+        ended: true,
+        run: None,
+        exits: 2,
+        rules,
+    };
     Arc::new(listen::heard(&wanted, text.as_bytes()))
 }
 
