@@ -52,6 +52,7 @@ fn findings(s: &Snapshot) -> Vec<Finding> {
 /// Pod, whether the run is over, and exits, of the logs that are to be read.
 fn wanted(s: &Snapshot) -> Vec<(String, bool, u32)> {
     let wanted = listen::wanted(s, &findings(s), at(20));
+    assert!(wanted.iter().all(|log| log.run.is_some() == log.ended), "which run is meant: {wanted:?}");
     wanted.into_iter().map(|log| (log.pod.to_string(), log.ended, log.exits)).collect()
 }
 
