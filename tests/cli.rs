@@ -3,6 +3,8 @@
 
 #[path = "cli/diagnose.rs"]
 mod diagnose;
+#[path = "cli/named.rs"]
+mod named;
 
 use std::fs;
 use std::io::Write;
@@ -41,10 +43,16 @@ fn folder(name: &str) -> PathBuf {
 
 /// A kubeconfig for a port of this machine on which nothing listens.
 fn nowhere(name: &str) -> String {
+    kubeconfig(name, "https://127.0.0.1:1")
+}
+
+fn kubeconfig(name: &str, server: &str) -> String {
     let path = folder(name).join("kubeconfig");
-    let text = "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
-                contexts: [{name: c, context: {cluster: c, user: u, namespace: shop}}]\n\
-                clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: u, user: {}}]\n";
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         contexts: [{{name: c, context: {{cluster: c, user: u, namespace: shop}}}}]\n\
+         clusters: [{{name: c, cluster: {{server: '{server}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
+    );
     fs::write(&path, text).unwrap();
     path.display().to_string()
 }

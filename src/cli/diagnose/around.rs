@@ -41,6 +41,8 @@ pub struct Reach<'a> {
     pub everywhere: bool,
     /// What was given beside it.
     pub alerts: &'a [Alert],
+    /// The workloads that are not shown: whoever names one hears the same of it as whoever names none.
+    pub beside: &'a [Diagnosed],
 }
 
 /// Reads what lies around every workload in trouble, and judges it anew. Returns what was left out, for people.
@@ -104,8 +106,11 @@ fn chosen(source: Source<'_>, workloads: &[Diagnosed]) -> (Vec<usize>, usize) {
     (all, left)
 }
 
-async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Timestamp) -> Option<Story> {
+async fn story(reach: Reach<'_>, found: &Diagnosed, shown: &[Diagnosed], now: Timestamp) -> Option<Story> {
     let s = &found.case.snapshot;
+    let own = super::key(&found.case);
+    let others: Vec<&Diagnosed> =
+        shown.iter().chain(reach.beside).filter(|other| super::key(&other.case) != own).collect();
     let findings = &found.diagnosis.findings;
     let rollout = if found.case.is_deployment { rollout::current(s, now) } else { rollout::of_others(s, now) }?;
     let around = s.surroundings.as_ref()?;
@@ -120,11 +125,11 @@ async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Time
         labels: &around.labels,
         since,
         ours: kin::ours(s, rollout.newest, findings),
-        failing: failing(found, all),
+        failing: failing(&others),
         everywhere: reach.everywhere,
     };
     let (scene, mut changes, gaps) = scene::look(reach.source, &question).await;
-    changes.extend(rollouts(found, all, since));
+    changes.extend(rollouts(&s.workload.namespace, &others, since));
     let signals = first_signal::of_all(s, (rollout.newest, rollout.since), findings);
     let signals = signals.chain(alerts::of(reach.alerts, s, rollout.since));
     Some(Story {
@@ -134,22 +139,16 @@ async fn story(reach: Reach<'_>, found: &Diagnosed, all: &[Diagnosed], now: Time
     })
 }
 
-fn others<'a>(found: &'a Diagnosed, all: &'a [Diagnosed]) -> impl Iterator<Item = &'a Diagnosed> {
-    let own = super::key(&found.case);
-    all.iter().filter(move |other| super::key(&other.case) != own)
-}
-
-/// The other workloads that fail.
-fn failing(found: &Diagnosed, all: &[Diagnosed]) -> Vec<Fellow> {
-    let failing = others(found, all).filter(|other| super::is_failing(other.diagnosis.state));
+/// Those of the other workloads that fail.
+fn failing(others: &[&Diagnosed]) -> Vec<Fellow> {
+    let failing = others.iter().filter(|other| super::is_failing(other.diagnosis.state));
     let failing = failing.map(|other| &other.case.snapshot);
     failing.filter_map(|s| Fellow::of(&s.workload, &s.revisions, &s.pods)).take(kin::COMPARED).collect()
 }
 
 /// Other workloads of the namespace that were rolled out lately, the newest first.
-fn rollouts(found: &Diagnosed, all: &[Diagnosed], since: Timestamp) -> Vec<Change> {
-    let namespace = &found.case.snapshot.workload.namespace;
-    let near = others(found, all).map(|other| &other.case.snapshot).filter(|s| s.workload.namespace == *namespace);
+fn rollouts(namespace: &str, others: &[&Diagnosed], since: Timestamp) -> Vec<Change> {
+    let near = others.iter().map(|other| &other.case.snapshot).filter(|s| *s.workload.namespace == *namespace);
     told::latest(near.filter_map(|s| told::rolled_out(&s.workload, &s.revisions, since)))
 }
 

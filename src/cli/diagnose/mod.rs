@@ -149,11 +149,11 @@ async fn live(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let seen = Survey::of(&cluster.client, namespace).await;
     let seen = seen.map_err(|error| cluster.failed(format!("listing pods in {place}"), &error))?;
     let now = Timestamp::now();
-    let mut workloads = chosen(args, diagnose(seen.intake, now), (&place, &[]))?;
+    let (mut workloads, beside) = chosen(args, diagnose(seen.intake, now), (&place, &[]))?;
     let mut gaps = seen.gaps;
     gaps.extend(odd);
     let source = Source::Cluster(&cluster.client);
-    let reach = Reach { source, everywhere: args.all_namespaces, alerts: &alerts };
+    let reach = Reach { source, everywhere: args.all_namespaces, alerts: &alerts, beside: &beside };
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
     gaps.extend(logs::live(&cluster.client, &mut workloads, now).await);
     around::tell(reach, &mut workloads, now).await;
@@ -177,8 +177,8 @@ async fn offline(args: &DiagnoseArgs) -> anyhow::Result<Answer> {
     let now = args.now.or(intake.newest).unwrap_or_else(Timestamp::now);
     let shown = std::mem::take(&mut intake.shown);
     let (alerts, odd) = alerts(args, now)?;
-    let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts: &alerts };
-    let mut workloads = chosen(args, diagnose(intake, now), ("the input", &left_out))?;
+    let (mut workloads, beside) = chosen(args, diagnose(intake, now), ("the input", &left_out))?;
+    let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts: &alerts, beside: &beside };
     let unread = unread(args, &left_out, &workloads);
     let mut gaps: Vec<String> = left_out.into_iter().map(|odd| odd.said).chain(odd).collect();
     gaps.extend(around::surround(reach.source, &mut workloads, now).await);
@@ -242,36 +242,39 @@ fn key(case: &Case) -> WorkloadKey {
     WorkloadKey { namespace: workload.namespace.clone(), name }
 }
 
-/// The workloads that were asked for, of those in a place from which some objects were left out.
+/// The workloads that were asked for, of those in a place from which some objects were left out, and the others.
 fn chosen(
     args: &DiagnoseArgs,
-    mut workloads: Vec<Diagnosed>,
+    workloads: Vec<Diagnosed>,
     (place, left_out): (&str, &[LeftOut]),
-) -> Result<Vec<Diagnosed>, Failed> {
-    if let Some(namespace) = args.reach.namespace.as_ref().filter(|_| !args.files.is_empty()) {
-        workloads = in_namespace(workloads, namespace, left_out)?;
-    }
-    let Some(target) = &args.target else { return Ok(workloads) };
-    let found = target.among(workloads);
+) -> Result<(Vec<Diagnosed>, Vec<Diagnosed>), Failed> {
+    let (workloads, mut beside) = match args.reach.namespace.as_ref().filter(|_| !args.files.is_empty()) {
+        Some(namespace) => in_namespace(workloads, namespace, left_out)?,
+        None => (workloads, Vec::new()),
+    };
+    let Some(target) = &args.target else { return Ok((workloads, beside)) };
+    let (found, others) = target.among(workloads);
     if found.is_empty() {
         let odd = left_out.iter().find(|odd| odd.may_fail() && odd.name == target.name());
         let why = odd.map_or("there is none of that name", |odd| odd.said.as_str());
         return Err(Failed::new(format!("finding {target} in {place}"), why));
     }
-    Ok(found)
+    beside.extend(others);
+    Ok((found, beside))
 }
 
-/// Those of one namespace. Where all that was given is of others, the namespace is most likely a wrong one.
+/// Those of one namespace, and the others. Where all that was given is of others, the namespace is most likely a wrong
+/// one.
 fn in_namespace(
-    mut workloads: Vec<Diagnosed>,
+    workloads: Vec<Diagnosed>,
     namespace: &str,
     left_out: &[LeftOut],
-) -> Result<Vec<Diagnosed>, Failed> {
+) -> Result<(Vec<Diagnosed>, Vec<Diagnosed>), Failed> {
     let of = |found: &Diagnosed| found.case.snapshot.workload.namespace.clone();
     let given: BTreeSet<Name> = workloads.iter().map(of).collect();
-    workloads.retain(|found| *of(found) == *namespace);
+    let (workloads, beside): (Vec<_>, Vec<_>) = workloads.into_iter().partition(|found| *of(found) == *namespace);
     if given.is_empty() || !workloads.is_empty() {
-        return Ok(workloads);
+        return Ok((workloads, beside));
     }
     let odd = left_out.iter().find(|odd| odd.may_fail() && odd.is_in(namespace));
     let why =

@@ -46,24 +46,22 @@ impl Target {
         &self.name
     }
 
-    /// The workload of that kind and name, or else the one that a pod of that name belongs to.
-    pub fn among(&self, mut all: Vec<Diagnosed>) -> Vec<Diagnosed> {
+    /// The workload of that kind and name, or else the one that a pod of that name belongs to; and the others.
+    pub fn among(&self, all: Vec<Diagnosed>) -> (Vec<Diagnosed>, Vec<Diagnosed>) {
         let named = |found: &Diagnosed| {
             let workload = &found.case.snapshot.workload;
             *workload.name == *self.name && self.kind.is_none_or(|kind| *workload.kind == *kind)
         };
         if all.iter().any(named) {
-            all.retain(named);
-            return all;
+            return all.into_iter().partition(named);
         }
         let of_pod = |found: &Diagnosed| found.case.snapshot.pods.iter().any(|pod| *pod.name == *self.name);
         let of_set = |found: &Diagnosed| found.case.snapshot.revisions.iter().any(|set| *set.name == *self.name);
-        all.retain(|found| match self.kind {
+        all.into_iter().partition(|found| match self.kind {
             None | Some("Pod") => of_pod(found),
             Some("ReplicaSet") => of_set(found),
             Some(_) => false,
-        });
-        all
+        })
     }
 }
 

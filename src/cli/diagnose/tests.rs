@@ -19,7 +19,7 @@ fn alerted(text: &str, alerts: &[Alert]) -> Answer {
     let left_out = input::take_text("objects.yaml", text.to_owned(), &mut intake).unwrap();
     let now = intake.newest.unwrap();
     let shown = std::mem::take(&mut intake.shown);
-    let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts };
+    let reach = Reach { source: Source::Input(&shown), everywhere: true, alerts, beside: &[] };
     let mut workloads = diagnose(intake, now);
     // What was given is read without waiting for anything.
     around::surround(reach.source, &mut workloads, now).now_or_never().unwrap();
@@ -173,7 +173,10 @@ fn a_healthy_input_says_so_in_one_line() {
 #[case("deployment/db", 0)]
 #[case("nothing", 0)]
 fn a_workload_is_named_as_to_kubectl(#[case] text: &str, #[case] found: usize) {
-    assert_eq!(Target::parse(text).unwrap().among(answer(ZOO).workloads).len(), found);
+    let all = answer(ZOO).workloads;
+    let count = all.len();
+    let (chosen, others) = Target::parse(text).unwrap().among(all);
+    assert_eq!((chosen.len(), others.len()), (found, count - found));
 }
 
 #[rstest]
