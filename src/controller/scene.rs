@@ -175,6 +175,7 @@ async fn look(ctx: &Context, work: &Work<'_>, case: &Case, since: Timestamp) -> 
         ours: kin::ours(s, &case.failing, &case.findings),
         failing: failing(ctx, work.key),
         everywhere: ctx.inquiries.looks_everywhere(),
+        every_caller: false,
     };
     let looked = tokio::time::timeout(PATIENCE, scene::look(Source::Cluster(&ctx.client), &question)).await;
     looked.unwrap_or_else(|_| blind("Services, routes and policies (no answer in time)"))

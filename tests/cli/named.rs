@@ -163,4 +163,12 @@ fn naming_a_workload_of_a_cluster_takes_nothing_from_what_is_told_of_it() {
         assert!(asked.iter().all(|path| asked_of_all.contains(path)), "{asked:?}");
         assert!(asked.len() < asked_of_all.len(), "{asked:?}");
     }
+    let callers = told(&ask(&["pod/bare-oom"]).0, "bare-oom")["suffers"]["dependents"].clone();
+    let callers: Vec<&str> = callers.as_array().unwrap().iter().map(|of| of["workload"].as_str().unwrap()).collect();
+    assert_eq!(callers, ["DaemonSet watch", "Pod probe"], "a pod is told by its maker");
+    let pods = asked_of_all.iter().filter(|path| path.contains("/pods?") && path.contains("labelSelector"));
+    assert!(
+        pods.clone().count() == 1 && pods.clone().all(|path| path.contains("pod-template-hash")),
+        "{asked_of_all:?}"
+    );
 }

@@ -127,6 +127,7 @@ async fn story(reach: Reach<'_>, found: &Diagnosed, shown: &[Diagnosed], now: Ti
         ours: kin::ours(s, rollout.newest, findings),
         failing: failing(&others),
         everywhere: reach.everywhere,
+        every_caller: true,
     };
     let (scene, mut changes, gaps) = scene::look(reach.source, &question).await;
     changes.extend(rollouts(&s.workload.namespace, &others, since));

@@ -227,3 +227,6 @@ fn an_alert_before_the_first_exit_is_the_first_sign() {
         assert_ne!(first(&alerts(deployment, at)).0.kind, SignalKind::Alert, "{deployment} {at}");
     }
 }
+
+#[path = "beside_tests.rs"]
+mod beside;

@@ -5,6 +5,7 @@
 //! read.
 
 mod ask;
+mod callers;
 pub mod objects;
 mod parts;
 mod pods;

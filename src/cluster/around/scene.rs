@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::batch::v1::CronJob;
 use k8s_openapi::api::core::v1::{ResourceQuota, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
@@ -16,13 +15,13 @@ use kube::api::{ApiResource, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use super::ask::{List, Source, gap, keep};
-use super::clean;
 use super::parts::{
     SERVICE_NAME, autoscaler, budget, change, endpoints_of, governs, ingress, name, namespace, route, selector,
     selects, selects_one,
 };
 use super::templates::Of;
-use crate::engine::blast_radius::{Dependent, Endpoints, Kin, Scene, dead};
+use super::{callers, clean};
+use crate::engine::blast_radius::{Endpoints, Kin, Scene, dead};
 use crate::engine::change::{Change, ChangeKind, MAX_TEXT, references};
 use crate::engine::kin::{self, Belongings, Callee, Fellow};
 
@@ -45,11 +44,13 @@ pub struct Question<'a> {
     pub failing: Vec<Fellow>,
     /// Other namespaces may be looked at.
     pub everywhere: bool,
+    /// Callers are looked for also where it takes what the operator has no right to, or goes through all pods there are.
+    pub every_caller: bool,
 }
 
 impl Question<'_> {
     /// Where callers and routes are looked for.
-    fn reach(&self) -> Option<&str> {
+    pub(super) fn reach(&self) -> Option<&str> {
         (!self.everywhere).then_some(self.namespace)
     }
 
@@ -60,7 +61,7 @@ impl Question<'_> {
     }
 }
 
-/// Looks around. At most thirteen requests, of which no more than eight at once, each bounded in bytes and time. What the
+/// Looks around. At most sixteen requests, of which no more than eight at once, each bounded in bytes and time. What the
 /// scene lacks is among its gaps, what the changes lack is in the last part.
 pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, Vec<String>) {
     let ns = q.namespace;
@@ -172,11 +173,14 @@ fn changed<'a>(
 }
 
 /// All objects of a kind, as far as one page has them.
-async fn all<K: Resource<DynamicType = ()>>(source: Source<'_>, namespace: Option<&str>) -> Result<List, String> {
+pub(super) async fn all<K: Resource<DynamicType = ()>>(
+    source: Source<'_>,
+    namespace: Option<&str>,
+) -> Result<List, String> {
     source.list(namespace, &ApiResource::erase::<K>(&())).await
 }
 
-fn take(answer: Result<List, String>, gaps: &mut Vec<String>) -> Vec<Arc<Value>> {
+pub(super) fn take(answer: Result<List, String>, gaps: &mut Vec<String>) -> Vec<Arc<Value>> {
     keep(answer, gaps).unwrap_or_default().told(gaps)
 }
 
@@ -214,34 +218,8 @@ async fn relations(source: Source<'_>, q: &Question<'_>, scene: &mut Scene, gaps
     }
     let deployments = take(all::<Deployment>(source, q.reach()).await, gaps);
     also_failing(q, &deployments, scene);
-    if dead.is_empty() {
-        return;
-    }
-    let (sets, jobs) = tokio::join!(all::<StatefulSet>(source, q.reach()), all::<CronJob>(source, q.reach()));
-    let (sets, jobs) = (take(sets, gaps), take(jobs, gaps));
-    let of = |kind: &'static str, at: &'static str, all: &[Arc<Value>]| -> Vec<_> {
-        all.iter().map(|object| (kind, at, object.clone())).collect()
-    };
-    let mut callers = of("Deployment", "/spec/template", &deployments);
-    callers.extend(of("StatefulSet", "/spec/template", &sets));
-    callers.extend(of("CronJob", "/spec/jobTemplate/spec/template", &jobs));
-    for (kind, at, caller) in callers {
-        let (own, place) = (name(&caller), namespace(&caller));
-        let here = place == q.namespace || place.is_empty();
-        let Some(template) = caller.pointer(at).filter(|_| !(here && kind == q.kind && own == q.workload)) else {
-            continue;
-        };
-        for service in &dead {
-            let from = if here { q.namespace } else { place };
-            if let Some(through) = kin::calls(template, Callee { service, namespace: q.namespace, from }) {
-                let workload = match (kind, here) {
-                    ("Deployment", true) => own.to_owned(),
-                    (kind, true) => format!("{kind} {own}"),
-                    (kind, false) => format!("{kind} {place}/{own}"),
-                };
-                scene.dependents.push(Dependent { workload, service: service.clone(), through });
-            }
-        }
+    if !dead.is_empty() {
+        scene.dependents = callers::of(source, q, (&dead, deployments), gaps).await;
     }
 }
 

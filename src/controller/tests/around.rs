@@ -174,6 +174,33 @@ async fn endpoints_that_cannot_be_read_are_no_outage(#[case] strike: Option<Stri
 }
 
 #[tokio::test(start_paused = true)]
+async fn callers_of_a_dead_service_are_looked_for_as_far_as_the_chart_gives_the_right_to() {
+    let rig = Rig::changed(|server| {
+        with_service(server);
+        let mut slices = server.get(SLICES).unwrap().clone();
+        for endpoint in slices["items"][0]["endpoints"].as_array_mut().unwrap() {
+            endpoint["conditions"]["ready"] = json!(false);
+        }
+        server.put(SLICES, slices);
+        let calls = json!({"containers": [{"name": "c", "env": [{"name": "WEB_URL", "value": "http://web:80"}]}]});
+        let job = json!({"metadata": {"name": "seed", "namespace": "shop"}, "spec": {"template": {"spec": calls}}});
+        let jobs = json!({"kind": "JobList", "apiVersion": "batch/v1", "metadata": {}, "items": [job]});
+        server.put("/apis/batch/v1/jobs", jobs.clone());
+        server.put(JOBS, jobs);
+    })
+    .await;
+    rig.settles().await;
+    let blast = rig.incident().status.unwrap().blast_radius.unwrap();
+    assert_eq!(blast.dependents.iter().map(|of| &*of.workload).collect::<Vec<_>>(), ["Job seed"], "{blast:?}");
+    let unsearched = "DaemonSets and single pods that may call a dead Service (not to be looked at)";
+    assert!(blast.not_looked_at.iter().any(|gap| gap == unsearched), "{:?}", blast.not_looked_at);
+    let calls = rig.calls();
+    let asked = |plural: &str| reads(&calls).iter().any(|path| path.ends_with(plural));
+    assert!(asked("/statefulsets") && asked("/cronjobs"), "{:?}", reads(&calls));
+    assert!(!asked("/daemonsets") && !asked("/pods"), "{:?}", reads(&calls));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_severity_is_that_of_the_blast_radius_where_nobody_wrote_a_rule() {
     let rig = Rig::changed(|server| {
         with_service(server);
