@@ -3,6 +3,7 @@
 //! Everything that comes from the cluster goes through [`one_line`] or [`lines`], so that no escape sequence reaches
 //! a terminal but our own.
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
@@ -35,15 +36,18 @@ impl Screen {
         Self { colour: false, ..self }
     }
 
-    /// Standard output. Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is
-    /// dumb.
+    /// Standard output.
     pub fn stdout() -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        let size = terminal_size::terminal_size().filter(|_| terminal);
-        let width = size.map_or(DEFAULT_WIDTH, |(width, _)| usize::from(width.0)).clamp(MIN_WIDTH, MAX_WIDTH);
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        Self { width, colour: terminal && !set("NO_COLOR") && !dumb }
+        let size = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        Self::of(std::io::stdout().is_terminal(), size, |name| std::env::var_os(name))
+    }
+
+    /// Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal is dumb.
+    fn of(terminal: bool, columns: Option<usize>, variable: impl Fn(&str) -> Option<OsString>) -> Self {
+        let width = columns.filter(|_| terminal).unwrap_or(DEFAULT_WIDTH).clamp(MIN_WIDTH, MAX_WIDTH);
+        let unwanted = variable("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let dumb = variable("TERM").is_some_and(|term| term == "dumb");
+        Self { width, colour: terminal && !unwanted && !dumb }
     }
 }
 
@@ -208,6 +212,8 @@ fn padded(cell: &str, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn rows(rows: &[&[&str]]) -> Vec<Vec<String>> {
@@ -235,6 +241,32 @@ mod tests {
         let page = |colour| Page::new(Screen { width: 80, colour }).toned("Held", Tone::Bad);
         assert_eq!(page(false), "Held");
         assert_eq!(page(true), "\u{1b}[1m\u{1b}[31mHeld\u{1b}[0m");
+    }
+
+    #[rstest]
+    #[case::terminal(true, &[("TERM", "xterm")], true)]
+    #[case::nothing_said(true, &[], true)]
+    #[case::said_in_vain(true, &[("NO_COLOR", "")], true)]
+    #[case::unwanted(true, &[("NO_COLOR", "0")], false)]
+    #[case::dumb(true, &[("TERM", "dumb")], false)]
+    #[case::file(false, &[("TERM", "xterm")], false)]
+    fn colour_comes_on_terminals_that_want_it(
+        #[case] terminal: bool,
+        #[case] variables: &[(&str, &str)],
+        #[case] colour: bool,
+    ) {
+        let variable =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).into());
+        let screen = Screen::of(terminal, Some(90), variable);
+        assert_eq!((screen.colour, screen.width), (colour, if terminal { 90 } else { DEFAULT_WIDTH }));
+    }
+
+    #[rstest]
+    #[case(Some(10), MIN_WIDTH)]
+    #[case(Some(400), MAX_WIDTH)]
+    #[case(None, DEFAULT_WIDTH)]
+    fn a_terminal_says_how_wide_a_page_is_within_reason(#[case] columns: Option<usize>, #[case] width: usize) {
+        assert_eq!(Screen::of(true, columns, |_| None).width, width);
     }
 
     #[test]

@@ -126,6 +126,24 @@ fn a_reader_of_errors_that_has_gone_is_no_panic() {
 }
 
 #[test]
+fn colour_comes_on_a_terminal_and_can_be_turned_off() {
+    let objects = folder("diagnose-colour").join("bad.json").display().to_string();
+    fs::write(&objects, pod("bad", true)).unwrap();
+    let coloured = |text: &str| text.contains("CrashLoopBackOff") && text.contains('\u{1b}');
+    let plain = |text: &str| text.contains("CrashLoopBackOff") && !text.contains('\u{1b}');
+    assert!(plain(&out(&diagnose(&["-f", &objects], None))), "a pipe is no terminal");
+    for (flag, expected) in [("", &coloured as &dyn Fn(&str) -> bool), ("--no-color", &plain)] {
+        let call = format!("'{PROGRAM}' diagnose {flag} -f '{objects}'");
+        let mut command = Command::new("script");
+        command.env("TERM", "xterm").env_remove("NO_COLOR").args(["-qec", &call, "/dev/null"]).stdin(Stdio::null());
+        // Its terminal is nearly everywhere; where it is not, only the pipe is checked.
+        let Ok(output) = command.output() else { return };
+        assert_eq!(output.status.code(), Some(1), "{}", err(&output));
+        assert!(expected(&out(&output)), "{flag}: {:?}", out(&output));
+    }
+}
+
+#[test]
 fn diagnose_reads_standard_input() {
     let output = diagnose(&["-f", "-", "-o", "json"], Some(&pod("bad", true)));
     let report: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();

@@ -8,6 +8,39 @@ fn blast(answer: &Answer) -> &BlastRadius {
     &found(answer, "web").story.as_ref().unwrap().blast_radius
 }
 
+fn changes(answer: &Answer) -> Vec<String> {
+    let changes = &found(answer, "web").story.as_ref().unwrap().what_changed.changes;
+    changes.iter().map(|change| format!("{}: {}", change.subject, change.text)).collect()
+}
+
+#[test]
+fn hosts_of_routes_that_lead_to_it_are_told() {
+    let route = |place: &str, name: &str, backend: Value, hosts: Value| {
+        let spec = json!({"hostnames": hosts, "rules": [{"backendRefs": [backend]}]});
+        let mut route = object("gateway.networking.k8s.io/v1", "HTTPRoute", name, json!({"spec": spec}));
+        route["metadata"]["namespace"] = json!(place);
+        route
+    };
+    let [service, slice] = service(true);
+    let answer = crashing_with(&[
+        service,
+        slice,
+        route("shop", "edge", json!({"name": "web", "port": 80}), json!(["www.example.com", "shop.example.com"])),
+        route("shop", "open", json!({"kind": "Service", "name": "web"}), Value::Null),
+        route("shop", "bucket", json!({"kind": "Bucket", "name": "web"}), json!(["bucket.example.com"])),
+        route("shop", "other", json!({"name": "other"}), json!(["other.example.com"])),
+        route("bank", "far", json!({"name": "web", "namespace": "shop"}), json!(["bank.example.com"])),
+        route("bank", "own", json!({"name": "web"}), json!(["own.example.com"])),
+    ]);
+    let expected = [
+        "bank.example.com (HTTPRoute bank/far)",
+        "shop.example.com (HTTPRoute edge)",
+        "www.example.com (HTTPRoute edge)",
+        "* (HTTPRoute open)",
+    ];
+    assert_eq!(blast(&answer).hosts, expected);
+}
+
 /// What names the Service of the workload, as a container of it.
 fn calling(url: &str) -> Value {
     json!({"containers": [{"name": "c", "env": [{"name": "WEB_URL", "value": url}]}]})
@@ -62,4 +95,107 @@ fn where_callers_could_not_be_looked_for_is_named() {
     assert!(!unseen.iter().any(|gap| gap.starts_with("pods")), "pods were given: {unseen:?}");
     let alive = &blast(&alive).not_looked_at;
     assert!(!alive.iter().any(|gap| gap.starts_with("daemonsets")), "nobody calls in vain: {alive:?}");
+}
+
+#[rstest]
+#[case::of_it("web", "2026-03-01T09:30:00Z", true)]
+#[case::of_another("pay", "2026-03-01T09:30:00Z", false)]
+#[case::long_ago("web", "2026-03-01T08:30:00Z", false)]
+fn an_autoscaler_that_changed_lately_is_told(#[case] target: &str, #[case] at: &str, #[case] told: bool) {
+    let spec = json!({"scaleTargetRef": {"kind": "Deployment", "name": target}, "minReplicas": 2, "maxReplicas": 4});
+    let mut scaler = object("autoscaling/v2", "HorizontalPodAutoscaler", "web", json!({"spec": spec}));
+    scaler["metadata"]["managedFields"] = json!([{"manager": "kubectl-edit", "operation": "Update",
+        "apiVersion": "autoscaling/v2", "time": at, "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:minReplicas": {}}}}]);
+    let answer = crashing_with(&[scaler]);
+    let said = "HorizontalPodAutoscaler web: changed; it now asks for 2 to 4 replicas".to_owned();
+    assert_eq!(changes(&answer).contains(&said), told, "{:?}", changes(&answer));
+    let screen = shown(&answer, 100);
+    assert_eq!(screen.contains("by kubectl-edit"), told, "{screen}");
+}
+
+#[rstest]
+#[case::lately("2026-03-01T09:30:00Z", Some("Deployment pay: rolled out revision 2 (77)"))]
+#[case::long_ago("2026-03-01T08:30:00Z", None)]
+fn a_deployment_that_was_rolled_out_lately_is_told(#[case] at: &str, #[case] told: Option<&str>) {
+    let template = |image: &str| json!({"spec": {"containers": [{"name": "pay", "image": image}]}});
+    let revision = |number: &str, hash: &str, created: &str| {
+        let rest = json!({"spec": {"replicas": 0, "template": template(number)}, "status": {"replicas": 0}});
+        let mut set = object("apps/v1", "ReplicaSet", &format!("pay-{hash}"), rest);
+        let owner =
+            json!([{"apiVersion": "apps/v1", "kind": "Deployment", "name": "pay", "uid": "d-2", "controller": true}]);
+        let more = json!({"uid": format!("pay-{hash}"), "creationTimestamp": created, "ownerReferences": owner,
+            "labels": {"pod-template-hash": hash}, "annotations": {"deployment.kubernetes.io/revision": number}});
+        set["metadata"].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        set
+    };
+    let mut pay = object("apps/v1", "Deployment", "pay", json!({"spec": {"replicas": 0, "template": template("2")}}));
+    pay["metadata"]["uid"] = json!("d-2");
+    // Of one that was not given there are pods alone, and those tell of no rollout.
+    let mut pod = object("v1", "Pod", "cart-6d4cf56db6-x", json!({"spec": {"containers": [{"name": "cart"}]}}));
+    pod["metadata"]["creationTimestamp"] = json!("2026-03-01T09:30:00Z");
+    pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "cart-6d4cf56db6", "uid": "r-9", "controller": true}]);
+    let answer = crashing_with(&[pay, revision("1", "66", "2026-02-01T11:00:00Z"), revision("2", "77", at), pod]);
+    let kinds: Vec<&str> = answer.workloads.iter().map(|found| &*found.case.snapshot.workload.kind).collect();
+    assert_eq!(kinds, ["Deployment"; 3]);
+    let changes = changes(&answer);
+    let rollouts: Vec<&str> = changes.iter().filter(|c| c.contains("rolled out")).map(String::as_str).collect();
+    assert_eq!(rollouts, told.into_iter().collect::<Vec<_>>());
+}
+
+/// The crashing rollout, all of whose templates name a ConfigMap, a Secret and a ServiceAccount.
+fn needy() -> String {
+    let sources = "envFrom: [{configMapRef: {name: settings}}, {secretRef: {name: db}}]";
+    let text = CRASHING.replace("terminationMessagePath:", &format!("{sources}, terminationMessagePath:"));
+    let text =
+        text.replace("    spec:\n      containers:", "    spec:\n      serviceAccountName: shop\n      containers:");
+    assert!(text.matches(sources).count() == 3 && text.matches("serviceAccountName").count() == 3);
+    text
+}
+
+#[rstest]
+#[case::near("shop", &["ConfigMap settings", "Secret db", "ServiceAccount shop"])]
+#[case::objects_of_one_name_in_two_namespaces_are_two("bank", &[])]
+fn others_that_fail_and_name_the_same_objects_are_told(#[case] namespace: &str, #[case] shares: &[&str]) {
+    let parts: Vec<String> = needy().split("---\n").map(str::to_owned).collect();
+    let is_part = |part: &&String| {
+        ["Deployment", "ReplicaSet", "Pod"].iter().any(|kind| part.contains(&format!("kind: {kind}\n")))
+    };
+    // Its twin is of other images, on another node.
+    let twin = |part: &String| {
+        let part = part.replace("web", "pay").replace("namespace: shop", &format!("namespace: {namespace}"));
+        part.replace("uid: d-", "uid: pay-d-").replace("uid: r-", "uid: pay-r-").replace("nodeName: n1", "nodeName: n2")
+    };
+    let twins: Vec<String> = parts.iter().filter(is_part).map(twin).collect();
+    assert_eq!(twins.len(), 6);
+    let answer = answer(&format!("{}---\n{}", parts.join("---\n"), twins.join("---\n")));
+    assert_eq!(state_of(&answer, "pay"), State::Failing);
+    let told: Vec<(&str, Vec<&str>)> = (blast(&answer).also_failing.iter())
+        .map(|kin| (&*kin.workload, kin.shares.iter().map(String::as_str).collect()))
+        .collect();
+    let expected = [("shop/pay", shares.to_vec())];
+    assert_eq!(told, if shares.is_empty() { &[][..] } else { &expected });
+}
+
+#[rstest]
+#[case::into_neither(&[], None)]
+#[case::into_both(&["web-59-", "web-6d-"], None)]
+#[case::into_the_new(&["web-6d-"], Some("injected into the failing revision's pods, not the baseline's"))]
+#[case::into_the_old(&["web-59-"], Some("injected into the baseline's pods, not the failing revision's"))]
+fn what_a_webhook_put_into_pods_of_one_revision_is_told(#[case] into: &[&str], #[case] text: Option<&str>) {
+    let mut objects: Vec<Value> = serde_saphyr::from_multiple(CRASHING).unwrap();
+    let is_hit = |object: &&mut Value| {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        object["kind"] == "Pod" && into.iter().any(|start| name.starts_with(start))
+    };
+    for pod in objects.iter_mut().filter(is_hit) {
+        pod["spec"]["containers"].as_array_mut().unwrap().push(json!({"name": "mesh"}));
+        let running = json!({"name": "mesh", "ready": true, "started": true, "restartCount": 0,
+            "state": {"running": {"startedAt": "2026-03-01T10:00:03Z"}}});
+        pod["status"]["containerStatuses"].as_array_mut().unwrap().push(running);
+    }
+    let text = text.map(|text| format!("app container mesh: {text}"));
+    let objects: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let changes = changes(&answer(&objects.join("\n")));
+    let injected: Vec<&String> = changes.iter().filter(|change| change.contains("injected")).collect();
+    assert_eq!(injected, text.iter().collect::<Vec<_>>());
 }
