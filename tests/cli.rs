@@ -1,5 +1,5 @@
 //! The program as people call it: usage, exit codes, and one clear line for what goes wrong.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 #[path = "cli/diagnose.rs"]
 mod diagnose;
