@@ -17,6 +17,8 @@ use super::words::Severity;
 const KEPT: usize = 8;
 /// Bytes of the sentence that says how the effect was told.
 const MAX_BECAUSE: usize = 512;
+/// Bytes of a host and what leads from it.
+const MAX_HOST: usize = 320;
 /// Hosts kept.
 const KEPT_HOSTS: usize = 16;
 const KEPT_BUDGETS: usize = 4;
@@ -238,7 +240,7 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
     let known = |name: &String| services.iter().any(|service| &service.name == name);
     let led = scene.entries.into_iter().filter(|entry| entry.services.iter().any(known));
     let mut hosts: Vec<String> =
-        led.flat_map(|entry| entry.hosts.into_iter().map(move |host| format!("{host} ({})", entry.name))).collect();
+        led.flat_map(|entry| entry.hosts.into_iter().map(move |host| led_from(&host, &entry.name))).collect();
     hosts.dedup();
     hosts.truncate(KEPT_HOSTS);
     let is_asked = serves(s) || !services.is_empty();
@@ -263,6 +265,11 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
         dependents: first(scene.dependents, KEPT),
         not_looked_at: first(unasked(s).into_iter().chain(scene.gaps).collect(), KEPT),
     }
+}
+
+/// A host with what leads from it. Both may be as long as names are.
+fn led_from(host: &str, entry: &str) -> String {
+    super::text::clean(&format!("{host} ({entry})"), MAX_HOST).into()
 }
 
 /// Somebody may ask it for something. A Job does its work unasked, unless a Service leads to it.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot, WorkloadFacts};
 use super::finding::Finding;
+use super::text;
 
 /// What a workload uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,8 @@ impl fmt::Display for Fellow {
 
 /// Things named of one pair; the bound of `Kin::shares`.
 const NAMED: usize = 8;
+/// Bytes of what is named.
+const MAX_SAID: usize = 200;
 /// Words in the name of a variable that make a bare name in its value the name of a host.
 const HOST_WORDS: [&str; 9] = ["HOST", "URL", "URI", "ADDR", "ENDPOINT", "SERVICE", "SERVER", "UPSTREAM", "DSN"];
 
@@ -117,11 +120,11 @@ pub fn calls(template: &Value, callee: Callee<'_>) -> Option<String> {
     let spec = template.get("spec")?;
     let containers = ["containers", "initContainers"].into_iter().flat_map(|list| items(spec.get(list)));
     for container in containers {
-        let name = text(container, "name");
+        let name = word(container, "name");
         for variable in items(container.get("env")) {
-            let key = text(variable, "name");
+            let key = word(variable, "name");
             let is_address = HOST_WORDS.iter().any(|word| key.to_ascii_uppercase().contains(word));
-            if names(text(variable, "value"), callee, is_address) {
+            if names(word(variable, "value"), callee, is_address) {
                 return Some(cut(&format!("env {key} of container {name}")));
             }
         }
@@ -143,8 +146,12 @@ fn names(text: &str, callee: Callee<'_>, is_address: bool) -> bool {
     let mut from = 0;
     while let Some(at) = text.get(from..).and_then(|rest| rest.find(service)).map(|at| at + from) {
         let before = text.get(..at).unwrap_or_default();
+        from = at + service.len().max(1);
         let path = before.ends_with('/') && !before.ends_with("://");
-        let begins = !path && !before.chars().next_back().is_some_and(is_part);
+        // Only where a host begins is it looked at, so that none is read more than once.
+        if path || before.chars().next_back().is_some_and(is_part) {
+            continue;
+        }
         let rest = text.get(at..).unwrap_or_default();
         let end = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
         let (host, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
@@ -153,10 +160,9 @@ fn names(text: &str, callee: Callee<'_>, is_address: bool) -> bool {
             host == local || host.strip_prefix(&local).is_some_and(|rest| rest == ".svc" || rest.starts_with(".svc."));
         let port = after.strip_prefix(':').is_some_and(|port| port.starts_with(|c: char| c.is_ascii_digit()));
         let address = is_address || port || before.ends_with("://") || before.ends_with('@');
-        if begins && (full || (host == service && address && caller == namespace)) {
+        if full || (host == service && address && caller == namespace) {
             return true;
         }
-        from = at + service.len().max(1);
     }
     false
 }
@@ -165,12 +171,13 @@ fn items(list: Option<&Value>) -> &[Value] {
     list.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+fn word<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn cut(text: &str) -> String {
-    text.chars().take(200).collect()
+/// Names of variables and images are what others wrote.
+fn cut(said: &str) -> String {
+    text::clean(said, MAX_SAID).into()
 }
 
 #[cfg(test)]
@@ -218,6 +225,13 @@ mod tests {
             |url: &str| json!({"spec": {"containers": [{"name": "web", "env": [{"name": "URL", "value": url}]}]}});
         assert!(calls(&template("http://pay.shop.svc:80"), callee("bank")).is_some());
         assert_eq!(calls(&template("http://pay:80"), callee("bank")), None);
+    }
+
+    #[test]
+    fn what_others_wrote_is_bounded_and_no_terminal_obeys_it() {
+        let env = json!([{"name": format!("URL\u{1b}[2J{}", "X".repeat(999)), "value": "http://pay:80"}]);
+        let through = calls(&json!({"spec": {"containers": [{"name": "web", "env": env}]}}), callee("shop")).unwrap();
+        assert!(through.starts_with("env URLXX") && through.len() <= MAX_SAID, "{through:?}");
     }
 
     #[test]

@@ -9,11 +9,14 @@ use kube::api::{ApiResource, ListParams};
 use serde_json::Value;
 
 use super::ask::{List, Source};
+use super::clean;
 use super::parts::{items, name, namespace};
 use super::scene::{Question, all, take};
 use crate::engine::blast_radius::Dependent;
 use crate::engine::kin::{self, Callee};
 
+/// Bytes of a workload that calls, with its kind and namespace.
+const MAX_CALLER: usize = 340;
 /// Where most kinds have their template.
 const TEMPLATE: &str = "/spec/template";
 /// What makes pods marks them so; the few that have none of these are worth a list.
@@ -100,6 +103,7 @@ fn calls(q: &Question<'_>, dead: &[String], (kind, object): (&str, &Value), temp
         (kind, true) => format!("{kind} {own}"),
         (kind, false) => format!("{kind} {place}/{own}"),
     };
+    let workload = clean(&workload, MAX_CALLER);
     let from = if here { q.namespace } else { place };
     let call = |service: &String| {
         let through = kin::calls(template, Callee { service, namespace: q.namespace, from })?;

@@ -28,6 +28,9 @@ use crate::engine::kin::{self, Belongings, Callee, Fellow};
 /// Services that are followed to their endpoints, and those whose changes are told since the workload calls them.
 const SERVICES: usize = 8;
 
+/// Bytes of a workload that fails too, with its kind and namespace.
+const MAX_FELLOW: usize = 320;
+
 /// What is asked about.
 pub struct Question<'a> {
     pub kind: &'a str,
@@ -240,7 +243,7 @@ fn also_failing(q: &Question<'_>, deployments: &[Arc<Value>], scene: &mut Scene)
         }
         let shares = kin::shares(&q.ours, &theirs);
         if !shares.is_empty() {
-            scene.also_failing.push(Kin { workload: fellow.to_string(), shares });
+            scene.also_failing.push(Kin { workload: clean(&fellow.to_string(), MAX_FELLOW), shares });
         }
     }
 }

@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// What is said of objects that the input does not hold.
 pub const NOT_GIVEN: &str = "not in the input";
 
+/// No name is longer.
+const MAX_NAME: usize = 253;
+
 /// Kinds with the API group that they are of. Everything that holds a template is among them, and pods that are their own.
 const KINDS: [(&str, &str); 22] = [
     ("Deployment", "apps"),
@@ -65,7 +68,7 @@ impl Shown {
         let Some(kind) = known(kind, group) else { return };
         let text = |key: &str| object.pointer(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let id = (text("/metadata/namespace"), text("/metadata/name"));
-        if id.1.is_empty() {
+        if id.1.is_empty() || !is_plain(&id.0) || !is_plain(&id.1) {
             return;
         }
         let object = if matches!(kind, "ConfigMap" | "Secret") { bare(&object) } else { object };
@@ -103,6 +106,11 @@ impl Shown {
     }
 }
 
+/// A name such as the API server gives. Names are compared as they are, so what a file has in place of one is left out.
+fn is_plain(name: &str) -> bool {
+    name.len() <= MAX_NAME && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 fn known(kind: &str, group: &str) -> Option<&'static str> {
     let found = KINDS.iter().find(|(known, of)| *known == kind && (group.is_empty() || *of == group));
     found.map(|(known, _)| *known)
@@ -133,6 +141,12 @@ mod tests {
         let shown = shown(&[("Secret", "db"), ("ConfigMap", "settings")]);
         assert!(!format!("{shown:?}").contains("hunter2"), "{shown:?}");
         assert!(matches!(shown.get("Secret", "shop", "db"), Look::There(_)));
+    }
+
+    #[test]
+    fn what_no_api_server_would_take_for_a_name_names_nothing() {
+        let shown = shown(&[("Service", "a\u{1b}[2Jb"), ("Service", "two words"), ("Service", &"x".repeat(254))]);
+        assert!(shown.list("Service", None).is_none(), "{shown:?}");
     }
 
     #[test]
