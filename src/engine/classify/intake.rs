@@ -226,6 +226,17 @@ mod tests {
     }
 
     #[test]
+    fn a_reason_of_the_scheduler_that_is_too_long_is_shown_in_part() {
+        let message =
+            of_scheduler(&format!("0/3 nodes are available: 3 the moon is full{}", ", so they say".repeat(90)));
+        assert!(message.len() <= MAX_MESSAGE && message.contains("3 the moon is full"), "{message}");
+        // What is short enough is told as a whole.
+        let long = "x".repeat(MAX_MESSAGE);
+        let message = of_scheduler(&format!("0/3 nodes are available: 1 the moon {long}, 2 Insufficient cpu."));
+        assert_eq!(&*message, "0/3 nodes are available: 2 Insufficient cpu.");
+    }
+
+    #[test]
     fn a_quota_of_many_resources_keeps_its_numbers() {
         let list = |amount: u32| {
             let of = |n: u32| format!("count/resources-of-team-{n}.example.org={amount}");

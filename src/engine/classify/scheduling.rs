@@ -42,7 +42,7 @@ pub(super) fn reasons(message: &str) -> Reasons<'_> {
 }
 
 /// The same sentence in at most `max` bytes: without what it says of preemption, what further nodes said first, and of
-/// taints as many as there is room for. `None` for a text that is no such sentence.
+/// taints as many as there is room for. `None` for a text that is no such sentence, or of which no part is short enough.
 pub(super) fn shortened(message: &str, max: usize) -> Option<String> {
     let (before, _) = message.split_once("nodes are available: ")?;
     let all: Vec<Reason> = reasons(message).collect();
@@ -50,9 +50,9 @@ pub(super) fn shortened(message: &str, max: usize) -> Option<String> {
     let mut short = format!("{before}nodes are available: ");
     let rest = |nodes: u32| format!("{nodes} node(s) had other untolerated taints");
     let room = max.saturating_sub(rest(u32::MAX).len() + 4);
-    let mut left = 0_u32;
-    for (nth, reason) in others.into_iter().chain(taints).enumerate() {
-        let words = format!("{}{} {}", if nth > 0 { ", " } else { "" }, reason.nodes, reason.text);
+    let (begun, mut left) = (short.len(), 0_u32);
+    for reason in others.into_iter().chain(taints) {
+        let words = format!("{}{} {}", if short.len() > begun { ", " } else { "" }, reason.nodes, reason.text);
         if short.len() + words.len() <= room {
             short.push_str(&words);
         } else if reason.text.contains("taint") {
@@ -60,7 +60,10 @@ pub(super) fn shortened(message: &str, max: usize) -> Option<String> {
         }
     }
     if left > 0 {
-        short.push_str(&format!(", {}", rest(left)));
+        short.push_str(&format!("{}{}", if short.len() > begun { ", " } else { "" }, rest(left)));
+    }
+    if short.len() == begun {
+        return None;
     }
     short.push('.');
     (short.len() <= max).then_some(short)
