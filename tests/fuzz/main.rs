@@ -12,15 +12,17 @@
 
 mod hostile;
 mod json;
+mod keys;
+mod long;
 mod mutate;
 mod oracle;
+mod reach;
 mod runner;
 mod seeds;
 mod targets;
 
 use rstest::rstest;
 
-use hostile::SECRET;
 use targets::{TARGETS, Target};
 
 fn target(name: &str) -> Target {
@@ -29,20 +31,11 @@ fn target(name: &str) -> Target {
 
 #[rstest]
 fn what_must_hold_holds(
-    #[values("objects", "messages", "documents", "logs", "text", "patterns", "own", "around")] name: &str,
+    #[values("objects", "messages", "documents", "logs", "text", "patterns", "own", "around", "scene", "alerts")] name: &str,
 ) {
     if let Err(failure) = runner::some(target(name)) {
         panic!("{failure}");
     }
-}
-
-/// No text is so long that it is kept, shown or written as it is.
-#[test]
-fn a_message_of_a_megabyte_is_cut_everywhere() {
-    let message = format!("{} password={SECRET}", "0/3 nodes are available: 3 Insufficient cpu, ".repeat(22_000));
-    let items = [seeds::crashing(), seeds::telling(&message).split_off(seeds::MESSAGES - 2)].concat();
-    let list = serde_json::json!({"kind": "List", "items": items}).to_string();
-    runner::on_a_stack(move || oracle::whole_way(&list)).unwrap();
 }
 
 #[test]

@@ -2,15 +2,19 @@
 
 use backstay::api::nodes::Node;
 use backstay::api::{Incident, crds, schema};
+use backstay::cli::diagnose::alerts::Alert;
+use backstay::cli::diagnose::around::{Reach, surround, tell};
 use backstay::cli::diagnose::report::Report;
 use backstay::cli::diagnose::{Answer, Diagnosed, diagnose, input, markdown, screen};
 use backstay::cli::page::{Screen, one_line};
+use backstay::cluster::around::Source;
 use backstay::cluster::intake::Intake;
 use backstay::controller::record;
 use backstay::engine::decide::decide;
 use backstay::engine::decision::IncidentStep;
 use backstay::engine::text::{head, redact, tail};
 use backstay::engine::{first_signal, rollout};
+use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -25,8 +29,22 @@ const PART: usize = 8;
 /// The most that an incident may take up.
 const MAX_INCIDENT: usize = 64 << 10;
 /// Keys behind which prose and configuration stand; a secret behind another, such as `name`, is no secret.
-const PROSE: [&str; 12] =
-    ["message", "note", "reason", "value", "args", "command", "text", "why", "because", "cause", "log", "data"];
+const PROSE: [&str; 14] = [
+    "message",
+    "note",
+    "reason",
+    "value",
+    "args",
+    "command",
+    "text",
+    "why",
+    "because",
+    "cause",
+    "log",
+    "data",
+    "summary",
+    "description",
+];
 
 /// Nothing of the secret is in it.
 pub fn hides_the_secret(what: &str, text: &str) -> Checked {
@@ -44,18 +62,14 @@ fn around<'t>(text: &'t str, part: &str) -> &'t str {
 
 /// Whether all secrets in a text are such as redaction sees in the whole text.
 pub fn is_seen(text: &str) -> bool {
-    !SECRET.as_bytes().windows(PART).any(|part| redact(text).contains(std::str::from_utf8(part).unwrap()))
+    hides_the_secret("", &redact(text)).is_ok()
 }
 
 /// The same for all texts of a document, which stand where prose does.
-fn secrets_are_seen(document: &Value) -> bool {
+pub fn secrets_are_seen(document: &Value) -> bool {
     let mut texts = Vec::new();
     Json::texts(document, "", &mut texts);
-    texts.iter().all(|(key, text)| is_seen(text) && (PROSE.contains(key) || is_seen_nowhere(text)))
-}
-
-fn is_seen_nowhere(text: &str) -> bool {
-    hides_the_secret("", text).is_ok()
+    texts.iter().all(|(key, text)| if PROSE.contains(key) { is_seen(text) } else { hides_the_secret("", text).is_ok() })
 }
 
 /// Nothing that a terminal obeys or that hides or reorders text.
@@ -81,38 +95,60 @@ pub fn refused(error: &str) -> Checked {
     if error.contains('\n') { Err(format!("an error has several lines: {error:?}")) } else { Ok(()) }
 }
 
-/// What `backstay diagnose -f` makes of a text; `None` where it cannot be read.
-pub fn answer(text: &str) -> Result<Option<Answer>, String> {
+/// What `backstay diagnose -f` makes of a text, with these alerts beside it; `None` where it cannot be read.
+pub fn answer(text: &str, alerts: &[Alert]) -> Result<Option<Answer>, String> {
     let mut intake = Intake::default();
-    let gaps = match input::take_text("x", text.to_owned(), &mut intake) {
+    let mut gaps = match input::take_text("x", text.to_owned(), &mut intake) {
         Ok(left_out) => left_out.into_iter().map(|odd| odd.said).collect::<Vec<_>>(),
         Err(error) => {
             return refused(&error.to_string()).map(|()| None);
         }
     };
-    gaps.iter().try_for_each(|gap| is_plain("what was left out", &one_line(gap)))?;
     let now = intake.newest.unwrap_or_else(seeds::now);
-    Ok(Some(Answer { workloads: diagnose(intake, now), gaps, unread: 0, now }))
+    let given = std::mem::take(&mut intake.shown);
+    let reach = Reach { source: Source::Input(&given), everywhere: true, alerts };
+    let mut workloads = diagnose(intake, now);
+    let waits = || "what was given is waited for".to_owned();
+    gaps.extend(surround(reach.source, &mut workloads, now).now_or_never().ok_or_else(waits)?);
+    tell(reach, &mut workloads, now).now_or_never().ok_or_else(waits)?;
+    gaps.iter().try_for_each(|gap| is_plain("what was left out", &one_line(gap)))?;
+    Ok(Some(Answer { workloads, gaps, unread: 0, now }))
 }
 
-/// The whole way of a document: objects, facts, findings, decision, and everything that is printed or written.
-pub fn whole_way(text: &str) -> Checked {
-    let Some(answer) = answer(text)? else { return Ok(()) };
-    let shown = shown(&answer)?;
-    let again = self::answer(text)?.ok_or("the same text cannot be read again")?;
-    if shown != self::shown(&again)? {
-        return Err("the same text is diagnosed in two ways".to_owned());
+/// What is printed and what is written of one answer.
+pub struct Said {
+    pub shown: Vec<(&'static str, String)>,
+    pub incidents: Vec<String>,
+}
+
+impl Said {
+    pub fn of(answer: &Answer) -> Result<Self, String> {
+        let shown = shown(answer)?;
+        let incidents = answer.workloads.iter().map(|found| incident(found, answer.now));
+        let incidents = incidents.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        Ok(Self { shown, incidents })
     }
-    let mut incidents = Vec::new();
-    for found in &answer.workloads {
-        incidents.extend(incident(found, answer.now)?);
+
+    pub fn hides_the_secret(&self) -> Checked {
+        self.shown.iter().try_for_each(|(what, text)| hides_the_secret(what, text))?;
+        self.incidents.iter().try_for_each(|incident| hides_the_secret("an incident", incident))
+    }
+}
+
+/// The whole way of a document: objects, facts, findings, decision, what lies around, and everything that is printed or
+/// written.
+pub fn whole_way(text: &str) -> Checked {
+    let Some(answer) = answer(text, &[])? else { return Ok(()) };
+    let said = Said::of(&answer)?;
+    let again = self::answer(text, &[])?.ok_or("the same text cannot be read again")?;
+    if said.shown != shown(&again)? {
+        return Err("the same text is diagnosed in two ways".to_owned());
     }
     let Ok(document) = serde_json::from_str::<Value>(text) else { return Ok(()) };
     if secrets_are_seen(&document) {
-        shown.iter().try_for_each(|(what, text)| hides_the_secret(what, text))?;
-        incidents.iter().try_for_each(|incident| hides_the_secret("an incident", incident))?;
+        said.hides_the_secret()?;
     }
-    turned(&document, &shown)
+    turned(&document, &said.shown)
 }
 
 /// Everything that is printed.
@@ -156,7 +192,7 @@ fn turned(document: &Value, shown: &[(&str, String)]) -> Checked {
     }
     let mut turned = document.clone();
     turned["items"].as_array_mut().into_iter().for_each(|items| items.reverse());
-    let answer = answer(&turned.to_string())?.ok_or("the turned text cannot be read")?;
+    let answer = answer(&turned.to_string(), &[])?.ok_or("the turned text cannot be read")?;
     // What was left out is named with its place.
     let of =
         |shown: &[(&str, String)]| shown.iter().find(|(what, _)| *what == "the report").map(|(_, text)| text.clone());
@@ -188,13 +224,16 @@ fn incident(found: &Diagnosed, now: Timestamp) -> Result<Option<String>, String>
         let signals = first_signal::of_all(s, (rollout.newest, rollout.since), &decision.findings);
         status.first_signal = first_signal::earliest(signals, now);
     }
+    let story = found.story.as_ref();
+    status.what_changed = story.map(|story| story.what_changed.clone());
+    status.blast_radius = story.map(|story| story.blast_radius.clone());
     incident.status = Some(status);
     fits(&incident)?;
     serde_json::to_string(&incident).map(Some).map_err(|error| error.to_string())
 }
 
 /// Names are bounded by the API server that gave them, and here they may be anything.
-const NAMES: [&str; 6] = ["name", "uid", "hash", "container", "pod", "policy"];
+const NAMES: [&str; 7] = ["name", "uid", "hash", "container", "pod", "policy", "service"];
 
 /// The incident fits, and the API server would take it.
 pub fn fits(incident: &Incident) -> Checked {

@@ -1,8 +1,10 @@
 //! What is fed with hostile input: how the input is made, and what must hold of what becomes of it.
 
+mod alerts;
 mod around;
 mod logs;
 mod own;
+pub mod scene;
 mod text;
 
 use backstay::cli::diagnose::input;
@@ -25,7 +27,7 @@ pub struct Target {
     pub cases: u32,
 }
 
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "objects", input: objects, check: check_objects, cases: 20 },
     Target { name: "messages", input: messages, check: check_messages, cases: 10 },
     Target { name: "documents", input: documents, check: check_document, cases: 100 },
@@ -34,6 +36,8 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "patterns", input: text::patterns, check: text::check_patterns, cases: 60 },
     Target { name: "own", input: own::input, check: own::check, cases: 15 },
     Target { name: "around", input: around::input, check: around::check, cases: 30 },
+    Target { name: "scene", input: scene::input, check: scene::check, cases: 30 },
+    Target { name: "alerts", input: alerts::input, check: alerts::check, cases: 40 },
 ];
 
 fn bytes(json: &Json) -> Vec<u8> {
