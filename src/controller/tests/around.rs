@@ -12,11 +12,13 @@ use serde_json::{Value, json};
 use super::memory::healthy;
 use super::rig::{EVENTS, FAILING, OWN, Rig, WEB, actions, writes};
 use super::server::{Call, Server, Strike};
+use crate::api::incident::NodeSight;
 use crate::engine::blast_radius::Effect;
 use crate::engine::decision::Progress;
 use crate::engine::words::{ActionKind, Severity};
 
 const POD: &str = "/api/v1/namespaces/shop/pods/web-6d-a";
+const NODE: &str = "/api/v1/nodes/n1";
 const JOBS: &str = "/apis/batch/v1/namespaces/shop/jobs";
 const SETTINGS: &str = "/api/v1/namespaces/shop/configmaps/settings";
 const SERVICES: &str = "/api/v1/namespaces/shop/services";
@@ -280,6 +282,35 @@ async fn the_incident_is_opened_with_all_that_was_known_before_the_action() {
     let [event] = &opened.events[..] else { panic!("{:?}", opened.events) };
     assert_eq!((event.source.as_str(), event.count), ("pod/web-6d-a events[Unhealthy]", 4));
     assert!(!event.text.contains("hunter2"), "{event:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_incident_is_opened_with_what_the_node_of_a_failing_pod_says() {
+    let rig = Rig::changed(|server| {
+        let since = "2026-03-01T09:00:00Z";
+        server.edit(NODE, |node| {
+            node["spec"] = json!({"unschedulable": true});
+            node["status"]["conditions"] = json!([
+                {"type": "Ready", "status": "True", "lastTransitionTime": since, "message": "token=hunter2"},
+                {"type": "DiskPressure", "status": "True", "lastTransitionTime": since},
+                {"type": "MemoryPressure", "status": "False", "lastTransitionTime": since},
+            ]);
+        });
+        let mut other = server.get(NODE).unwrap().clone();
+        other["metadata"]["name"] = json!("n2");
+        server.put("/api/v1/nodes/n2", other);
+    })
+    .await;
+    rig.settles().await;
+    let nodes = rig.incident().spec.opened.nodes;
+    let told = NodeSight {
+        name: "n1".to_owned(),
+        ready: true,
+        since: Some("2026-03-01T09:00:00Z".parse().unwrap()),
+        unschedulable: true,
+        pressure: vec!["DiskPressure".to_owned()],
+    };
+    assert_eq!(nodes, [told], "the node of the failing pod, and no other");
 }
 
 #[tokio::test(start_paused = true)]

@@ -42,6 +42,32 @@ async fn a_status_that_cannot_be_written_keeps_no_other() {
     }
 }
 
+fn status(rig: &Rig, path: &str) -> Value {
+    rig.server().get(path).expect("it is there")["status"].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_governs_less_than_it_selects_says_what_governs_instead() {
+    let [web, old] = ["web", "old"].map(|name| format!("{OWN}/incidentpolicies/{name}"));
+    let all = "/apis/backstay.dev/v1alpha1/clusterincidentpolicies/all";
+    let rig = Rig::new().await;
+    policy_status::write_all(&rig.ctx, &mut Told::new()).await.unwrap();
+    let said = |path: &str| {
+        let status = status(&rig, path);
+        (status["workloads"].clone(), status.get("overridden").cloned().unwrap_or_else(|| json!([])))
+    };
+    assert_eq!(said(&web), (json!(1), json!([])), "the higher priority wins");
+    let lost = (json!(0), json!(["shop/web: IncidentPolicy/web"]));
+    assert_eq!(said(&old), lost);
+    assert_eq!(said(all), lost, "a policy of the cluster loses whatever its priority");
+    // With the winner gone the next one governs, and only the last loses.
+    rig.server().remove(&web);
+    rig.sees_own();
+    policy_status::write_all(&rig.ctx, &mut Told::new()).await.unwrap();
+    assert_eq!(said(&old), (json!(1), json!([])));
+    assert_eq!(said(all), (json!(0), json!(["shop/web: IncidentPolicy/old"])));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_is_deleted_meanwhile_is_no_error() {
     let rig = Rig::new().await;

@@ -24,7 +24,7 @@ use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
 use crate::cluster::readable::Readable;
 use crate::cluster::shelf::Shelf;
-use crate::cluster::slim::{SlimDeployment, SlimPod, SlimReplicaSet};
+use crate::cluster::slim::{SlimDeployment, SlimNode, SlimPod, SlimReplicaSet};
 use crate::cluster::store::{Source, Stored, WorkloadKey};
 use crate::cluster::watches::Watches;
 use crate::config::{AroundArgs, Mode};
@@ -201,6 +201,7 @@ impl Rig {
         self.store::<SlimDeployment>("deployments");
         self.store::<SlimReplicaSet>("replicasets");
         self.store::<SlimPod>("pods");
+        self.store::<SlimNode>("nodes");
     }
 
     pub fn sees_own(&self) {

@@ -72,6 +72,27 @@ async fn a_roll_back_takes_few_writes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_fails_is_counted_while_it_does() {
+    // Nothing is done, so that it goes on failing.
+    let policy = format!("{OWN}/incidentpolicies/web");
+    let rig = Rig::changed(|server| server.edit(&policy, |policy| policy["spec"]["mode"] = json!("Observe"))).await;
+    let counted = || {
+        let text = rig.ctx.metrics.encode().unwrap();
+        let findings = text.lines().filter(|line| line.starts_with("backstay_findings{"));
+        findings.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(counted(), [""; 0]);
+    let labels = "backstay_findings{class=\"CrashLoopBackOff\",fault=\"Revision\"}";
+    for look in 0..2 {
+        rig.settles().await;
+        assert_eq!(counted(), [format!("{labels} 1")], "look {look}");
+    }
+    rig.server().remove("/api/v1/namespaces/shop/pods/web-6d-a");
+    rig.settles().await;
+    assert_eq!(counted(), [format!("{labels} 0")]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_look_that_finds_nothing_new_writes_nothing() {
     let rig = Rig::new().await;
     let quiet = async |when: &str| {
