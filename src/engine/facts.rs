@@ -14,7 +14,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::fleet::{FleetFacts, PullFacts, SetupFacts};
-pub use self::nodes::{NodeFacts, NodeRoom, NodesFacts, RoomFacts};
+pub use self::nodes::{NodeFacts, NodeRoom, NodesFacts, RoomFacts, TaintFacts};
 use super::logs::Reading;
 use super::memory::Memory;
 use super::message::Message;

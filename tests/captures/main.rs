@@ -41,7 +41,7 @@ struct Workload {
     blast_radius: Option<BlastRadius>,
 }
 
-/// Changes that were made by the case's steps: of the template, of ConfigMaps and of quotas.
+/// Changes that were made by the case's steps: of the template, of ConfigMaps, of quotas and of nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct WhatChanged {
     changes: Vec<Change>,

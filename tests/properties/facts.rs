@@ -178,6 +178,7 @@ pub fn bad_rollout() -> Snapshot {
 fn node(n: usize) -> NodeFacts {
     NodeFacts {
         name: name(&format!("node-{n}")),
+        created: Some(at(-100_000)),
         ready: true,
         ready_since: Some(at(-100_000)),
         unschedulable: false,

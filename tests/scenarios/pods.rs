@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backstay::cluster::facts::{Interner, node_facts};
-use backstay::cluster::store::taints;
+use backstay::cluster::store::{noted, taints};
 use backstay::engine::facts::{NodesFacts, PodFacts};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -254,6 +254,7 @@ pub fn nodes_facts(nodes: &BTreeMap<String, Value>, pods: &[Arc<PodFacts>]) -> N
         largest_cpu: nodes.iter().map(|n| n.allocatable_cpu).max().unwrap_or(0),
         largest_memory: nodes.iter().map(|n| n.allocatable_memory).max().unwrap_or(0),
         taints: taints(&nodes),
+        noted: noted(&nodes),
         room: None,
         own: nodes.into_iter().filter(|n| pods.iter().any(|p| p.node.as_ref() == Some(&n.name))).collect(),
     }

@@ -20,12 +20,11 @@ pub fn room(nodes: &[Arc<NodeFacts>], asks: &BTreeMap<Id, Asks>) -> Option<Arc<R
             memory: node.allocatable_memory.saturating_sub(memory),
         }
     };
-    let takes_pods = |node: &&Arc<NodeFacts>| node.ready && !node.unschedulable && node.taints.is_empty();
     let namespaces: BTreeSet<&str> = asks.keys().map(|(namespace, _)| &**namespace).collect();
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     (!asks.is_empty()).then(|| {
         Arc::new(RoomFacts {
-            nodes: nodes.iter().filter(takes_pods).map(free).collect(),
+            nodes: nodes.iter().filter(|node| !node.keeps_away()).map(free).collect(),
             pods: count(asks.len()),
             namespaces: count(namespaces.len()),
         })

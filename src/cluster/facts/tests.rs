@@ -241,6 +241,7 @@ fn facts_of_a_node_are_what_it_says() {
     let facts = node_facts(&serde_json::from_str(NODE).unwrap(), &mut Interner::default()).unwrap();
     assert_eq!((&*facts.name, facts.ready, facts.unschedulable), ("node-1", false, true));
     assert_eq!(facts.pressure.iter().map(|kind| &**kind).collect::<Vec<_>>(), ["DiskPressure"]);
+    assert_eq!(facts.created, Some("2026-01-01T00:00:00Z".parse().unwrap()));
     assert_eq!((facts.allocatable_cpu, facts.allocatable_memory), (1930, 3904 << 10));
 }
 

@@ -24,12 +24,21 @@ pub trait Needs {
     }
     /// Whether the names of field managers are kept.
     const MANAGERS: bool = false;
+    /// Whether it is kept who wrote a node's taints, and when.
+    const TAINTS: bool = false;
 }
 
-/// Pods and nodes: neither labels nor annotations.
+/// Pods: neither labels nor annotations.
 pub struct NamesOnly;
 
 impl Needs for NamesOnly {}
+
+/// Nodes: when their taints were written.
+pub struct Node;
+
+impl Needs for Node {
+    const TAINTS: bool = true;
+}
 
 /// ReplicaSets: the revision and the hash.
 pub struct Revision;
@@ -204,6 +213,41 @@ impl<'de, K: Keep> Visitor<'de> for FilteredVisitor<K> {
     }
 }
 
+/// Who wrote the list of a node's taints.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Tainter {
+    manager: Option<String>,
+    time: Moment,
+    #[serde(deserialize_with = "lenient::or_default")]
+    fields_v1: Fields,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Fields {
+    #[serde(rename = "f:spec", deserialize_with = "lenient::or_default")]
+    spec: SpecFields,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct SpecFields {
+    #[serde(rename = "f:taints")]
+    taints: Option<IgnoredAny>,
+}
+
+fn tainters<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ManagedFieldsEntry>, D::Error> {
+    let managers = Option::<Vec<Tainter>>::deserialize(deserializer)?.unwrap_or_default();
+    let of_taints = managers.into_iter().filter(|manager| manager.fields_v1.spec.taints.is_some());
+    let entry = |of: Tainter| ManagedFieldsEntry {
+        manager: of.manager,
+        time: of.time.0.map(Time),
+        ..ManagedFieldsEntry::default()
+    };
+    Ok(of_taints.map(entry).collect())
+}
+
 /// The field managers, without the fields.
 struct Managers<N> {
     kept: Vec<ManagedFieldsEntry>,
@@ -223,6 +267,9 @@ impl<'de, N: Needs> Deserialize<'de> for Managers<N> {
             manager: Option<String>,
             operation: Option<String>,
             subresource: Option<String>,
+        }
+        if N::TAINTS {
+            return Ok(Self { kept: tainters(deserializer)?, needs: PhantomData });
         }
         if !N::MANAGERS {
             IgnoredAny::deserialize(deserializer)?;

@@ -135,7 +135,7 @@ pub struct ReplicaSetStatus {
 #[resource(inherit = "Node")]
 #[serde(default)]
 pub struct SlimNode {
-    #[serde(deserialize_with = "meta::read::<meta::NamesOnly, _>")]
+    #[serde(deserialize_with = "meta::read::<meta::Node, _>")]
     pub metadata: ObjectMeta,
     #[serde(deserialize_with = "lenient::or_default")]
     pub spec: NodeSpec,
@@ -152,11 +152,13 @@ pub struct NodeSpec {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Taint {
     pub key: String,
     pub value: Option<String>,
     pub effect: String,
+    /// Set by the node lifecycle controller, and by nobody else.
+    pub time_added: Moment,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

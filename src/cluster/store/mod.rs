@@ -8,6 +8,7 @@ mod members;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -297,6 +298,7 @@ pub(super) fn summary(nodes: &[Arc<NodeFacts>]) -> NodesFacts {
         largest_cpu: nodes.iter().map(|node| node.allocatable_cpu).max().unwrap_or_default(),
         largest_memory: nodes.iter().map(|node| node.allocatable_memory).max().unwrap_or_default(),
         taints: taints(nodes),
+        noted: noted(nodes),
         room: None,
     }
 }
@@ -308,13 +310,24 @@ const MAX_TAINTS: usize = 4;
 pub fn taints(nodes: &[Arc<NodeFacts>]) -> Vec<(Name, u32)> {
     let mut counts: BTreeMap<&Name, u32> = BTreeMap::new();
     for taint in nodes.iter().flat_map(|node| &node.taints) {
-        let count = counts.entry(taint).or_default();
+        let count = counts.entry(&taint.taint).or_default();
         *count = count.saturating_add(1);
     }
     let mut taints: Vec<(Name, u32)> = counts.into_iter().map(|(taint, count)| (taint.clone(), count)).collect();
-    taints.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    taints.sort_by_key(|(_, count)| Reverse(*count));
     taints.truncate(MAX_TAINTS);
     taints
+}
+
+/// Nodes that are noted: that keep pods away, and that are new.
+const MAX_NOTED: (usize, usize) = (16, 8);
+
+/// The nodes that began last to keep pods away, and those that came last.
+pub fn noted(nodes: &[Arc<NodeFacts>]) -> Arc<[Arc<NodeFacts>]> {
+    let (mut shut, mut open): (Vec<_>, Vec<_>) = nodes.iter().partition(|node| node.keeps_away());
+    shut.sort_by_cached_key(|node| (Reverse(node.keeps_away_since()), node.name.clone()));
+    open.sort_by_cached_key(|node| (Reverse(node.created), node.name.clone()));
+    shut.into_iter().take(MAX_NOTED.0).chain(open.into_iter().take(MAX_NOTED.1)).cloned().collect()
 }
 
 fn uid(meta: &ObjectMeta) -> &str {

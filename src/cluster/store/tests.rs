@@ -79,6 +79,33 @@ fn a_workload_is_found_with_its_revisions_pods_and_nodes() {
 }
 
 #[test]
+fn nodes_that_keep_pods_away_and_those_that_came_last_are_noted() {
+    let stores = filled();
+    let apply = |name: &str, changes: &[(&str, Value)]| {
+        let identity = [("/metadata/name", json!(name)), ("/spec", json!({}))];
+        let ready = [("/status/conditions", json!([{"type": "Ready", "status": "True"}]))];
+        let node = object(include_str!("../testdata/node.json"), &[identity.as_slice(), &ready, changes].concat());
+        apply::<SlimNode>(&stores, Apply(node));
+    };
+    for n in 10..30 {
+        apply(&format!("old-{n}"), &[("/metadata/creationTimestamp", json!(format!("2025-01-{n}T00:00:00Z")))]);
+        let taint = json!([{"key": "a", "effect": "NoSchedule", "timeAdded": format!("2026-01-{n}T00:00:00Z")}]);
+        apply(&format!("shut-{n}"), &[("/spec", json!({"taints": taint}))]);
+    }
+    apply(
+        "lost",
+        &[(
+            "/status/conditions",
+            json!([{"type": "Ready", "status": "False", "lastTransitionTime": "2026-02-01T00:00:00Z"}]),
+        )],
+    );
+    let noted: Vec<String> = stores.nodes().noted.iter().map(|node| node.name.to_string()).collect();
+    assert_eq!(noted.len(), 24);
+    assert_eq!((&*noted[0], &*noted[1], &*noted[15]), ("lost", "shut-29", "shut-15"));
+    assert_eq!((&*noted[16], &*noted[23]), ("old-29", "old-22"));
+}
+
+#[test]
 fn pods_that_come_before_their_replica_set_are_found_when_it_comes() {
     let stores = Stores::default();
     assert!(apply(&stores, Apply(pod("p1", "r1", &[]))).is_empty());

@@ -9,6 +9,7 @@ mod container;
 mod digests;
 mod leaf;
 pub mod migration;
+mod nodes;
 pub mod places;
 pub mod references;
 pub mod template;

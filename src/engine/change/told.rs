@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::author::Author;
 use super::references::{ReferenceFacts, Sight};
-use super::{Change, ChangeKind};
+use super::{Change, ChangeKind, nodes};
 use crate::engine::evidence::judged_pods;
 use crate::engine::facts::{PodFacts, RevisionFacts, Snapshot, WorkloadFacts};
 use crate::engine::finding::Finding;
 use crate::engine::knowledge;
 use crate::engine::moment::after;
 use crate::engine::surroundings::{self, Surroundings};
-use crate::engine::words::{Aspect, Cause, Class, ContainerKind, Fault};
+use crate::engine::words::{Aspect, Cause, Class, ContainerKind};
 
 /// Changes kept of one incident.
 const KEPT: usize = 24;
@@ -128,16 +128,21 @@ pub fn tell(
         }));
     }
     changes.extend(injected(s, subject.failing, baseline));
-    changes.extend(nodes(s, since));
     if let Some(lead) = lead {
         changes.iter_mut().for_each(|change| change.relevant = is_relevant(change, lead));
     }
+    let nodes = nodes::changes(s, subject.failing, lead, since);
+    changes.extend(nodes.dated);
     // What is without a time is so now: an object that is gone, a node under pressure.
     changes.sort_by_key(|change| (!change.relevant, change.at.is_some(), Reverse(change.at)));
+    // Of what may be as old as the node itself it is not known that it changed.
+    let relevant = changes.partition_point(|change| change.relevant);
+    changes.splice(relevant..relevant, nodes.undated);
     let cut = changes.len().saturating_sub(KEPT);
     changes.truncate(KEPT);
     // Names are as long as whoever reads the objects lets them be.
     changes.iter_mut().for_each(|change| change.subject = super::shown(&change.subject, super::MAX_SUBJECT));
+    let omitted = around.map_or(0, |around| around.difference.omitted);
     let mut not_looked_at = around.map(|around| around.gaps.clone()).unwrap_or_default();
     if around.is_none() {
         not_looked_at.push("the templates and the objects that they name were not read in time".to_owned());
@@ -150,7 +155,7 @@ pub fn tell(
         author: around.map(|around| around.author.clone()).unwrap_or_default(),
         restart_only: around.is_some_and(|around| around.difference.restart_only),
         changes,
-        omitted: u32::try_from(cut.saturating_add(around.map_or(0, |a| a.difference.omitted))).unwrap_or(u32::MAX),
+        omitted: u32::try_from(cut.saturating_add(nodes.omitted).saturating_add(omitted)).unwrap_or(u32::MAX),
         not_looked_at,
     }
 }
@@ -228,23 +233,6 @@ fn injected(s: &Snapshot, newest: &RevisionFacts, baseline: Option<&RevisionFact
     }
 }
 
-fn nodes(s: &Snapshot, since: Timestamp) -> Vec<Change> {
-    let turned = s.nodes.own.iter().filter(|n| n.ready_since.is_some_and(|at| at >= since) || !n.pressure.is_empty());
-    let turned = turned.map(|node| {
-        let pressure: Vec<&str> = node.pressure.iter().map(AsRef::as_ref).collect();
-        let ready = if node.ready { "became ready" } else { "became not ready" };
-        let recent = node.ready_since.filter(|at| *at >= since);
-        let text = match (recent, pressure.is_empty()) {
-            (Some(_), true) => ready.to_owned(),
-            (Some(_), false) => format!("{ready}; {}", pressure.join(", ")),
-            (None, _) => pressure.join(", "),
-        };
-        let subject = format!("Node {}", node.name);
-        Change { kind: ChangeKind::Node, aspect: None, subject, text, at: recent, by: None, relevant: false }
-    });
-    turned.collect()
-}
-
 /// The change is of a kind that can cause the failure.
 fn is_relevant(change: &Change, lead: &Finding) -> bool {
     let about = knowledge::about(lead.class, lead.cause);
@@ -265,7 +253,8 @@ fn is_relevant(change: &Change, lead: &Finding) -> bool {
         ChangeKind::Object => can(Aspect::ServiceAccount) || can(Aspect::Volumes) || can(Aspect::Scheduling),
         ChangeKind::Migration => can(Aspect::Environment),
         ChangeKind::Quota => lead.class == Class::CreateRefused,
-        ChangeKind::Node => lead.fault == Fault::Platform || matches!(lead.class, Class::Pending | Class::PodSetup),
+        // Said by `nodes`.
+        ChangeKind::Node => change.relevant,
         ChangeKind::NetworkPolicy | ChangeKind::Service => calls || lead.class == Class::Unready,
         ChangeKind::Autoscaler => lead.class == Class::Pending,
         ChangeKind::Rollout => calls,

@@ -80,19 +80,29 @@ pub(super) struct Taint<'t> {
 impl Taint<'_> {
     /// The taint stands for a condition of the node, which no pod is meant to tolerate.
     pub(super) fn is_of_condition(&self) -> bool {
-        let state = self.key.strip_prefix("node.kubernetes.io/");
-        let known = [
-            "not-ready",
-            "unreachable",
-            "memory-pressure",
-            "disk-pressure",
-            "pid-pressure",
-            "network-unavailable",
-            "unschedulable",
-        ];
-        state.is_some_and(|state| known.contains(&state))
-            || self.key == "node.cloudprovider.kubernetes.io/uninitialized"
+        stands_for_condition(self.key)
     }
+}
+
+/// A taint of this key stands for a condition of its node.
+pub(in crate::engine) fn stands_for_condition(key: &str) -> bool {
+    let state = key.strip_prefix("node.kubernetes.io/");
+    let known = [
+        "not-ready",
+        "unreachable",
+        "memory-pressure",
+        "disk-pressure",
+        "pid-pressure",
+        "network-unavailable",
+        "unschedulable",
+    ];
+    state.is_some_and(|state| known.contains(&state)) || key == "node.cloudprovider.kubernetes.io/uninitialized"
+}
+
+/// A taint of this key may be one that the sentence is about: it names it, or none.
+pub(in crate::engine) fn may_mean_taint(message: &str, key: &str) -> bool {
+    let mut named = taints(message).peekable();
+    named.peek().is_none() || named.any(|taint| taint.key == key)
 }
 
 /// The taints that a sentence names.

@@ -151,6 +151,7 @@ pub(super) fn probe(kind: ProbeKind) -> ProbeFacts {
 pub(super) fn node(of: &str) -> NodeFacts {
     NodeFacts {
         name: name(of),
+        created: None,
         ready: true,
         ready_since: None,
         unschedulable: false,
