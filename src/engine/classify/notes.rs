@@ -4,9 +4,11 @@
 use jiff::Timestamp;
 
 use super::evidence::{MAX_SOURCE, MAX_TEXT, bounded};
+use super::look::Scene;
 use super::{late, pending, probe, refusal, room, scheduling, unknown};
 use crate::engine::facts::{ContainerTemplate, RevisionFacts, Snapshot};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom, Teller, Told};
+use crate::engine::moment::seconds_between;
 use crate::engine::text::redact;
 use crate::engine::words::{Cause, Class};
 
@@ -16,7 +18,7 @@ const MAX_NOTES: usize = 2;
 /// What more there is to say about a symptom, the most telling first, in the bounds of `evidence`.
 pub fn notes(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Vec<Evidence> {
     let told = symptom.told.map(|told| (source(s, told), text(told)));
-    let notes = [told, figures(s, symptom), unknown::note(s, symptom), late::note(s, symptom, now)];
+    let notes = [told, figures(s, symptom, now), unknown::note(s, symptom), late::note(s, symptom, now)];
     let shown = notes.into_iter().flatten().take(MAX_NOTES);
     let evidence = |(source, text): (String, String)| Evidence {
         source: bounded(MAX_SOURCE, &source),
@@ -44,8 +46,10 @@ fn text(told: Told<'_>) -> String {
 }
 
 /// The numbers behind a refusal, a lack of room or a port, with the object that they are about.
-fn figures(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(String, String)> {
     match symptom.class {
+        _ if symptom.cause == Cause::StartupProbeKilled => of_start(s, symptom, now),
+        _ if symptom.cause == Cause::LivenessKilled => of_port(s, symptom),
         Class::CreateRefused => of_refusal(words(symptom)?),
         Class::Pending if symptom.cause == Cause::InsufficientResources => of_capacity(s, symptom),
         Class::Pending => of_taints(s, words(symptom)?),
@@ -119,14 +123,40 @@ fn of_capacity(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> 
 
 /// The probe asks where the container does not say that it listens.
 fn of_port(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
-    let asked = probe::answer(&symptom.told?.event.message)?.port()?;
     let container = template(s, symptom)?;
+    let text = wrong_port(container, symptom)?;
+    Some((format!("template containers[{}].ports", container.name), text))
+}
+
+fn wrong_port(container: &ContainerTemplate, symptom: &Symptom<'_>) -> Option<String> {
+    let answer = probe::answer(&symptom.told?.event.message)?;
+    let kind = answer.asked.of(container).map(|probe| probe.kind);
+    let asked = answer.port().filter(|_| answer.cause(kind) == Cause::ReadinessRefused)?;
     if container.ports.is_empty() || container.ports.contains(&asked) {
         return None;
     }
     let declared: Vec<String> = container.ports.iter().map(ToString::to_string).collect();
-    let text = format!("the probe asks port {asked}; the container declares {}", declared.join(", "));
-    Some((format!("template containers[{}].ports", container.name), text))
+    Some(format!("the probe asks port {asked}; the container declares {}", declared.join(", ")))
+}
+
+/// How long a start may take by the startup probe, beside how long one does take.
+fn of_start(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(String, String)> {
+    let container = template(s, symptom)?;
+    let probe = container.startup?;
+    let [delay, failures, period] =
+        [probe.initial_delay_seconds, probe.failure_threshold, probe.period_seconds].map(|n| i64::from(n.max(0)));
+    let budget = delay.saturating_add(failures.saturating_mul(period));
+    let sum = format!("initialDelaySeconds {delay} + failureThreshold {failures} × periodSeconds {period}");
+    let run = match symptom.detail {
+        Detail::Ended(run) => run.started.zip(run.finished),
+        _ => None,
+    };
+    let run = run.map(|(started, finished)| format!("this run lasted {} s", seconds_between(started, finished)));
+    let known = Scene::new(s, now).known_ready_seconds();
+    let known = known.map(|seconds| format!("the healthy revision took {seconds} s to become ready"));
+    let parts = [Some(format!("it allows a start {budget} s ({sum})")), run, known, wrong_port(container, symptom)];
+    let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
+    Some((format!("template containers[{}].startupProbe", container.name), text))
 }
 
 fn revision<'a>(s: &'a Snapshot, symptom: &Symptom<'_>) -> Option<&'a RevisionFacts> {

@@ -7,7 +7,7 @@
 use super::hint;
 use super::look::Look;
 use super::start;
-use crate::engine::facts::{ContainerFacts, EventFacts, ProbeKind, Termination};
+use crate::engine::facts::{ContainerFacts, ContainerTemplate, EventFacts, ProbeFacts, ProbeKind, Termination};
 use crate::engine::finding::Told;
 use crate::engine::moment::seconds_between;
 use crate::engine::words::Cause;
@@ -21,6 +21,17 @@ pub(super) enum Asked {
     Readiness,
     Liveness,
     Startup,
+}
+
+impl Asked {
+    /// The probe itself.
+    pub(super) fn of(self, container: &ContainerTemplate) -> Option<ProbeFacts> {
+        match self {
+            Self::Readiness => container.readiness,
+            Self::Liveness => container.liveness,
+            Self::Startup => container.startup,
+        }
+    }
 }
 
 /// What an `Unhealthy` event says.
@@ -141,11 +152,8 @@ pub(super) fn told<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Te
 fn failing<'a>(look: &Look<'_, 'a>, container: &ContainerFacts, run: &Termination) -> Option<(Asked, Told<'a>)> {
     let finished = run.finished.filter(|_| matches!(run.exit_code, 137 | 143))?;
     let template = look.template(container)?;
-    let probe = |asked| match asked {
-        Asked::Readiness => None,
-        Asked::Liveness => template.liveness,
-        Asked::Startup => template.startup,
-    };
+    // Nothing is killed for its readiness.
+    let probe = |asked: Asked| asked.of(template).filter(|_| asked != Asked::Readiness);
     let failed = |event: &EventFacts| {
         let asked = answer(&event.message).filter(|answer| !answer.errored)?.asked;
         let period = i64::from(probe(asked)?.period_seconds);

@@ -259,6 +259,49 @@ fn what_the_probe_was_answered_is_shown_rather_than_the_kill() {
     assert_eq!(&*single(&s, at(20)).told.unwrap().event.reason, "Killing");
 }
 
+/// Killed for a probe of this kind that was refused on port 8081, while the container declares 8080.
+fn refused(probe_of: &str, kind: ProbeKind) -> Snapshot {
+    let answer = REFUSED.replace("Readiness", probe_of);
+    let kill = format!("Container web failed {} probe, will be restarted", probe_of.to_lowercase());
+    let (liveness, startup) = if probe_of == "Startup" { (None, Some(kind)) } else { (Some(kind), None) };
+    let web = ContainerTemplate {
+        liveness: liveness.map(probe),
+        startup: startup.map(probe),
+        ports: Box::new([8080]),
+        ..template("web")
+    };
+    with_template(killed(143, [event("Unhealthy", &answer, 6), event("Killing", &kill, 7)]), vec![web])
+}
+
+fn second_note(s: &Snapshot) -> Option<(String, String)> {
+    notes(s, &single(s, at(20)), at(20)).into_iter().nth(1).map(|note| (note.source, note.text))
+}
+
+#[test]
+fn a_kill_for_a_probe_of_another_port_tells_the_ports() {
+    let (source, text) = second_note(&refused("Liveness", ProbeKind::Http)).unwrap();
+    assert_eq!(source, "template containers[web].ports");
+    assert_eq!(text, "the probe asks port 8081; the container declares 8080");
+    assert_eq!(second_note(&refused("Liveness", ProbeKind::Exec)), None, "a program may print anything");
+    let status = event("Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 500", 6);
+    let s = hearing(refused("Liveness", ProbeKind::Http), POD, [status, event("Killing", LIVENESS, 7)]);
+    assert_eq!(second_note(&s), None, "somebody answered");
+}
+
+#[test]
+fn a_kill_for_a_startup_probe_tells_how_long_a_start_may_take_and_takes() {
+    let s = refused("Startup", ProbeKind::Exec);
+    let (source, text) = second_note(&s).unwrap();
+    assert_eq!(source, "template containers[web].startupProbe");
+    let allowed =
+        "it allows a start 35 s (initialDelaySeconds 5 + failureThreshold 3 × periodSeconds 10); this run lasted 3 s";
+    assert_eq!(text, allowed);
+    let known = format!("{allowed}; the healthy revision took 90 s to become ready");
+    assert_eq!(second_note(&remembering_ready_seconds(s, 90)).unwrap().1, known);
+    let port = format!("{allowed}; the probe asks port 8081; the container declares 8080");
+    assert_eq!(second_note(&refused("Startup", ProbeKind::Http)).unwrap().1, port);
+}
+
 #[test]
 fn pods_that_fail_alike_share_a_cause_that_only_some_events_tell() {
     let with_uid = |uid: &str| PodFacts { uid: name(uid), name: name(uid), ..pod([running(10)]) };
