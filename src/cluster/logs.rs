@@ -72,7 +72,7 @@ async fn bytes(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Vec<
         answer => Some(answer?).filter(|log| !logs::is_gone(log)),
     };
     match previous {
-        Some(log) if !wanted.run.is_some_and(|run| run.is_after(&log)) => return Ok(log),
+        Some(log) if !wanted.run.is_some_and(|run| run.is_after(&log)) => Ok(log),
         earlier => {
             let present = of_run(client, namespace, wanted, false).await;
             let begun_since = |log: &Vec<u8>| wanted.run.is_some_and(|run| run.is_before(log));
