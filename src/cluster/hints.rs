@@ -3,11 +3,14 @@
 //! Events are hints. Nothing waits for them, a missing one only makes a finding less telling, and an installation that
 //! may not read them works without.
 
+mod listen;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use kube::runtime::watcher::{self, Event};
+use kube::api::WatchParams;
+use kube::runtime::watcher::Event;
 use kube::{Api, Client};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
@@ -16,7 +19,7 @@ use super::digest::Digest;
 use super::facts::{Interner, UNINTERESTING, event_facts, talked_about};
 use super::slim::SlimEvent;
 use super::store::{Family, Stores, WorkloadKey};
-use super::streams::{Scope, follow, namespaced};
+use super::streams::{Scope, namespaced};
 use super::watches::{Watch, Watches};
 use crate::engine::facts::{EventFacts, EventsFacts, Name};
 
@@ -44,7 +47,7 @@ struct Inner {
     about: HashMap<Name, About>,
     /// Events in all of them.
     count: usize,
-    /// The first list is complete.
+    /// They are listened to, or were.
     read: bool,
     /// What delivers those about nodes.
     of_nodes: Option<Arc<Watch>>,
@@ -197,14 +200,10 @@ fn digest(event: &SlimEvent) -> u64 {
     Digest::of_text(event.metadata.name.as_deref().unwrap_or_default()).0
 }
 
-/// The watches of events, registered and not yet running. Nothing waits for them.
-///
-/// The API server keeps no watch cache for events, so their watches get no bookmarks (kubernetes#120348). Where nothing
-/// of interest has happened for as long as etcd keeps its history, five to ten minutes, the next watch cannot go on from
-/// there and there is another list; a cluster in which that is so has little to list.
+/// The watches of events, registered and not yet running. Nothing waits for them, and none of them ever lists.
 #[derive(Debug)]
 pub struct HintStreams {
-    config: watcher::Config,
+    params: WatchParams,
     places: Vec<(Option<String>, Arc<Watch>)>,
     /// Of nodes alone, where only single namespaces are watched.
     nodes: Option<Arc<Watch>>,
@@ -229,8 +228,8 @@ impl HintStreams {
         let quiet = UNINTERESTING.iter().map(|reason| format!("reason!={reason}"));
         let fields: Vec<String> = scope.fields.iter().cloned().chain(quiet).collect();
         // Events carry no labels of what they are about.
-        let config = watcher::Config { label_selector: None, field_selector: Some(fields.join(",")), ..scope.config() };
-        Self { config, places, nodes }
+        let params = WatchParams::default().timeout(scope.watch_seconds).fields(&fields.join(","));
+        Self { params, places, nodes }
     }
 
     /// Runs all of them until the set is dropped or the receiver of `touched` is gone.
@@ -242,18 +241,17 @@ impl HintStreams {
         touched: &UnboundedSender<WorkloadKey>,
     ) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
-        let fields = self.config.field_selector.as_deref().unwrap_or_default();
-        let of_nodes = Some(format!("involvedObject.kind=Node,{fields}"));
-        let of_nodes = watcher::Config { field_selector: of_nodes, ..self.config.clone() };
+        let fields = self.params.field_selector.as_deref().unwrap_or_default();
+        let of_nodes = self.params.clone().fields(&format!("involvedObject.kind=Node,{fields}"));
         let nodes = self.nodes.map(|watch| (Some(NODE_EVENTS.to_owned()), watch, of_nodes));
-        let places = self.places.into_iter().map(|(namespace, watch)| (namespace, watch, self.config.clone()));
-        for (namespace, watch, config) in places.chain(nodes) {
+        let places = self.places.into_iter().map(|(namespace, watch)| (namespace, watch, self.params.clone()));
+        for (namespace, watch, params) in places.chain(nodes) {
             let api: Api<SlimEvent> = namespaced(client, namespace.as_deref());
             if is_of_nodes(namespace.as_deref()) {
                 hints.hear_of_nodes(watch.clone());
             }
             let (hints, stores, touched) = (hints.clone(), stores.clone(), touched.clone());
-            tasks.spawn(follow(api, config, watch, move |event| {
+            tasks.spawn(listen::listen(api, params, watch, move |event| {
                 let news = hints.take(event, Timestamp::now());
                 news.and_then(|object| stores.workload_of(&object)).is_none_or(|key| touched.send(key).is_ok())
             }));

@@ -141,7 +141,7 @@ where
 
 /// Where what is seen goes.
 #[derive(Clone)]
-struct Sink {
+pub(super) struct Sink {
     stores: Arc<Stores>,
     touched: UnboundedSender<WorkloadKey>,
     source: Source,
@@ -173,9 +173,7 @@ where
         let event = match event {
             Ok(event) => event,
             Err(error) => {
-                report(&watch, &error);
-                let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
-                tokio::time::sleep(if watch.is_spared() { UNTIL_ALLOWED } else { pause }).await;
+                pause_after(&watch, &error, &mut pauses).await;
                 continue;
             }
         };
@@ -201,8 +199,15 @@ where
     }
 }
 
+/// Tells of a failure and waits, longer each time.
+pub(super) async fn pause_after(watch: &Watch, error: &watcher::Error, pauses: &mut DefaultBackoff) {
+    report(watch, error);
+    let pause = pauses.next().unwrap_or(LONGEST_PAUSE);
+    tokio::time::sleep(if watch.is_spared() { UNTIL_ALLOWED } else { pause }).await;
+}
+
 /// One line per spell of failures; the metric counts them all.
-fn report(watch: &Watch, error: &watcher::Error) {
+pub(super) fn report(watch: &Watch, error: &watcher::Error) {
     let resource = watch.resource.as_str();
     let first = watch.failed(is_denied(error));
     if first && watch.is_spared() {
@@ -228,4 +233,4 @@ fn is_denied(error: &watcher::Error) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

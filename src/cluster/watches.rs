@@ -1,8 +1,8 @@
 //! How alive the watches are.
 //!
 //! In a quiet cluster no events come, so their age proves nothing. Every watch is therefore ended by the server after
-//! half a minute and opened anew, and the answer to that is proof of life; kube swallows bookmarks, which would be
-//! another. A watch that is half-open shows as an age that grows past its timeout.
+//! half a minute and opened anew, and the answer to that is proof of life; kube's watcher swallows bookmarks, which would
+//! be another. A watch that is half-open shows as an age that grows past its timeout.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -162,6 +162,12 @@ impl Watch {
     /// A listing was completed and is in the stores.
     pub fn listed(&self) {
         self.heard();
+        self.agreed();
+    }
+
+    /// The API server agreed to open it. Of what is never listed there is nothing more to wait for; that anything can be
+    /// heard is not yet proved.
+    pub(super) fn agreed(&self) {
         self.denied.store(false, Ordering::Release);
         self.ready.store(true, Ordering::Release);
     }

@@ -31,7 +31,7 @@ use crate::engine::words::Severity;
 /// All of it together takes no longer than this.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// What an installation for single namespaces does without.
-const NODE_EVENTS: &str = "events of nodes (no right to list and watch events in namespace default)";
+const NODE_EVENTS: &str = "events of nodes (no right to watch events in namespace default)";
 
 /// What is added to an incident.
 #[derive(Debug)]

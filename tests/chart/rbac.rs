@@ -22,7 +22,7 @@ const READ: &[(&str, &str, &[&str])] = &[
     ("apps", "deployments", &["get", "list", "watch"]),
     ("apps", "replicasets", &["get", "list", "watch"]),
     ("", "pods", &["list", "watch"]),
-    ("", "events", &["list", "watch"]),
+    ("", "events", &["watch"]),
 ];
 const LOGS: &[(&str, &str, &[&str])] = &[("", "pods/log", &["get"])];
 const AROUND: &[(&str, &str, &[&str])] = &[
@@ -153,7 +153,7 @@ fn observe_mode_grants_no_write_to_workloads() {
 
 #[test]
 fn events_of_nodes_are_one_more_right_in_the_namespace_where_they_are() {
-    let events = rights(&[&[("", "events", &["list", "watch"])]]);
+    let events = rights(&[&[("", "events", &["watch"])]]);
     let scope = "rbac.scope=namespaced";
     let rendered = render(&[scope, "rbac.nodeEvents=true"]);
     assert_eq!(granted(&rendered, "RoleBinding", Some("default")), events);

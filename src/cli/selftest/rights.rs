@@ -58,7 +58,7 @@ const INSIDE: [Entry; 11] = [
     ("apps", "deployments", "", READ),
     ("apps", "replicasets", "", READ),
     ("", "pods", "", WATCH),
-    ("", "events", "", WATCH),
+    ("", "events", "", &["watch"]),
     (OURS, "incidentpolicies", "", WATCH),
     (OURS, "incidentpolicies", "status", STATUS),
     (OURS, "workloadhealths", "", &["get", "list", "watch", "create"]),

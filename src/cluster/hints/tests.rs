@@ -107,12 +107,12 @@ fn the_watch_asks_for_what_is_read_and_no_more() {
     };
     let mut watches = Watches::default();
     let streams = HintStreams::new(&scope, &mut watches);
-    let fields = streams.config.field_selector.unwrap();
+    let fields = streams.params.field_selector.unwrap();
     assert!(
         fields.starts_with("metadata.namespace!=a,reason!=Created,") && fields.ends_with("reason!=SuccessfulDelete")
     );
     assert!(!fields.contains("Killing") && !fields.contains("BackOff") && !fields.contains("Unhealthy"));
-    assert_eq!(streams.config.label_selector, None);
+    assert_eq!(streams.params.label_selector, None);
     assert_eq!(watches.ages()[0].resource, "events");
 }
 

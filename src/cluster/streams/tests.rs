@@ -11,13 +11,13 @@ use tower_test::mock::{self, Handle, SendResponse};
 use super::*;
 use crate::cluster::watches::LivenessLayer;
 
-/// A stream of pods against a scripted API server, on paused time.
-struct Rig {
+/// A stream against a scripted API server, on paused time.
+pub(in crate::cluster) struct Rig {
     server: Handle<Request<Body>, Response<Answer>>,
     stores: Arc<Stores>,
-    watches: Arc<Watches>,
+    pub(in crate::cluster) watches: Arc<Watches>,
     touched: UnboundedReceiver<WorkloadKey>,
-    _tasks: JoinSet<()>,
+    pub(in crate::cluster) tasks: JoinSet<()>,
 }
 
 impl Rig {
@@ -36,7 +36,7 @@ impl Rig {
         tasks
     }
 
-    fn with(
+    pub(in crate::cluster) fn with(
         add: impl FnOnce(&mut Watches) -> Arc<Watch>,
         run: impl FnOnce(&Client, Arc<Watch>, Sink) -> JoinSet<()>,
     ) -> Self {
@@ -49,11 +49,11 @@ impl Rig {
         let (sender, touched) = unbounded_channel();
         let sink = Sink { stores: stores.clone(), touched: sender, source: Source(0) };
         let tasks = run(&client, watch, sink);
-        Self { server, stores, watches, touched, _tasks: tasks }
+        Self { server, stores, watches, touched, tasks }
     }
 
     /// The next request, as its path and query.
-    async fn next(&mut self) -> (String, SendResponse<Response<Answer>>) {
+    pub(in crate::cluster) async fn next(&mut self) -> (String, SendResponse<Response<Answer>>) {
         self.next_within(Duration::from_secs(300)).await
     }
 
@@ -78,10 +78,10 @@ impl Rig {
         send
     }
 
-    fn age(&self) -> (u64, bool, u64) {
+    /// Of its only watch: the age, whether it is ready, and its errors.
+    pub(in crate::cluster) fn age(&self) -> (u64, bool, u64) {
         let ages = self.watches.ages();
         let [age] = &*ages else { panic!("{ages:?}") };
-        assert_eq!(age.resource, "pods");
         (age.seconds, age.ready, age.errors)
     }
 }
@@ -97,12 +97,12 @@ fn list(version: &str, items: &[Value]) -> Response<Answer> {
     answer(&[json!({"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "items": items})])
 }
 
-fn answer(lines: &[Value]) -> Response<Answer> {
+pub(in crate::cluster) fn answer(lines: &[Value]) -> Response<Answer> {
     let lines: Vec<String> = lines.iter().map(|line| format!("{line}\n")).collect();
     Response::new(Answer::from(lines.concat()))
 }
 
-fn status(code: u16) -> Response<Answer> {
+pub(in crate::cluster) fn status(code: u16) -> Response<Answer> {
     let status = json!({"kind": "Status", "status": "Failure", "code": code, "reason": "Expired", "message": "no"});
     let mut response = answer(&[status]);
     *response.status_mut() = StatusCode::from_u16(code).unwrap();
@@ -110,21 +110,21 @@ fn status(code: u16) -> Response<Answer> {
 }
 
 /// What a watch gets from a version that the API server does not know any more.
-fn forgotten() -> Response<Answer> {
+pub(in crate::cluster) fn forgotten() -> Response<Answer> {
     let gone = json!({"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"});
     answer(&[event("ERROR", &gone)])
 }
 
 /// The head of an answer, and then nothing for ever.
-fn silence() -> Response<Answer> {
+pub(in crate::cluster) fn silence() -> Response<Answer> {
     Response::new(Answer::from_stream(futures::stream::pending::<Result<String, std::io::Error>>()))
 }
 
-fn event(kind: &str, object: &Value) -> Value {
+pub(in crate::cluster) fn event(kind: &str, object: &Value) -> Value {
     json!({"type": kind, "object": object})
 }
 
-fn bookmark(version: &str) -> Value {
+pub(in crate::cluster) fn bookmark(version: &str) -> Value {
     event("BOOKMARK", &json!({"kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": version}}))
 }
 

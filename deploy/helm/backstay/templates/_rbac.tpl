@@ -4,8 +4,11 @@
   resources: [deployments, replicasets]
   verbs: [get, list, watch]
 - apiGroups: [""]
-  resources: [pods, events]
+  resources: [pods]
   verbs: [list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [watch]
 {{- if .Values.logs.read }}
 - apiGroups: [""]
   resources: [pods/log]
@@ -17,7 +20,7 @@
 {{- define "backstay.rules.nodeEvents" -}}
 - apiGroups: [""]
   resources: [events]
-  verbs: [list, watch]
+  verbs: [watch]
 {{- end }}
 
 {{/* What has no namespace. Watched with the cluster scope only. */}}
