@@ -1,12 +1,14 @@
 //! What an incident should say after a decision. Pure: the caller writes it if it differs from what is there.
 
 mod conditions;
+mod fit;
 mod logs;
 mod opening;
 mod sights;
 
 use jiff::Timestamp;
 
+pub use self::fit::fit_status;
 pub use self::logs::hear;
 pub use self::opening::{Record, open};
 use crate::api::condition;
@@ -55,6 +57,7 @@ pub fn update(
         tell(&mut status, now, what, text);
     }
     conditions::set(&mut status, incident, now);
+    fit_status(&mut status, incident);
     status
 }
 
@@ -94,6 +97,7 @@ pub fn blocked(incident: &Incident, kind: ActionKind, error: &str, now: Timestam
     conditions::set(&mut status, incident, now);
     let wanted = conditions::wanted("Mitigated", Some(false), BLOCKED, error);
     condition::set(&mut status.conditions, wanted, incident.metadata.generation, now);
+    fit_status(&mut status, incident);
     status
 }
 
@@ -117,6 +121,7 @@ pub fn close(
     status.why = Some(bounded(because, 1024));
     push(&mut status, MAX_TIMELINE, now, (outcome.into(), because.to_owned()));
     conditions::set(&mut status, incident, now);
+    fit_status(&mut status, incident);
     status
 }
 
@@ -223,7 +228,7 @@ pub(super) fn tell(status: &mut IncidentStatus, at: Timestamp, what: &str, text:
 
 fn push(status: &mut IncidentStatus, max: usize, at: Timestamp, (what, text): (&str, String)) {
     if status.timeline.len() < max {
-        status.timeline.push(TimelineEntry { at, what: what.to_owned(), text: bounded(&text, 512) });
+        fit::add(&mut status.timeline, TimelineEntry { at, what: what.to_owned(), text });
     }
 }
 

@@ -96,6 +96,7 @@ async fn update(
         return Ok(());
     }
     record::hear(&mut status, incident, work.decision, &ctx.listener.all(work.key));
+    record::fit_status(&mut status, incident);
     let before = incident.status.as_ref();
     if !record::differs(before, &status) {
         return Ok(());
@@ -194,6 +195,7 @@ async fn close(
     // An incident that never got to tell its story tells it now.
     if let Some(told) = scene::tell(ctx, work, &incident, decision::Progress::Recovering).await {
         told.add_to(&mut status);
+        record::fit_status(&mut status, &incident);
     }
     if !ctx.standing.is_leader() {
         return Ok(());

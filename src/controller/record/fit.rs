@@ -1,0 +1,249 @@
+//! Keeps an incident within its bound. What tells least goes first; the leading finding says that something is missing.
+//!
+//! Each part of an incident has a bound of its own, which one failure hardly ever reaches in all of them at once. So all
+//! of it is measured once, and again only while something has to go.
+
+use std::io;
+
+use serde::Serialize;
+
+use super::MAX_TIMELINE;
+use crate::api::incident::{Incident, IncidentStatus, LogExcerpt, Opened, TimelineEntry};
+use crate::engine::blast_radius::BlastRadius;
+use crate::engine::change::told::WhatChanged;
+use crate::engine::decision::Verdict;
+use crate::engine::finding::{Evidence, Finding};
+
+/// Bytes of a whole incident, as JSON and without the notes of people.
+const MAX_INCIDENT: usize = 64 << 10;
+/// Of those, for names, labels and what the API server keeps of who wrote which field.
+const METADATA: usize = 4 << 10;
+/// What an incident is opened with, which never changes.
+pub(super) const MAX_OPENED: usize = 28 << 10;
+/// Bytes that the status has in any case, whatever people wrote into the spec.
+const LEAST_STATUS: usize = 30 << 10;
+/// Bytes of the mark.
+const MARK: usize = 160;
+const MARK_SOURCE: &str = "incident";
+const MARK_TEXT: &str = "left out: the rest of what was seen, for want of room";
+
+/// Bytes of a whole timeline.
+const MAX_TIMELINE_SIZE: usize = 13 << 10;
+/// Bytes of the text of an entry, and those that each of them has in any case.
+const MAX_ENTRY: usize = 512;
+const SHORT_ENTRY: usize = 48;
+/// Bytes of an entry beside its word and its text, and those of a word.
+const ENTRY: usize = 64;
+const WORD: usize = 20;
+
+const MAX_LOG: usize = 1024;
+const MAX_WHY: usize = 512;
+const MAX_BECAUSE: usize = 256;
+const MAX_TEXT: usize = 128;
+
+/// Leaves room for what the status will say.
+pub(super) fn opened(of: &mut Opened) {
+    let cuts: [fn(&mut Opened); 7] = [
+        |of| of.events.clear(),
+        |of| of.changes.clear(),
+        |of| of.nodes.clear(),
+        |of| of.findings.iter_mut().skip(1).for_each(brief),
+        |of| of.logs.iter_mut().for_each(shorten),
+        |of| of.findings.truncate(MOST_TELLING),
+        |of| {
+            of.findings.iter_mut().for_each(brief);
+            of.why = cut(&of.why, MAX_WHY);
+            of.verdict.iter_mut().for_each(brief_verdict);
+        },
+    ];
+    if fit(of, MAX_OPENED, &cuts) {
+        mark(&mut of.findings);
+    }
+}
+
+/// Makes the status as small as it must be for the whole incident to stay within its bound.
+pub fn fit_status(of: &mut IncidentStatus, incident: &Incident) {
+    let cuts: [fn(&mut IncidentStatus); 7] = [
+        |of| of.blast_radius.iter_mut().for_each(|blast| leave_around(blast, 4)),
+        |of| of.what_changed.iter_mut().for_each(|what| leave_changes(what, 8)),
+        |of| of.findings.iter_mut().skip(1).for_each(brief),
+        |of| of.logs.iter_mut().for_each(shorten),
+        |of| {
+            of.blast_radius.iter_mut().for_each(|blast| leave_around(blast, 1));
+            of.what_changed.iter_mut().for_each(|what| leave_changes(what, 2));
+        },
+        |of| {
+            of.findings.truncate(MOST_TELLING);
+            of.logs.clear();
+        },
+        bare,
+    ];
+    // To measure the spec is worth it only where the status is a long one.
+    if size(of) <= LEAST_STATUS {
+        return;
+    }
+    let room = MAX_INCIDENT.saturating_sub(METADATA).saturating_sub(size(&incident.spec)).max(LEAST_STATUS);
+    if fit(of, room, &cuts) {
+        mark(&mut of.findings);
+    }
+}
+
+/// Adds an entry, as long as there is room beside those that may come. What was told is never changed, so that later
+/// ones must fit as well.
+pub(super) fn add(timeline: &mut Vec<TimelineEntry>, entry: TimelineEntry) {
+    let used: usize = timeline.iter().map(|entry| ENTRY + entry.what.len() + cost(&entry.text)).sum();
+    let to_come = MAX_TIMELINE.saturating_sub(timeline.len() + 1) * (ENTRY + WORD + SHORT_ENTRY);
+    let room = MAX_TIMELINE_SIZE.saturating_sub(used + to_come + ENTRY + entry.what.len());
+    timeline.push(TimelineEntry { text: cut(&entry.text, room.clamp(SHORT_ENTRY, MAX_ENTRY)), ..entry });
+}
+
+/// Makes one cut after the other until there is room; tells whether any was needed.
+fn fit<T: Serialize>(of: &mut T, room: usize, cuts: &[fn(&mut T)]) -> bool {
+    if size(of) <= room {
+        return false;
+    }
+    for cut in cuts {
+        cut(of);
+        if size(of) <= room.saturating_sub(MARK) {
+            break;
+        }
+    }
+    true
+}
+
+fn mark(findings: &mut [Finding]) {
+    let Some(lead) = findings.first_mut() else { return };
+    lead.evidence.retain(|evidence| evidence.source != MARK_SOURCE);
+    lead.evidence.truncate(MAX_EVIDENCE - 1);
+    lead.evidence.push(Evidence { source: MARK_SOURCE.to_owned(), text: MARK_TEXT.to_owned() });
+}
+
+/// Pieces of evidence that a finding may have.
+const MAX_EVIDENCE: usize = 5;
+/// Findings that are kept when there is no room for more.
+const MOST_TELLING: usize = 4;
+
+/// What failed and the clearest sign of it.
+fn brief(finding: &mut Finding) {
+    finding.rejected.clear();
+    finding.next_steps.clear();
+    finding.pods.truncate(1);
+    finding.evidence.truncate(1);
+    for evidence in &mut finding.evidence {
+        evidence.source = cut(&evidence.source, MAX_BECAUSE);
+        evidence.text = cut(&evidence.text, MAX_BECAUSE);
+    }
+}
+
+fn brief_verdict(verdict: &mut Verdict) {
+    verdict.because = cut(&verdict.because, MAX_BECAUSE);
+    verdict.rejected.truncate(2);
+    for rejected in &mut verdict.rejected {
+        rejected.because = cut(&rejected.because, MAX_TEXT);
+    }
+}
+
+/// The error at the beginning and the last lines; the gap between them is shown as in any other excerpt.
+fn shorten(log: &mut LogExcerpt) {
+    if cost(&log.text) <= MAX_LOG {
+        return;
+    }
+    let error = cut(&log.text, MAX_LOG / 3);
+    let mut room = MAX_LOG - MAX_LOG / 3 - 4;
+    let kept = log.text.char_indices().rev().take_while(|(_, char)| takes(&mut room, *char));
+    let last = kept.last().and_then(|(at, _)| log.text.get(at..)).unwrap_or_default();
+    log.text = format!("{error}\n{last}");
+}
+
+/// Who suffers elsewhere, as the first few of each.
+fn leave_around(blast: &mut BlastRadius, kept: usize) {
+    blast.hosts.truncate(kept);
+    blast.budgets.truncate(kept);
+    blast.also_failing.truncate(kept);
+    blast.also_failing.iter_mut().for_each(|kin| kin.shares.truncate(1));
+    blast.dependents.truncate(kept);
+    blast.not_looked_at.truncate(kept);
+}
+
+/// The first changes, which are those that can cause the failure.
+fn leave_changes(what: &mut WhatChanged, kept: usize) {
+    let more = what.changes.len().saturating_sub(kept);
+    what.changes.truncate(kept);
+    what.omitted = what.omitted.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+    what.not_looked_at.truncate(kept);
+}
+
+/// What decisions are made from and the story, with one finding.
+fn bare(of: &mut IncidentStatus) {
+    of.findings.truncate(1);
+    of.findings.iter_mut().for_each(brief);
+    of.why = of.why.as_deref().map(|why| cut(why, MAX_WHY));
+    of.verdict.iter_mut().for_each(brief_verdict);
+    of.refusal.iter_mut().for_each(|refusal| refusal.because = cut(&refusal.because, MAX_BECAUSE));
+    if let Some(signal) = &mut of.first_signal {
+        signal.source = cut(&signal.source, MAX_TEXT);
+        signal.text = cut(&signal.text, MAX_BECAUSE);
+    }
+    for condition in &mut of.conditions {
+        condition.message = cut(&condition.message, MAX_TEXT);
+    }
+    if let Some(blast) = &mut of.blast_radius {
+        leave_around(blast, 0);
+        blast.services.truncate(2);
+        blast.because = cut(&blast.because, MAX_BECAUSE);
+    }
+    of.what_changed.iter_mut().for_each(|what| leave_changes(what, 0));
+}
+
+/// The beginning of a text that is too long as JSON, with a mark of that.
+fn cut(text: &str, max: usize) -> String {
+    if cost(text) <= max {
+        return text.to_owned();
+    }
+    let mut room = max.saturating_sub(GAP.len());
+    let kept: String = text.chars().take_while(|char| takes(&mut room, *char)).collect();
+    kept + GAP
+}
+
+const GAP: &str = "…";
+
+fn takes(room: &mut usize, char: char) -> bool {
+    let left = room.checked_sub(cost_of(char));
+    *room = left.unwrap_or(0);
+    left.is_some()
+}
+
+/// Bytes of a text as JSON.
+fn cost(text: &str) -> usize {
+    text.chars().map(cost_of).sum()
+}
+
+fn cost_of(char: char) -> usize {
+    match char {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..' ' => 6,
+        _ => char.len_utf8(),
+    }
+}
+
+/// Bytes of a value as JSON, which need not be kept to be counted.
+fn size(of: &impl Serialize) -> usize {
+    let mut bytes = Counter(0);
+    serde_json::to_writer(&mut bytes, of).map_or(0, |()| bytes.0)
+}
+
+struct Counter(usize);
+
+impl io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
