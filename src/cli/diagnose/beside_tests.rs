@@ -167,7 +167,10 @@ fn others_that_fail_and_name_the_same_objects_are_told(#[case] namespace: &str, 
     };
     let twins: Vec<String> = parts.iter().filter(is_part).map(twin).collect();
     assert_eq!(twins.len(), 6);
-    let answer = answer(&format!("{}---\n{}", parts.join("---\n"), twins.join("---\n")));
+    // Of whatever namespace, templates of others are read once a Service is dead.
+    let [service, slice] = service(false);
+    let (parts, twins) = (parts.join("---\n"), twins.join("---\n"));
+    let answer = answer(&format!("{parts}---\n{twins}\n---\n{service}\n---\n{slice}\n"));
     assert_eq!(state_of(&answer, "pay"), State::Failing);
     let told: Vec<(&str, Vec<&str>)> = (blast(&answer).also_failing.iter())
         .map(|kin| (&*kin.workload, kin.shares.iter().map(String::as_str).collect()))
