@@ -127,6 +127,7 @@ fn of_a_log_whose_line_is_a_megabyte_the_beginning_is_shown() {
             pod: "web-6d-a".into(),
             container: "web".into(),
             ended: true,
+            run: None,
             exits: 3,
             rules: None,
         };

@@ -106,7 +106,7 @@ pub fn answer(text: &str, alerts: &[Alert]) -> Result<Option<Answer>, String> {
     };
     let now = intake.newest.unwrap_or_else(seeds::now);
     let given = std::mem::take(&mut intake.shown);
-    let reach = Reach { source: Source::Input(&given), everywhere: true, alerts };
+    let reach = Reach { source: Source::Input(&given), everywhere: true, alerts, beside: &[] };
     let mut workloads = diagnose(intake, now);
     let waits = || "what was given is waited for".to_owned();
     gaps.extend(surround(reach.source, &mut workloads, now).now_or_never().ok_or_else(waits)?);

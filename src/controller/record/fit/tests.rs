@@ -35,7 +35,8 @@ fn filled(schema: &Value, name: &str, char: char) -> Value {
 }
 
 fn number(bound: &Value) -> usize {
-    usize::try_from(bound.as_f64().map(|bound| bound as u64).expect("a bound")).unwrap()
+    // Written as a fraction where the schema has it so.
+    bound.to_string().trim_end_matches(".0").parse().expect("a bound")
 }
 
 fn repeated(char: char, bytes: usize) -> String {
