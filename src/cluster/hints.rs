@@ -181,7 +181,7 @@ impl About {
         let surplus = all.len().saturating_sub(MAX_ABOUT_ONE);
         all.drain(..surplus);
         self.set(all);
-        news
+        news && self.names.contains(&name)
     }
 
     fn remove(&mut self, name: u64) {

@@ -69,21 +69,18 @@ async fn bytes(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Vec<
     // present one, and there may be none before it, or one that is not meant.
     let previous = match of_run(client, namespace, wanted, true).await {
         Err(Error::Call { source, .. }) if is_refused(&source) => None,
-        answer => Some(answer?).filter(|log| !logs::is_gone(log)),
+        answer => Some(answer?),
     };
-    match previous {
-        Some(log) if !wanted.run.is_some_and(|run| run.is_after(&log)) => Ok(log),
-        earlier => {
-            let present = of_run(client, namespace, wanted, false).await;
-            let begun_since = |log: &Vec<u8>| wanted.run.is_some_and(|run| run.is_before(log));
-            match (present, earlier) {
-                // It was started between the two calls, so the one that is meant is the previous one by now.
-                (Ok(log), _) if begun_since(&log) => of_run(client, namespace, wanted, true).await,
-                (Err(_), Some(earlier)) => Ok(earlier),
-                (present, _) => present,
-            }
-        }
+    let is_meant = |log: &Vec<u8>| !logs::is_gone(log) && !wanted.run.is_some_and(|run| run.is_after(log));
+    if let Some(log) = previous.filter(is_meant) {
+        return Ok(log);
     }
+    let present = of_run(client, namespace, wanted, false).await?;
+    if wanted.run.is_some_and(|run| run.is_before(&present)) {
+        // It was started between the two calls, so the one that is meant is the previous one by now.
+        return of_run(client, namespace, wanted, true).await;
+    }
+    Ok(present)
 }
 
 /// The kubelet knows of no such run (`validateContainerLogStatus` in pkg/kubelet/kubelet_pods.go).

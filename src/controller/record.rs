@@ -92,6 +92,7 @@ pub fn blocked(incident: &Incident, kind: ActionKind, error: &str, now: Timestam
     }
     if kind == ActionKind::Resume {
         // What the incident did to the workload is in force until then.
+        fit_status(&mut status, incident);
         return status;
     }
     conditions::set(&mut status, incident, now);

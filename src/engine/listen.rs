@@ -86,8 +86,7 @@ impl Run {
 /// What a log says that was read as it was wanted.
 pub fn heard(wanted: &Wanted, log: &[u8]) -> LogFacts {
     let reading = logs::read(log);
-    let told = reading.lead(wanted.ended).or(reading.first(wanted.ended)).map(|seen| seen.last.line);
-    let error = reading.fatal.as_ref().map(|quote| quote.line).into_iter().chain(told).min();
+    let error = reading.error(wanted.ended);
     LogFacts {
         uid: wanted.uid.clone(),
         pod: wanted.pod.clone(),

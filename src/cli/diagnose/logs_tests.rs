@@ -39,7 +39,7 @@ async fn live_with(log: impl Fn(&str) -> (u16, String)) -> (Diagnosed, Vec<Strin
     (workloads.remove(0), gaps, asked)
 }
 
-const REFUSED: &str = "2026-03-01T09:59:59Z ERROR dial tcp 10.0.0.5:5432: connect: connection refused\n";
+const REFUSED: &str = "2026-03-01T10:00:41Z ERROR dial tcp 10.0.0.5:5432: connect: connection refused\n";
 
 #[tokio::test]
 async fn a_line_that_healthy_pods_log_too_speaks_for_a_dependency() {

@@ -111,7 +111,7 @@ impl Group {
         if refused.is_some() {
             replicas = replicas.max(maker.due());
             let short = missing(maker, &self.pods);
-            if let Some(newest) = self.revisions.iter_mut().max_by_key(|r| (r.number, r.created)) {
+            if let Some(newest) = self.revisions.iter_mut().max_by(|a, b| a.order().cmp(&b.order())) {
                 newest.desired = newest.desired.saturating_add(short);
             }
         }
@@ -193,7 +193,7 @@ impl Group {
             Some(told) => told,
             None => (sum(|revision| revision.desired), sum(|revision| revision.available)),
         };
-        let newest = self.revisions.iter().max_by_key(|revision| (revision.number, revision.created));
+        let newest = self.revisions.iter().max_by_key(|revision| revision.order());
         let uid = maker.and_then(|maker| maker.metadata.uid.as_deref()).unwrap_or_default();
         WorkloadFacts {
             kind: names.word(kind),

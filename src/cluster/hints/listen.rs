@@ -33,11 +33,12 @@ pub(super) async fn listen(
     watch: Arc<Watch>,
     take: impl FnMut(Event<SlimEvent>) -> bool + Send,
 ) {
-    let mut ear = Ear { watch, take, version: Version::default() };
+    let mut ear = Ear { watch, take, version: Version::default(), is_at_the_beginning: true };
     let mut pauses = DefaultBackoff::default();
     let patience = params.timeout.unwrap_or(WATCH_SECONDS).saturating_add(GRACE_SECONDS);
     let patience = Duration::from_secs(patience.into());
     loop {
+        ear.is_at_the_beginning = !ear.version.is_known();
         let ended = match api.watch(&params, &ear.version.asked()).await {
             Ok(events) => ear.hear(events, patience).await,
             Err(error) => Err(watcher::Error::WatchStartFailed(error)),
@@ -50,7 +51,10 @@ pub(super) async fn listen(
                 tracing::debug!(resource = ear.watch.resource, "nothing new for long, the watch begins anew");
                 ear.version = Version::default();
             }
-            Err(error) => pause_after(&ear.watch, &error, &mut pauses).await,
+            Err(error) => {
+                ear.breaks_off();
+                pause_after(&ear.watch, &error, &mut pauses).await;
+            }
         }
     }
 }
@@ -59,6 +63,8 @@ struct Ear<F> {
     watch: Arc<Watch>,
     take: F,
     version: Version,
+    /// This watch began with what is there, and the end of that was not told yet.
+    is_at_the_beginning: bool,
 }
 
 impl<F: FnMut(Event<SlimEvent>) -> bool> Ear<F> {
@@ -86,6 +92,7 @@ impl<F: FnMut(Event<SlimEvent>) -> bool> Ear<F> {
                 Some(Err(error)) => return Err(watcher::Error::WatchFailed(error)),
                 Some(Ok(WatchEvent::Bookmark(mark))) => {
                     self.version.seen(&mark.metadata.resource_version);
+                    self.is_at_the_beginning = false;
                     self.watch.heard();
                     continue;
                 }
@@ -101,6 +108,13 @@ impl<F: FnMut(Event<SlimEvent>) -> bool> Ear<F> {
         // To end it in time is proof of life as well.
         self.watch.heard();
         Ok(goes_on)
+    }
+
+    /// What is there comes in the order of names: from the highest version so far the rest of it would never come.
+    fn breaks_off(&mut self) {
+        if self.is_at_the_beginning {
+            self.version = Version::default();
+        }
     }
 }
 

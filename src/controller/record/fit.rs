@@ -13,6 +13,7 @@ use crate::engine::blast_radius::BlastRadius;
 use crate::engine::change::told::WhatChanged;
 use crate::engine::decision::Verdict;
 use crate::engine::finding::{Evidence, Finding};
+use crate::engine::{attribute, logs};
 
 /// Bytes of a whole incident, as JSON and without the notes of people.
 const MAX_INCIDENT: usize = 64 << 10;
@@ -49,7 +50,7 @@ pub(super) fn opened(of: &mut Opened) {
         |of| of.nodes.clear(),
         |of| of.findings.iter_mut().skip(1).for_each(brief),
         |of| of.logs.iter_mut().for_each(shorten),
-        |of| of.findings.truncate(MOST_TELLING),
+        |of| leave_findings(&mut of.findings),
         |of| {
             of.findings.iter_mut().for_each(brief);
             of.why = cut(&of.why, MAX_WHY);
@@ -78,6 +79,11 @@ pub fn fit_status(of: &mut IncidentStatus, incident: &Incident) {
         },
         bare,
     ];
+    // What was left out before stays so.
+    let before = incident.status.as_ref().and_then(|status| status.findings.first());
+    if before.is_some_and(is_marked) {
+        mark(&mut of.findings);
+    }
     // To measure the spec is worth it only where the status is a long one.
     if size(of) <= LEAST_STATUS {
         return;
@@ -111,6 +117,10 @@ fn fit<T: Serialize>(of: &mut T, room: usize, cuts: &[fn(&mut T)]) -> bool {
     true
 }
 
+fn is_marked(finding: &Finding) -> bool {
+    finding.evidence.iter().any(|evidence| evidence.source == MARK_SOURCE)
+}
+
 fn mark(findings: &mut [Finding]) {
     let Some(lead) = findings.first_mut() else { return };
     lead.evidence.retain(|evidence| evidence.source != MARK_SOURCE);
@@ -122,6 +132,15 @@ fn mark(findings: &mut [Finding]) {
 const MAX_EVIDENCE: usize = 5;
 /// Findings that are kept when there is no room for more.
 const MOST_TELLING: usize = 4;
+
+/// The first, and those that tell of crashes before: they are remembered from here until the ledger has them.
+fn leave_findings(findings: &mut Vec<Finding>) {
+    let mut seen = 0;
+    findings.retain(|finding| {
+        seen += 1;
+        seen <= MOST_TELLING || (!finding.newest && attribute::is_crash(finding))
+    });
+}
 
 /// What failed and the clearest sign of it.
 fn brief(finding: &mut Finding) {
@@ -143,16 +162,36 @@ fn brief_verdict(verdict: &mut Verdict) {
     }
 }
 
-/// The error at the beginning and the last lines; the gap between them is shown as in any other excerpt.
+/// The log from its error on, or that error and the last lines. After a restart a kept log stands for the log itself, so
+/// it must go on to say what it said.
 fn shorten(log: &mut LogExcerpt) {
     if cost(&log.text) <= MAX_LOG {
         return;
     }
-    let error = cut(&log.text, MAX_LOG / 3);
-    let mut room = MAX_LOG - MAX_LOG / 3 - 4;
-    let kept = log.text.char_indices().rev().take_while(|(_, char)| takes(&mut room, *char));
-    let last = kept.last().and_then(|(at, _)| log.text.get(at..)).unwrap_or_default();
-    log.text = format!("{error}\n{last}");
+    let error = logs::read(log.text.as_bytes()).error(log.ended).unwrap_or(1);
+    let before = usize::try_from(error).unwrap_or(1).saturating_sub(1);
+    let at = log.text.split_inclusive('\n').take(before).map(str::len).sum();
+    let rest = log.text.get(at..).unwrap_or_default();
+    if cost(rest) <= MAX_LOG {
+        log.text = rest.to_owned();
+        return;
+    }
+    let mut lines = rest.lines();
+    let error = cut(lines.next().unwrap_or_default(), MAX_LOG / 3);
+    let first = within(lines.clone(), (MAX_LOG / 3).saturating_sub(cost(&error)));
+    let mut last = within(lines.rev(), MAX_LOG - MAX_LOG / 3 - 2 * GAP.len());
+    last.reverse();
+    log.text = [&[&*error], &*first, &[GAP], &*last].concat().join("\n");
+}
+
+/// As many of the lines as there is room for. Parts of lines could look like something else.
+fn within<'a>(lines: impl Iterator<Item = &'a str>, mut room: usize) -> Vec<&'a str> {
+    let fits = |line: &&str| {
+        let left = room.checked_sub(cost(line) + cost("\n"));
+        room = left.unwrap_or(0);
+        left.is_some()
+    };
+    lines.take_while(fits).collect()
 }
 
 /// Who suffers elsewhere, as the first few of each.

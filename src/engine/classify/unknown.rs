@@ -12,7 +12,7 @@ use crate::engine::words::{Cause, Class};
 const SOURCE: &str = "cause unknown";
 
 /// An operator for single namespaces need not have this right.
-const NODE_EVENTS: &str = "events of its node (no right to list and watch events in namespace default)";
+const NODE_EVENTS: &str = "events of its node (no right to read events in namespace default)";
 
 pub(super) fn note(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
     if symptom.cause != Cause::Unknown {
@@ -63,7 +63,7 @@ fn events(s: &Snapshot, symptom: &Symptom<'_>) -> usize {
 /// What would tell. Events expire, and some are never sent, so that there are none means little.
 fn missing(s: &Snapshot, symptom: &Symptom<'_>) -> String {
     let events = match (s.events.read, events(s, symptom)) {
-        (false, _) => "its events, which were not read (that takes the right to list and watch events)".to_owned(),
+        (false, _) => "its events, which were not read (that takes the right to read events)".to_owned(),
         (true, 0) => "its events, of which none that tells is left: they expire after an hour".to_owned(),
         (true, 1) => "an event that tells; the one that is left does not".to_owned(),
         (true, n) => format!("an event that tells, among the {n} that are left"),

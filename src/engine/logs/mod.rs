@@ -119,6 +119,12 @@ impl Reading {
         self.seen.iter().find(|seen| self.matters(seen, ended))
     }
 
+    /// The first line of those that tell: the last error, or the most telling cause.
+    pub fn error(&self, ended: bool) -> Option<u32> {
+        let told = self.lead(ended).or(self.first(ended)).map(|seen| seen.last.line);
+        self.fatal.as_ref().map(|quote| quote.line).into_iter().chain(told).min()
+    }
+
     fn matters(&self, seen: &Seen, ended: bool) -> bool {
         seen.last_words || !(ended && (self.own_end || seen.passed))
     }

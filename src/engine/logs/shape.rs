@@ -42,6 +42,8 @@ const RESTS: &[&str] = &[
     "HINT:",
     "Node.js v",
     "(Background on this error at",
+    // Where an excerpt leaves lines out.
+    "…",
 ];
 /// How many lines the message of an error may have.
 const MAX_MESSAGE: u32 = 8;

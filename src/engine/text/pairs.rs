@@ -193,8 +193,7 @@ pub(super) fn paired(text: &str, name: Range<usize>) -> Option<Range<usize>> {
     if bytes.get(value) != Some(&quote) {
         return None;
     }
-    let seen = bytes.get(..bytes.len().min(value + MAX_AROUND * 8)).unwrap_or_default();
-    let first = quoted_value(seen, value + 1, quote, value > at);
+    let first = quoted_value(bytes, value + 1, quote, value > at);
     if !comma {
         let range = if is_login { first } else { return None };
         return (!is_mechanism(text.get(range.clone())?)).then(|| to_next_word(bytes, range, quote));

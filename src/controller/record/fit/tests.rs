@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::*;
 use crate::controller::record::{conditions, push};
+use crate::engine::words::Sureness;
 
 /// What others say; all other text is names and words.
 const SAID: [&str; 8] = ["text", "because", "why", "source", "subject", "through", "nextSteps", "notLookedAt"];
@@ -90,6 +91,11 @@ fn whatever_is_in_it_an_incident_stays_within_its_bound(#[case] char: char) {
     opened(&mut incident.spec.opened);
     fit_status(&mut status, &incident);
     assert!(incident.spec == spec && status == before, "what fits is left alone");
+    // Other findings are seen, and what was left out of the rest is still missing.
+    incident.status = Some(status.clone());
+    status.findings.iter_mut().for_each(|finding| finding.evidence.clear());
+    fit_status(&mut status, &incident);
+    assert!(is_marked(&status.findings));
 }
 
 #[rstest]
@@ -161,6 +167,37 @@ fn a_log_that_is_cut_keeps_its_error_and_its_end() {
     assert!(cost(&log.text) <= MAX_LOG, "{}", cost(&log.text));
     assert!(log.text.starts_with("panic: no database\n") && log.text.ends_with("\nexit 1"), "{}", log.text);
     assert_eq!(log.text.matches(GAP).count(), 1);
+}
+
+#[test]
+fn a_log_that_is_cut_keeps_an_error_that_stands_further_down() {
+    let trace = "\tat com.example.Shop.open(Shop.java:1)\n".repeat(40);
+    for before in ["INFO up\n".repeat(3), "INFO up\n".repeat(200)] {
+        let text = format!("{before}ERROR dial tcp 10.0.0.5:5432: connect: connection refused\n{trace}");
+        let log = json!({"pod": "web", "uid": "p", "container": "web", "ended": true, "text": text});
+        let mut log: LogExcerpt = serde_json::from_value(log).unwrap();
+        let said = |log: &LogExcerpt| logs::read(log.text.as_bytes()).lead(true).map(|seen| seen.cause);
+        let whole = said(&log);
+        assert!(whole.is_some());
+        shorten(&mut log);
+        assert!(cost(&log.text) <= MAX_LOG, "{}", cost(&log.text));
+        assert_eq!(said(&log), whole, "{}", log.text);
+    }
+}
+
+#[test]
+fn crashes_of_before_are_left_where_others_go() {
+    let any = full('x').status.and_then(|status| status.findings.into_iter().next()).unwrap();
+    let finding = |newest: bool| {
+        let mut finding = any.clone();
+        (finding.newest, finding.sureness) = (newest, Sureness::Counted);
+        (finding.failing_pods, finding.total_pods) = (2, 2);
+        finding
+    };
+    let mut findings: Vec<Finding> = (0..8).map(|n| finding(n != 7)).collect();
+    leave_findings(&mut findings);
+    let newest: Vec<bool> = findings.iter().map(|finding| finding.newest).collect();
+    assert_eq!(newest, [true, true, true, true, false]);
 }
 
 #[test]

@@ -220,8 +220,8 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
     assert_eq!(source, "cause unknown");
     assert_eq!(
         text,
-        "looked at how the container's run ended; missing: its events, which were not read (that takes the right to list \
-         and watch events); its log, which was not read (that takes the right to get pods/log); next: kubectl -n shop logs web-6d-x -c web --previous"
+        "looked at how the container's run ended; missing: its events, which were not read (that takes the right to read \
+         events); its log, which was not read (that takes the right to get pods/log); next: kubectl -n shop logs web-6d-x -c web --previous"
     );
     let heard = |events: Vec<EventFacts>| {
         shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1
@@ -230,7 +230,7 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
     let mut blind = hearing(only(pod([looping(2, ended(143, "Error"))])), POD, []);
     blind.events.of_nodes = false;
     let text = shown(&blind, 20).remove(0).1;
-    assert!(text.contains("events of its node (no right to list and watch events in namespace default);"), "{text}");
+    assert!(text.contains("events of its node (no right to read events in namespace default);"), "{text}");
     let one = heard(vec![event("BackOff", "Back-off restarting failed container", 9)]);
     assert!(one.starts_with("looked at how the container's run ended, 1 event; missing: an event that tells"), "{one}");
 }
