@@ -251,10 +251,16 @@ fn incident(found: &Diagnosed, now: Timestamp) -> Result<Option<String>, String>
 /// Names are bounded by the API server that gave them, and here they may be anything.
 const NAMES: [&str; 7] = ["name", "uid", "hash", "container", "pod", "policy", "service"];
 
+const MAX_NAME: usize = 253;
+
 /// The incident fits, and the API server would take it.
 pub fn fits(incident: &Incident) -> Checked {
     let value = serde_json::to_value(incident).map_err(|error| error.to_string())?;
-    let size = value.to_string().len();
+    let mut texts = Vec::new();
+    Json::texts(&value, "", &mut texts);
+    let names = texts.iter().filter(|(key, _)| NAMES.iter().any(|name| key.ends_with(name)));
+    let too_long: usize = names.map(|(_, name)| name.len().saturating_sub(MAX_NAME)).sum();
+    let size = value.to_string().len().saturating_sub(too_long);
     if size > MAX_INCIDENT {
         return Err(format!("an incident of {size} bytes"));
     }
