@@ -41,8 +41,7 @@ fn shown(lines: &[(u32, &[u8])]) -> Vec<Box<str>> {
         .map(|(_, line)| {
             let whole = String::from_utf8_lossy(line);
             if line.len() <= MAX_READ {
-                // What a terminal writes over is a line of its own, and a secret may end there.
-                text::strip(&whole.replace('\r', "\n"), ' ')
+                text::strip(&whole, ' ').replace('\n', " ")
             } else {
                 text::shown(&whole, MAX_LINE).replace('\n', " ")
             }

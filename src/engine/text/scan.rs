@@ -19,10 +19,10 @@ pub(super) fn forth(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> b
     boundary(bytes, at + length)
 }
 
-/// The last place before `at`, at most `most` before it, from which on `fits` holds.
+/// The first place before `at`, at most `most` before it, from which on `fits` holds; never within a character.
 pub(super) fn back(bytes: &[u8], at: usize, most: usize, fits: impl Fn(u8) -> bool) -> usize {
     let before = bytes.get(..at).unwrap_or_default();
-    at - before.iter().rev().take(most).take_while(|b| fits(**b)).count()
+    boundary(bytes, at - before.iter().rev().take(most).take_while(|b| fits(**b)).count())
 }
 
 /// The place itself, or the next one where a character begins.

@@ -2,11 +2,13 @@
 
 use std::ops::Range;
 
-use super::names::is_short_password;
-use super::scan::{boundary, forth, is_name, is_quote};
+use super::names::{is_short_password, stands_for_a_secret, words};
+use super::scan::{back, boundary, forth, is_name, is_quote};
 
 /// Shorter values behind a colon are words of a sentence.
 const MIN_VALUE: usize = 4;
+/// Names of settings are shorter.
+const MAX_NAME: usize = 64;
 /// Values that hide nothing.
 const EMPTY_VALUES: &[&str] = &["null", "nil", "none", "true", "false", "undefined", "yes", "no"];
 
@@ -34,7 +36,21 @@ pub(super) fn header_value(bytes: &[u8], start: usize) -> Range<usize> {
     let named = [&b"bearer"[..], b"basic", b"token", b"digest", b"apikey", b"negotiate"];
     let is_named = bytes.get(start..scheme).is_some_and(|word| named.iter().any(|n| word.eq_ignore_ascii_case(n)));
     let start = if is_named && token > scheme { token } else { start };
-    start..forth(bytes, start, usize::MAX, |b| !matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'|'))
+    let rest = |at| forth(bytes, at, usize::MAX, |b| !matches!(b, b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'|'));
+    let mut end = rest(start);
+    // Where it runs into another setting, that one's name is gone and tells no more what stands behind it.
+    while let Some(quote) = bytes.get(end).copied().filter(|b| is_quote(*b) && names_a_secret(bytes, end)) {
+        let value = quoted_value(bytes, end + 1, quote, false);
+        end = rest(value.end + usize::from(bytes.get(value.end) == Some(&quote)));
+    }
+    start..end
+}
+
+/// What begins here has the name of a secret right before it.
+fn names_a_secret(bytes: &[u8], at: usize) -> bool {
+    let sign = at.checked_sub(1).filter(|sign| matches!(bytes.get(*sign), Some(b'=' | b':')));
+    let name = sign.and_then(|sign| bytes.get(back(bytes, sign, MAX_NAME, is_name)..sign));
+    name.and_then(|name| std::str::from_utf8(name).ok()).is_some_and(|name| stands_for_a_secret(&words(name), true))
 }
 
 /// A value begins that will be put in later, or the working directory. Told before the end of the value is looked for: a
