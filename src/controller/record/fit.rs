@@ -186,12 +186,7 @@ fn shorten(log: &mut LogExcerpt) {
 
 /// As many of the lines as there is room for. Parts of lines could look like something else.
 fn within<'a>(lines: impl Iterator<Item = &'a str>, mut room: usize) -> Vec<&'a str> {
-    let fits = |line: &&str| {
-        let left = room.checked_sub(cost(line) + cost("\n"));
-        room = left.unwrap_or(0);
-        left.is_some()
-    };
-    lines.take_while(fits).collect()
+    lines.take_while(|line| takes(&mut room, cost(line) + cost("\n"))).collect()
 }
 
 /// Who suffers elsewhere, as the first few of each.
@@ -240,14 +235,14 @@ fn cut(text: &str, max: usize) -> String {
         return text.to_owned();
     }
     let mut room = max.saturating_sub(GAP.len());
-    let kept: String = text.chars().take_while(|char| takes(&mut room, *char)).collect();
+    let kept: String = text.chars().take_while(|char| takes(&mut room, cost_of(*char))).collect();
     kept + GAP
 }
 
 const GAP: &str = "…";
 
-fn takes(room: &mut usize, char: char) -> bool {
-    let left = room.checked_sub(cost_of(char));
+fn takes(room: &mut usize, cost: usize) -> bool {
+    let left = room.checked_sub(cost);
     *room = left.unwrap_or(0);
     left.is_some()
 }
