@@ -67,20 +67,27 @@ async fn bytes(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Vec<
     }
     // By the time of the call the container may run again. Then its last run is the previous one; until then it is the
     // present one, and there may be none before it, or one that is not meant.
-    let previous = match of_run(client, namespace, wanted, true).await {
-        Err(Error::Call { source, .. }) if is_refused(&source) => None,
-        answer => Some(answer?),
-    };
-    let is_meant = |log: &Vec<u8>| !logs::is_gone(log) && !wanted.run.is_some_and(|run| run.is_after(log));
-    if let Some(log) = previous.filter(is_meant) {
+    if let Some(log) = previous(client, namespace, wanted).await? {
         return Ok(log);
     }
     let present = of_run(client, namespace, wanted, false).await?;
-    if wanted.run.is_some_and(|run| run.is_before(&present)) {
-        // It was started between the two calls, so the one that is meant is the previous one by now.
-        return of_run(client, namespace, wanted, true).await;
+    let is_later = wanted.run.is_some_and(|run| run.is_before(&present));
+    if !is_later && !present.is_empty() {
+        return Ok(present);
     }
-    Ok(present)
+    // It was started between the two calls, so the one that is meant is the previous one by now. A log without a line
+    // does not tell whose it is; if there is no other, what is meant said nothing.
+    Ok(previous(client, namespace, wanted).await?.unwrap_or_default())
+}
+
+/// The log of the run before the present one, if there was one and it is the one that is meant.
+async fn previous(client: &Client, namespace: &str, wanted: &Wanted) -> Result<Option<Vec<u8>>, Error> {
+    let log = match of_run(client, namespace, wanted, true).await {
+        Err(Error::Call { source, .. }) if is_refused(&source) => return Ok(None),
+        answer => answer?,
+    };
+    let is_earlier = wanted.run.is_some_and(|run| run.is_after(&log));
+    Ok(Some(log).filter(|log| !logs::is_gone(log) && !is_earlier))
 }
 
 /// The kubelet knows of no such run (`validateContainerLogStatus` in pkg/kubelet/kubelet_pods.go).

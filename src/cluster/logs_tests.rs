@@ -66,25 +66,40 @@ async fn the_run_that_ended_is_the_previous_one_or_else_the_present_one() {
     assert!(asked[0].contains("previous=true") && !asked[1].contains("previous"), "{asked:?}");
 }
 
-/// Which logs the server has in turn, and what was asked for; the run that is meant was from 03:04:04 to 03:04:05.
+/// Answered where there was no run before the present one.
+const NO_RUN: &str = "no such run";
+const EARLIER: &str = "2026-01-02T03:04:03.9Z ERROR earlier\n";
+const MEANT: &str = "2026-01-02T03:04:05.9Z ERROR meant\n";
+const LATER: &str = "2026-01-02T03:04:06.1Z up\n";
+
+/// Which logs the server has in turn, what was asked for, and the log that is taken; the run that is meant was from
+/// 03:04:04 to 03:04:05.
 #[rstest]
-#[case::another_ended_before_and_it_was_not_started_again(
-    &["2026-01-02T03:04:03.9Z ERROR earlier\n", "2026-01-02T03:04:05.2Z ERROR meant\n"], &["previous", "present"])]
+#[case::another_ended_before_and_it_was_not_started_again(&[EARLIER, MEANT], &["previous", "present"], "ERROR meant")]
 #[case::it_was_started_again_between_two_calls(
-    &["", "2026-01-02T03:04:06.1Z up\n", "2026-01-02T03:04:05.9Z ERROR meant\n"], &["previous", "present", "previous"])]
-#[case::the_stamp_is_of_the_same_second(&["2026-01-02T03:04:05.999Z ERROR meant\n"], &["previous"])]
-#[case::it_says_nothing(&["ERROR meant\n"], &["previous"])]
+    &[NO_RUN, LATER, MEANT], &["previous", "present", "previous"], "ERROR meant")]
+#[case::it_was_started_again_and_has_said_nothing_yet(
+    &[NO_RUN, "", MEANT], &["previous", "present", "previous"], "ERROR meant")]
+#[case::it_said_nothing_and_another_ended_before(
+    &[EARLIER, "", EARLIER], &["previous", "present", "previous"], "")]
+#[case::it_said_nothing_and_none_was_before(&[NO_RUN, "", NO_RUN], &["previous", "present", "previous"], "")]
+#[case::it_is_gone_and_another_was_started(
+    &[NO_RUN, LATER, "unable to retrieve container logs for containerd://1c1a"], &["previous", "present", "previous"], "")]
+#[case::the_stamp_is_of_the_same_second(&[MEANT], &["previous"], "ERROR meant")]
+#[case::lines_bear_no_time(&["ERROR meant\n"], &["previous"], "ERROR meant")]
 #[tokio::test]
 async fn a_log_of_another_run_is_not_taken_for_that_of_the_one_that_ended(
     #[case] logs: &[&str],
     #[case] expected: &[&str],
+    #[case] taken: &str,
 ) {
     let answers = logs.iter().map(|log| match *log {
-        "" => refusal(),
+        NO_RUN => refusal(),
         log => answer(200, log.as_bytes().to_vec()),
     });
     let (log, asked) = read_from(wanted(true), answers.collect()).await;
-    assert!(log.unwrap().excerpt.ends_with("ERROR meant"));
+    let excerpt = log.unwrap().excerpt;
+    assert!(excerpt.ends_with(taken) && excerpt.is_empty() == taken.is_empty(), "{excerpt}");
     let which = |uri: &String| if uri.contains("previous=true") { "previous" } else { "present" };
     assert_eq!(asked.iter().map(which).collect::<Vec<_>>(), expected);
 }

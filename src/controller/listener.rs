@@ -138,14 +138,14 @@ impl Listener {
         let _ = tokio::time::timeout(patience, quiet).await;
     }
 
-    /// A log of one of these pods of the workload was asked for, or is kept; or none is ever read.
-    pub fn knows(&self, key: &WorkloadKey, is_asked_about: impl Fn(&Name) -> bool) -> bool {
-        let Some(inner) = &self.inner else { return true };
+    /// No log of these pods of the workload was read, but may be soon: it is being read, or was not asked for.
+    pub fn may_hear(&self, key: &WorkloadKey, is_asked_about: impl Fn(&Name) -> bool) -> bool {
+        let Some(inner) = &self.inner else { return false };
         let books = inner.books.lock().unwrap_or_else(PoisonError::into_inner);
-        books.get(key).is_some_and(|book| {
-            let uids = book.asked.iter().map(|wanted| &wanted.uid).chain(book.logs.iter().map(|log| &log.uid));
-            uids.into_iter().any(is_asked_about)
-        })
+        let Some(book) = books.get(key) else { return true };
+        let was_asked = book.asked.iter().any(|wanted| is_asked_about(&wanted.uid));
+        let was_read = book.logs.iter().any(|log| is_asked_about(&log.uid));
+        !was_read && (book.open > 0 || !was_asked)
     }
 
     pub fn forget(&self, key: &WorkloadKey) {

@@ -146,13 +146,14 @@ async fn hear(
     (s, decision)
 }
 
-/// An action on a failure that sufficed when this process first saw it, as after a restart. Otherwise the first exit has
-/// asked for the logs long before the last one that was needed.
+/// An action of which no log is known yet though one may be: the failure sufficed when this process first saw it, as after a
+/// restart, or the program ends sooner than the log of its first exit is read. Usually that was read long before the last
+/// exit that was needed.
 fn is_unheard(ctx: &Context, key: &WorkloadKey, s: &Snapshot, decision: &Decision) -> bool {
     let Some(Action::RollBack(permit) | Action::Freeze(permit)) = &decision.action else { return false };
     let failing = &permit.intent().failing.uid;
     let is_failing = |uid: &Name| judged_pods(s, failing).any(|pod| pod.uid == *uid);
-    decision.verdict.is_some() && s.fleet.storm.is_none() && !ctx.listener.knows(key, is_failing)
+    decision.verdict.is_some() && s.fleet.storm.is_none() && ctx.listener.may_hear(key, is_failing)
 }
 
 /// Writes what must be remembered, if it is time to.

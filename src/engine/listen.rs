@@ -1,7 +1,7 @@
 //! Whose logs to read, and what those that were read add to what statuses show.
 //!
 //! What a log says is a hypothesis about a failure that a status shows: it names the cause where the status leaves it
-//! open. It never makes a failure and counts no exits, so that what is done never waits for it.
+//! open. It never makes a failure and counts no exits, so what is done waits half a second for it at most.
 
 mod beside;
 mod refine;

@@ -1,4 +1,6 @@
-//! Logs beside the looks: they are evidence when they are there, and are waited for only at the first sight of a failure.
+//! Logs beside the looks: they are evidence when they are there, and are waited for only where none is known yet.
+
+use std::time::Duration;
 
 use http::Method;
 use rstest::rstest;
@@ -28,7 +30,7 @@ fn exited(rig: &Rig, exits: u32) {
 /// Looks until nothing is read any more.
 async fn listens(rig: &mut Rig) {
     rig.look().await.unwrap();
-    while let Ok(Some(_)) = tokio::time::timeout(std::time::Duration::from_secs(10), rig.woken.recv()).await {
+    while let Ok(Some(_)) = tokio::time::timeout(Duration::from_secs(10), rig.woken.recv()).await {
         rig.look().await.unwrap();
     }
 }
@@ -104,6 +106,23 @@ async fn a_roll_back_does_not_wait_for_a_log_that_cannot_be_had(#[case] strike: 
     listens(&mut rig).await;
     let metrics = rig.ctx.metrics.encode().unwrap();
     assert!(metrics.contains(&format!("backstay_log_reads_total{{result=\"{counted}\"}} 1\n")), "{metrics}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_that_ends_sooner_than_its_log_is_read_is_listened_to_before_it_is_acted_on() {
+    let rig = Rig::listening(|server| {
+        logs(server, FAILING, SCHEMA);
+        server.strike(Method::GET, "/log", 1, Strike::Late(1));
+    })
+    .await;
+    exited(&rig, 2);
+    rig.look().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    exited(&rig, 3);
+    rig.look().await.unwrap();
+    let incident = rig.incident();
+    assert_eq!((cause(&incident), incident.spec.opened.logs.len()), (Cause::SchemaMismatch, 1));
+    assert_eq!(incident.status.unwrap().actions.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

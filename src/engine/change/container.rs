@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Change;
 use super::aspects::of_container_field;
-use super::leaf::{field, fields, is_absent, join, line, shortened, shown, words};
+use super::leaf::{became, field, fields, is_absent, join, line, shortened, shown, words};
 use crate::engine::text;
 
 /// Environment variables named in one sentence.
@@ -31,7 +31,7 @@ pub fn between(subject: &str, old: &Value, new: &Value) -> Vec<Change> {
             _ if is_absent(before) => format!("{key} added"),
             _ if is_absent(after) => format!("{key} removed"),
             _ if before.is_object() => format!("{key} {}", words(before, after)?),
-            _ => format!("{key} {} → {}", shown(before), shown(after)),
+            _ => became(key, before, after),
         };
         Some(Change::of_template(of_container_field(key), subject, text))
     });

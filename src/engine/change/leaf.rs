@@ -65,10 +65,16 @@ fn walk(path: &str, old: &Value, new: &Value, out: &mut Vec<String>) {
             }
         }
         (Value::Array(before), Value::Array(after)) => list(path, before, after, out),
-        // What a header or a variable is set to may be a secret; that it changed is enough.
-        _ if path == "value" || path.ends_with(".value") => out.push(format!("{path} changed")),
-        _ => out.push(format!("{} {} → {}", path, shown(old), shown(new)).trim_start().to_owned()),
+        _ => out.push(became(path, old, new)),
     }
+}
+
+/// What a field was and is. What a header or a variable is set to may be a secret; that it changed is enough.
+pub fn became(path: &str, old: &Value, new: &Value) -> String {
+    if path == "value" || path.ends_with(".value") {
+        return format!("{path} changed");
+    }
+    format!("{path} {} → {}", shown(old), shown(new)).trim_start().to_owned()
 }
 
 /// Lists whose items have names are compared by name, others as sets: an item in another place is no difference that

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::aspects::of_pod_field;
-use super::leaf::{field, fields, is_absent, shown, words};
+use super::leaf::{became, field, fields, is_absent, shown, words};
 use super::{Change, MAX_TEMPLATE_CHANGES, container};
 use crate::engine::words::Aspect;
 
@@ -54,7 +54,7 @@ fn spec(old: &Value, new: &Value) -> Vec<Change> {
             _ => {
                 let said = match (is_absent(before), is_absent(after)) {
                     (false, false) if before.is_object() => words(before, after).map(|w| format!("{key}: {w}")),
-                    _ => Some(format!("{key} {} → {}", shown(before), shown(after))),
+                    _ => Some(became(key, before, after)),
                 };
                 changes.extend(said.map(|text| Change::of_template(of_pod_field(key), POD, text)));
             }

@@ -82,6 +82,13 @@ fn values_of_variables_and_headers_are_never_told() {
     assert!(!said.contains("hunter2") && !said.contains("tr0ub4dor"), "{said}");
 }
 
+#[test]
+fn a_value_is_not_told_wherever_it_stands() {
+    let mut moved = template(json!({}));
+    moved["spec"]["value"] = json!("hunter2");
+    assert_eq!(said(&template(json!({})), &moved), ["Other: pod: value changed"]);
+}
+
 #[rstest]
 #[case(json!(["serve", "--password", "hunter2", "--port", "80"]), "serve --password *** --port 80")]
 #[case(json!(["--db-password=hunter2", "--level=info"]), "--db-password=*** --level=info")]
