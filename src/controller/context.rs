@@ -84,6 +84,20 @@ impl Context {
         self.watches.covering(namespace).filter(is_needed).map(age).max().unwrap_or_default()
     }
 
+    /// Forgets a workload that is gone, with everything that was counted of it.
+    pub fn forget(&self, key: &WorkloadKey) {
+        self.disregard(key);
+        self.tracker.forget(key);
+    }
+
+    /// Forgets what only a policy makes it ask about a workload. Our own writes to it are remembered.
+    pub fn disregard(&self, key: &WorkloadKey) {
+        self.tracker.found(key, Vec::new());
+        self.fleet.forget(key);
+        self.inquiries.forget(key);
+        self.listener.forget(key);
+    }
+
     /// This replica leads, and knows how all workloads do.
     pub fn leads(&self) -> bool {
         self.standing.is_leader() && self.surveyed.load(Ordering::Acquire)

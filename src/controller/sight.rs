@@ -26,19 +26,14 @@ pub fn survey(ctx: &Context, key: &WorkloadKey) {
 /// The snapshot, or `None` when there is nothing to judge.
 pub fn gather(ctx: &Context, key: &WorkloadKey, now: Timestamp) -> Option<Snapshot> {
     let Some(family) = ctx.stores.workload(key) else {
-        ctx.fleet.forget(key);
-        ctx.tracker.forget(key);
-        ctx.inquiries.forget(key);
-        ctx.listener.forget(key);
+        ctx.forget(key);
         return None;
     };
     let events = ctx.hints.of(&family, now);
     let (workload, revisions, pods, nodes) = family;
     let memory = gather::memory(&ctx.own, &workload, &ctx.tracker.seen(key));
     let Some(policy) = policy_for(ctx, key, &memory) else {
-        ctx.fleet.forget(key);
-        ctx.inquiries.forget(key);
-        ctx.listener.forget(key);
+        ctx.disregard(key);
         return None;
     };
     let fleet = ctx.fleet.facts(key, now);
