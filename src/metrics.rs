@@ -6,7 +6,7 @@ mod labels;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -191,17 +191,15 @@ impl Metrics {
         self.action_duration.observe(took.as_secs_f64());
     }
 
-    /// The findings of one workload changed: `gone` are those it had, `present` those it has.
-    pub fn replace_findings(
-        &self,
-        gone: impl IntoIterator<Item = (Class, Fault)>,
-        present: impl IntoIterator<Item = (Class, Fault)>,
-    ) {
-        for (class, fault) in present {
-            self.findings.get_or_create(&FindingLabels::new(class, fault)).inc();
-        }
-        for (class, fault) in gone {
-            self.findings.get_or_create(&FindingLabels::new(class, fault)).dec();
+    /// How many findings of each kind show now, on all workloads together. What showed before and does not now is 0.
+    pub fn set_findings(&self, shown: &BTreeMap<(Class, Fault), usize>) {
+        for (class, fault) in Class::iter().flat_map(|class| Fault::iter().map(move |fault| (class, fault))) {
+            let labels = FindingLabels::new(class, fault);
+            if let Some(count) = shown.get(&(class, fault)) {
+                self.findings.get_or_create(&labels).set(gauge(*count));
+            } else if let Some(before) = self.findings.get(&labels) {
+                before.set(0);
+            }
         }
     }
 

@@ -171,7 +171,7 @@ fn every_metric_is_listed_and_every_listed_metric_exists() {
     metrics.watch_alive(WatchedResource::Pod);
     metrics.watch_failed(WatchedResource::Pod);
     metrics.set_store_objects(WatchedResource::Pod, 1);
-    metrics.replace_findings([], [(Class::Pending, Fault::Platform)]);
+    metrics.set_findings(&[((Class::Pending, Fault::Platform), 1)].into());
     let text = metrics.encode().unwrap();
     let families: BTreeSet<String> = text
         .lines()

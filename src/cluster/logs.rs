@@ -38,7 +38,27 @@ pub enum Error {
 impl Error {
     /// The account may not read logs at all.
     pub fn is_forbidden(&self) -> bool {
-        matches!(self, Self::Call { source, .. } if matches!(&**source, kube::Error::Api(status) if status.code == 403))
+        self.code() == Some(403)
+    }
+
+    /// The same call may succeed a little later: neither the account nor the container is the reason, but the way to it.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Call { .. } => self.code().is_none_or(|code| code == 429 || code >= 500),
+            Self::Broken { .. } | Self::Timeout { .. } => true,
+            Self::Unread { .. } => false,
+        }
+    }
+
+    /// What the API server answered, if it did.
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Call { source, .. } => match &**source {
+                kube::Error::Api(status) => Some(status.code),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

@@ -113,14 +113,17 @@ async fn of_a_run_that_goes_on_the_present_log_is_read() {
 }
 
 #[rstest]
-#[case(403, true)]
-#[case(404, false)]
-#[case(500, false)]
+#[case(401, false, false)]
+#[case(403, true, false)]
+#[case(404, false, false)]
+#[case(429, false, true)]
+#[case(500, false, true)]
+#[case(504, false, true)]
 #[tokio::test]
-async fn what_cannot_be_read_is_said(#[case] code: u16, #[case] forbidden: bool) {
+async fn what_cannot_be_read_is_said(#[case] code: u16, #[case] forbidden: bool, #[case] may_pass: bool) {
     let (log, asked) = read_from(wanted(true), vec![answer(code, b"no".to_vec())]).await;
     let error = log.unwrap_err();
-    assert_eq!((error.is_forbidden(), asked.len()), (forbidden, 1), "{error}");
+    assert_eq!((error.is_forbidden(), error.may_pass(), asked.len()), (forbidden, may_pass, 1), "{error}");
     assert_eq!(error.to_string(), "reading the log of web in pod web-a");
 }
 

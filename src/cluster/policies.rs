@@ -61,6 +61,8 @@ type Rank = (bool, Reverse<i32>, Option<Timestamp>, String);
 #[derive(Debug, Clone)]
 pub struct Choice {
     pub policy: Arc<Policy>,
+    /// It is one for the whole cluster.
+    pub of_cluster: bool,
     pub overridden: Vec<Name>,
 }
 
@@ -113,6 +115,7 @@ impl Policies {
             || Arc::new(Policy { mode: policy::Mode::Observe, stands_in, ..Policy::clone(first.policy.as_ref()) });
         Some(Choice {
             policy: if stands_in { observing() } else { first.policy.clone() },
+            of_cluster: first.namespaces.is_some(),
             overridden: rest.iter().map(|c| c.policy.reference.clone()).collect(),
         })
     }

@@ -77,7 +77,7 @@ fn warn(result: Result<(), Error>, doing: &'static str) {
     }
 }
 
-fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
+pub(super) fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
     let m = &ctx.metrics;
     let counts = ctx.stores.counts();
     m.set_store_objects(WatchedResource::Deployment, counts.workloads);
@@ -93,8 +93,12 @@ fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>) {
     m.set_frozen_workloads(
         frozen.iter().filter(|h| h.status.as_ref().is_some_and(|s| is_frozen(&s.conditions))).count(),
     );
-    m.set_objects_in_backoff(ctx.tracker.in_backoff());
-    m.set_storm_active(ctx.fleet.brake().is_some());
+    // What only looks tell is known to the leader alone. A replica that led must not go on reporting what it saw then.
+    let leads = ctx.leads();
+    ctx.tracker.keep_only(|key| ctx.stores.generation(key).is_some());
+    m.set_storm_active(leads && ctx.fleet.brake().is_some());
+    m.set_objects_in_backoff(if leads { ctx.tracker.in_backoff() } else { 0 });
+    m.set_findings(&if leads { ctx.tracker.findings() } else { BTreeMap::new() });
     for age in ctx.watches.ages() {
         let Some(resource) = WatchedResource::of_plural(&age.resource) else { continue };
         m.watch_seen_ago(resource, Duration::from_secs(age.seconds));

@@ -55,7 +55,7 @@ pub struct Context {
     pub surveyed: AtomicBool,
 }
 
-/// Cluster policies may be missing without harm to namespaced ones, and events are but hints: their watches may fail
+/// Cluster policies may be missing without harm to what others govern, and events are but hints: their watches may fail
 /// alone.
 const OPTIONAL: [&str; 2] = [CLUSTER_POLICIES, "events"];
 const CLUSTER_POLICIES: &str = "clusterincidentpolicies";
@@ -75,13 +75,30 @@ impl Context {
     }
 
     /// Seconds since the slowest of the watches that workloads of this namespace need proved to be alive. What was never
-    /// listed is too old from the beginning.
-    pub fn data_age_seconds(&self, namespace: &str) -> i64 {
+    /// listed is too old from the beginning. What a policy `of_cluster` governs needs to hear of it: it may only observe by
+    /// now, or be gone. One of the namespace goes before those of the cluster, whatever these say.
+    pub fn data_age_seconds(&self, namespace: &str, of_cluster: bool) -> i64 {
         let age = |a: WatchAge| {
             let seconds = i64::try_from(a.seconds).unwrap_or(i64::MAX);
             if a.ready { seconds } else { seconds.max(MAX_DATA_AGE_SECONDS + 1) }
         };
-        self.watches.covering(namespace).filter(is_needed).map(age).max().unwrap_or_default()
+        let governs = |a: &WatchAge| of_cluster && a.resource == CLUSTER_POLICIES;
+        let needed = self.watches.covering(namespace).filter(|a| is_needed(a) || governs(a));
+        needed.map(age).max().unwrap_or_default()
+    }
+
+    /// Forgets a workload that is gone, with everything that was counted of it.
+    pub fn forget(&self, key: &WorkloadKey) {
+        self.disregard(key);
+        self.tracker.forget(key);
+    }
+
+    /// Forgets what only a policy makes it ask about a workload. Our own writes to it are remembered.
+    pub fn disregard(&self, key: &WorkloadKey) {
+        self.tracker.found(key, Vec::new());
+        self.fleet.forget(key);
+        self.inquiries.forget(key);
+        self.listener.forget(key);
     }
 
     /// This replica leads, and knows how all workloads do.

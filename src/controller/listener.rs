@@ -3,6 +3,8 @@
 //!
 //! What was read is kept in memory, and with the incident, from which it is taken up again after a restart.
 
+mod book;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +15,7 @@ use kube::Client;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, Semaphore};
 
+use self::book::{Book, PAUSE, Reading};
 use crate::cluster::chain::chain;
 use crate::cluster::logs;
 use crate::cluster::store::WorkloadKey;
@@ -24,9 +27,6 @@ use crate::metrics::{LogResult, Metrics};
 const AT_ONCE: usize = 4;
 /// Logs that may wait for that. Beyond it they are left out: so many at once are a storm, in which no log helps.
 const MAX_WAITING: usize = 200;
-/// Logs kept of one workload, and of those that were asked for.
-const MAX_LOGS: usize = 12;
-const MAX_ASKED: usize = 48;
 
 /// Reads logs and keeps what they say; one that was made with `default` reads none.
 #[derive(Debug, Default)]
@@ -52,15 +52,6 @@ impl std::fmt::Debug for Inner {
     }
 }
 
-/// What is known of one workload's logs.
-#[derive(Default)]
-struct Book {
-    logs: Vec<Arc<LogFacts>>,
-    asked: Vec<Wanted>,
-    /// How many are being read.
-    open: usize,
-}
-
 impl Listener {
     pub fn new(client: Client, wake: UnboundedSender<WorkloadKey>, metrics: Arc<Metrics>) -> Self {
         let inner = Inner {
@@ -83,10 +74,9 @@ impl Listener {
         pods: &[Arc<PodFacts>],
         kept: impl FnOnce() -> Vec<Arc<LogFacts>>,
     ) -> Vec<Arc<LogFacts>> {
-        let is_there = |log: &Arc<LogFacts>| pods.iter().any(|pod| pod.uid == log.uid);
         let kept = || {
             let mut kept = kept();
-            kept.retain(is_there);
+            kept.retain(|log| pods.iter().any(|pod| pod.uid == log.uid));
             kept
         };
         let Some(inner) = &self.inner else { return kept() };
@@ -94,14 +84,13 @@ impl Listener {
         let Some(book) = books.get_mut(key) else {
             let kept = kept();
             if !kept.is_empty() {
-                books.insert(key.clone(), Book { logs: kept.clone(), ..Book::default() });
+                books.insert(key.clone(), Book::with(kept.clone()));
             }
             return kept;
         };
-        book.logs.retain(is_there);
-        book.asked.retain(|wanted| pods.iter().any(|pod| pod.uid == wanted.uid));
+        book.keep_only(pods);
         let logs = book.logs.clone();
-        if book.open == 0 && book.logs.is_empty() && book.asked.is_empty() {
+        if book.is_empty() {
             books.remove(key);
         }
         logs
@@ -114,7 +103,8 @@ impl Listener {
         books.get(key).map(|book| book.logs.clone()).unwrap_or_default()
     }
 
-    /// Begins to read what was not asked for before. Each log is asked for once: a run that ends later has another.
+    /// Begins to read what was not asked for before: a run that ends later has a log of its own. One that could not be read
+    /// is tried again at a later look, a few times and never at once.
     pub fn ask(&self, key: &WorkloadKey, wanted: Vec<Wanted>) {
         let Some(inner) = self.inner.as_ref().filter(|_| !wanted.is_empty()) else { return };
         let new = inner.note(key, wanted);
@@ -138,14 +128,11 @@ impl Listener {
         let _ = tokio::time::timeout(patience, quiet).await;
     }
 
-    /// No log of these pods of the workload was read, but may be soon: it is being read, or was not asked for.
+    /// No log of these pods of the workload was read, but may be soon.
     pub fn may_hear(&self, key: &WorkloadKey, is_asked_about: impl Fn(&Name) -> bool) -> bool {
         let Some(inner) = &self.inner else { return false };
         let books = inner.books.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(book) = books.get(key) else { return true };
-        let was_asked = book.asked.iter().any(|wanted| is_asked_about(&wanted.uid));
-        let was_read = book.logs.iter().any(|log| is_asked_about(&log.uid));
-        !was_read && (book.open > 0 || !was_asked)
+        books.get(key).is_none_or(|book| book.may_hear(is_asked_about))
     }
 
     pub fn forget(&self, key: &WorkloadKey) {
@@ -160,41 +147,44 @@ impl Inner {
         self.books.lock().unwrap_or_else(PoisonError::into_inner).get(key).map_or(0, |book| book.open)
     }
 
-    /// Remembers what is asked for; returns what was not before, as far as there is room for it.
+    /// Remembers what is asked for; returns what is to be read, as far as there is room for it.
     fn note(&self, key: &WorkloadKey, mut wanted: Vec<Wanted>) -> Vec<Wanted> {
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         let book = books.entry(key.clone()).or_default();
-        wanted.retain(|log| !book.asked.contains(log));
+        wanted.retain(|log| book.may_ask(log));
         wanted.truncate(MAX_WAITING.saturating_sub(self.waiting.load(Ordering::Relaxed)));
-        book.asked.extend(wanted.iter().cloned());
-        let old = book.asked.len().saturating_sub(MAX_ASKED);
-        book.asked.drain(..old);
-        book.open += wanted.len();
+        book.ask(&wanted);
         self.waiting.fetch_add(wanted.len(), Ordering::Relaxed);
         wanted
     }
 
     async fn read(self: Arc<Self>, key: WorkloadKey, wanted: Vec<Wanted>) {
-        let reads = wanted.iter().map(|wanted| self.one(&key, wanted));
-        let logs: Vec<LogFacts> = join_all(reads).await.into_iter().flatten().collect();
+        let readings = join_all(wanted.iter().map(|wanted| self.one(&key, wanted))).await;
         self.waiting.fetch_sub(wanted.len(), Ordering::Relaxed);
-        let news = self.keep(&key, logs, wanted.len());
+        let (news, again) = self.keep(&key, wanted.into_iter().zip(readings).collect());
         self.read.notify_waiters();
         if news {
+            let _ = self.wake.send(key.clone());
+        }
+        if again {
+            // A container that runs on need not change, so nothing else might ask for that look.
+            tokio::time::sleep(PAUSE).await;
             let _ = self.wake.send(key);
         }
     }
 
-    async fn one(&self, key: &WorkloadKey, wanted: &Wanted) -> Option<LogFacts> {
-        let _permit = self.at_once.acquire().await.ok()?;
+    async fn one(&self, key: &WorkloadKey, wanted: &Wanted) -> Reading {
+        // The semaphore is never closed.
+        let _permit = self.at_once.acquire().await;
         let error = match logs::read(&self.client, &key.namespace, wanted).await {
             Ok(log) => {
                 self.metrics.log_read(LogResult::Read);
-                return Some(log);
+                return Reading::Read(log);
             }
             Err(error) => error,
         };
         let (namespace, workload, forbidden) = (&*key.namespace, &*key.name, error.is_forbidden());
+        let reading = if error.may_pass() { Reading::MayPass } else { Reading::Never };
         let error = chain(&error);
         if forbidden {
             self.metrics.log_read(LogResult::Forbidden);
@@ -205,22 +195,13 @@ impl Inner {
             self.metrics.log_read(LogResult::Failed);
             tracing::debug!(namespace, workload, %error, "a log could not be read; going by statuses");
         }
-        None
+        reading
     }
 
-    /// Keeps what was read; tells whether there was anything.
-    fn keep(&self, key: &WorkloadKey, logs: Vec<LogFacts>, asked: usize) -> bool {
+    /// Keeps what was read; tells whether there was anything, and whether to ask once more.
+    fn keep(&self, key: &WorkloadKey, answers: Vec<(Wanted, Reading)>) -> (bool, bool) {
         let mut books = self.books.lock().unwrap_or_else(PoisonError::into_inner);
         // Whoever forgot the workload meanwhile does not want to hear of it.
-        let Some(book) = books.get_mut(key) else { return false };
-        book.open = book.open.saturating_sub(asked);
-        let news = !logs.is_empty();
-        for log in logs {
-            book.logs.retain(|known| known.uid != log.uid || known.container != log.container);
-            book.logs.push(Arc::new(log));
-        }
-        let old = book.logs.len().saturating_sub(MAX_LOGS);
-        book.logs.drain(..old);
-        news
+        books.get_mut(key).map_or((false, false), |book| book.take(answers))
     }
 }

@@ -103,10 +103,7 @@ fn requests(
         if ctx.stores.labels(&key).is_some() {
             writer.apply_watcher_event(&Event::Apply(object));
         } else {
-            ctx.fleet.forget(&key);
-            ctx.tracker.forget(&key);
-            ctx.inquiries.forget(&key);
-            ctx.listener.forget(&key);
+            ctx.forget(&key);
             writer.apply_watcher_event(&Event::Delete(object));
         }
         Some((request, (ctx, woken, writer)))

@@ -58,7 +58,7 @@ fn count(ctx: &Context) -> BTreeMap<String, Count> {
     let mut counts: BTreeMap<String, Count> = BTreeMap::new();
     for key in ctx.stores.keys() {
         let labels = ctx.stores.labels(&key).unwrap_or_default();
-        let Some(Choice { policy, overridden }) = ctx.policies.choose(&key.namespace, &labels) else { continue };
+        let Some(Choice { policy, overridden, .. }) = ctx.policies.choose(&key.namespace, &labels) else { continue };
         counts.entry(scoped(&key.namespace, &policy.reference)).or_default().governed += 1;
         for loser in overridden {
             let losers = &mut counts.entry(scoped(&key.namespace, &loser)).or_default().overridden;

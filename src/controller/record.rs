@@ -4,15 +4,19 @@ mod conditions;
 mod fit;
 mod logs;
 mod opening;
+mod room;
 mod sights;
+mod timeline;
 
 use jiff::Timestamp;
 
 pub use self::fit::fit_status;
 pub use self::logs::hear;
 pub use self::opening::{Record, open};
+pub use self::timeline::tell;
+use self::timeline::{done_word, entered, tell_end, tell_of_template};
 use crate::api::condition;
-use crate::api::incident::{Incident, IncidentStatus, TimelineEntry};
+use crate::api::incident::{Incident, IncidentStatus};
 use crate::engine::decision::{Action, Decision, Outcome, Progress};
 use crate::engine::finding::Finding;
 use crate::engine::first_signal;
@@ -21,12 +25,6 @@ use crate::engine::words::ActionKind;
 
 /// Findings kept in an incident.
 const MAX_FINDINGS: usize = 8;
-/// Timeline entries kept; later ones are dropped, since nothing in a timeline is ever changed.
-const MAX_TIMELINE: usize = 64;
-/// Of those, kept free for how it ends.
-const ROOM_FOR_THE_END: usize = 8;
-/// How often the same is told; what comes and goes would fill the timeline.
-const MAX_REPEATED: usize = 5;
 /// Reason of `Mitigated` while the API server does not take the action.
 const BLOCKED: &str = "ActionBlocked";
 /// Actions kept.
@@ -59,24 +57,6 @@ pub fn update(
     conditions::set(&mut status, incident, now);
     fit_status(&mut status, incident);
     status
-}
-
-/// That the owner's template is back under the freeze is remembered, since it tells a later revert from what Backstay
-/// itself put there.
-fn tell_of_template(status: &mut IncidentStatus, decision: &Decision, now: Timestamp) {
-    if decision.template_returned && status.template_returned_at.is_none() {
-        status.template_returned_at = Some(now);
-        let failing = decision.newest.as_ref().map_or("", |r| &*r.name);
-        tell(
-            status,
-            now,
-            "TemplateReturned",
-            format!("the template of {failing} is in the Deployment again, and starts nothing"),
-        );
-    }
-    if let Some(Action::Resume { because, .. }) = &decision.action {
-        tell(status, now, done_word(ActionKind::Resume), because.clone());
-    }
 }
 
 /// The status of an incident whose action was refused by the API server or failed; it is tried again.
@@ -120,7 +100,7 @@ pub fn close(
     status.closed_at = Some(now);
     status.refusal = None;
     status.why = Some(bounded(because, 1024));
-    push(&mut status, MAX_TIMELINE, now, (outcome.into(), because.to_owned()));
+    tell_end(&mut status, now, outcome.into(), because.to_owned());
     conditions::set(&mut status, incident, now);
     fit_status(&mut status, incident);
     status
@@ -197,39 +177,6 @@ fn assess(status: &mut IncidentStatus, incident: &Incident, decision: &Decision)
     if let Some(intent) = intent(decision).filter(|_| !goes_on(incident, decision)) {
         status.intent = Some(intent.clone());
         status.template_returned_at = None;
-    }
-}
-
-fn entered(progress: Progress, decision: &Decision) -> Option<(&'static str, String)> {
-    let refusal = || decision.refusal.as_ref().map(|r| r.because.clone());
-    match progress {
-        Progress::Held => decision.refusal.as_ref().map(|r| (r.reason.into(), r.because.clone())),
-        Progress::Ineffective => Some(("Ineffective", decision.why.clone())),
-        Progress::Retaken => Some(("Retaken", refusal().unwrap_or_else(|| decision.why.clone()))),
-        Progress::Frozen => Some(("Frozen", decision.why.clone())),
-        Progress::Suspected | Progress::Acting | Progress::Recovering => None,
-    }
-}
-
-fn done_word(kind: ActionKind) -> &'static str {
-    match kind {
-        ActionKind::RollBack => "RolledBack",
-        ActionKind::Freeze => "FreezeBegun",
-        ActionKind::Pause => "Paused",
-        ActionKind::Resume => "Resumed",
-    }
-}
-
-pub(super) fn tell(status: &mut IncidentStatus, at: Timestamp, what: &str, text: String) {
-    let told = status.timeline.iter().filter(|entry| entry.what == what).count();
-    if told < MAX_REPEATED {
-        push(status, MAX_TIMELINE - ROOM_FOR_THE_END, at, (what, text));
-    }
-}
-
-fn push(status: &mut IncidentStatus, max: usize, at: Timestamp, (what, text): (&str, String)) {
-    if status.timeline.len() < max {
-        fit::add(&mut status.timeline, TimelineEntry { at, what: what.to_owned(), text });
     }
 }
 

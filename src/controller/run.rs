@@ -193,7 +193,7 @@ pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch:
 
 /// On becoming the leader everything is surveyed before anything is done: the storm brake must know how all
 /// workloads do before the first action.
-async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadership>) {
+pub(super) async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadership>) {
     let mut led = false;
     loop {
         let leads = ctx.standing.is_leader();
@@ -209,6 +209,7 @@ async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadership>) {
         } else if !leads && led {
             tracing::info!("following");
             ctx.set_surveyed(false);
+            ctx.tracker.forget_looks();
         }
         led = leads;
         if leadership.changed().await.is_err() {

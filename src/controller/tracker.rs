@@ -1,7 +1,7 @@
 //! What one process remembers of each workload between two looks. Losing it costs at most time: everything that
 //! must survive is in objects.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -73,10 +73,14 @@ impl Tracker {
         self.with(key, |track| track.seen = seen);
     }
 
-    /// Forgets what the looks have seen: another replica led since, and what it wrote is newer.
+    /// Forgets the looks, what they saw and how they ended: who leads now sees more, and what it writes is newer. Our own
+    /// writes are remembered, since the watch may not show them yet.
     pub fn forget_looks(&self) {
         let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
-        tracks.values_mut().for_each(|track| (track.seen, track.differs_since) = (Seen::default(), None));
+        for track in tracks.values_mut() {
+            let (uid, written, said) = (track.uid.take(), track.written, track.said.take());
+            *track = Track { uid, written, said, ..Track::default() };
+        }
     }
 
     /// Remembers what is being said; tells whether it is news.
@@ -96,12 +100,17 @@ impl Tracker {
         })
     }
 
-    /// Remembers the findings that are counted; returns those that were, if they differ.
-    pub fn replace_findings(&self, key: &WorkloadKey, now: &[(Class, Fault)]) -> Option<Vec<(Class, Fault)>> {
-        self.with(key, |track| {
-            let changed = track.findings != now;
-            changed.then(|| std::mem::replace(&mut track.findings, now.to_vec()))
-        })
+    /// Remembers the findings that are counted.
+    pub fn found(&self, key: &WorkloadKey, findings: Vec<(Class, Fault)>) {
+        self.with(key, |track| track.findings = findings);
+    }
+
+    /// How many findings of each kind the last looks saw, of all workloads together.
+    pub fn findings(&self) -> BTreeMap<(Class, Fault), usize> {
+        let mut counts = BTreeMap::new();
+        let tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
+        tracks.values().flat_map(|track| &track.findings).for_each(|kind| *counts.entry(*kind).or_default() += 1);
+        counts
     }
 
     pub fn succeeded(&self, key: &WorkloadKey) {
@@ -134,6 +143,11 @@ impl Tracker {
     /// How many workloads are being waited with after failures.
     pub fn in_backoff(&self) -> usize {
         self.tracks.lock().unwrap_or_else(PoisonError::into_inner).values().filter(|t| t.failures > 0).count()
+    }
+
+    /// Forgets all others: a look that ends after its workload is gone has left something behind.
+    pub fn keep_only(&self, is_there: impl Fn(&WorkloadKey) -> bool) {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).retain(|key, _| is_there(key));
     }
 
     pub fn forget(&self, key: &WorkloadKey) {
@@ -177,8 +191,12 @@ mod tests {
         let current = Some(CurrentRevision { hash: Name::from("59"), since: Timestamp::UNIX_EPOCH });
         tracker.saw(&key("a"), Seen { current, ..Seen::default() });
         tracker.wrote(&key("a"), 7);
+        tracker.failed(&key("a"), Some(7), None);
+        tracker.found(&key("a"), vec![(Class::Unready, Fault::Unknown)]);
         tracker.forget_looks();
         assert_eq!(tracker.seen(&key("a")).current, None);
+        assert_eq!((tracker.in_backoff(), tracker.rests(&key("a"), Some(7))), (0, None));
+        assert!(tracker.findings().is_empty());
         assert_eq!(tracker.with(&key("a"), |track| track.written), Some(7));
     }
 

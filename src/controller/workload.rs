@@ -20,7 +20,7 @@ use crate::engine::evidence::judged_pods;
 use crate::engine::facts::{Name, Snapshot};
 use crate::engine::listen;
 use crate::engine::moment::{after, earliest};
-use crate::engine::words::{Class, Fault, State};
+use crate::engine::words::State;
 use crate::telemetry::traces::{Ending, Look, Subject};
 
 /// How long the record of an action may wait for logs that are being read, and an action that nothing was read for.
@@ -43,6 +43,8 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     let (s, decision) = judge(ctx, key, s, now, &trace).await;
     ctx.metrics.decided(decision.state, began.elapsed());
     ctx.tracker.saw(key, Seen::of(&decision));
+    let sufficient = decision.findings.iter().filter(|f| f.sufficient);
+    ctx.tracker.found(key, sufficient.map(|f| (f.class, f.fault)).collect());
     say(ctx, key, &s, &decision);
     if s.fleet.storm.is_none() {
         ctx.listener.ask(key, listen::wanted(&s, &decision.findings, now));
@@ -204,11 +206,6 @@ async fn record_health(ctx: &Context, work: &Work<'_>, outcome: &Outcome) -> Res
 
 /// One line per change of mind.
 fn say(ctx: &Context, key: &WorkloadKey, s: &Snapshot, decision: &Decision) {
-    let findings: Vec<(Class, Fault)> =
-        decision.findings.iter().filter(|f| f.sufficient).map(|f| (f.class, f.fault)).collect();
-    if let Some(gone) = ctx.tracker.replace_findings(key, &findings) {
-        ctx.metrics.replace_findings(gone, findings);
-    }
     let said = Said {
         state: decision.state,
         refusal: decision.refusal.as_ref().map(|r| r.reason),

@@ -32,7 +32,7 @@ fn used() -> Metrics {
     let metrics = Metrics::new();
     metrics.incident_came_to(Class::OOMKilled, Some(ActionKind::RollBack), Outcome::Recovered);
     metrics.incident_came_to(Class::Pending, None, Outcome::Cleared);
-    metrics.replace_findings([], [(Class::OOMKilled, Fault::Revision), (Class::Unready, Fault::Dependency)]);
+    metrics.set_findings(&[((Class::OOMKilled, Fault::Revision), 1), ((Class::Unready, Fault::Dependency), 1)].into());
     metrics.set_store_objects(WatchedResource::Pod, 42);
     metrics.watch_failed(WatchedResource::Node);
     metrics.watch_alive(WatchedResource::Pod);
@@ -164,13 +164,14 @@ fn counted_things_show_under_their_labels() {
 }
 
 #[test]
-fn findings_go_up_and_down_per_workload() {
+fn findings_that_no_longer_show_are_none_and_do_not_vanish() {
     let metrics = used();
-    metrics.replace_findings([], [(Class::OOMKilled, Fault::Revision)]);
-    metrics.replace_findings([(Class::OOMKilled, Fault::Revision)], [(Class::Unready, Fault::Dependency)]);
+    metrics.set_findings(&[((Class::Unready, Fault::Dependency), 2)].into());
     let scrape = scrape(&metrics);
-    assert_eq!(scrape.value("backstay_findings{class=\"OOMKilled\",fault=\"Revision\"}"), 1.0);
+    assert_eq!(scrape.value("backstay_findings{class=\"OOMKilled\",fault=\"Revision\"}"), 0.0);
     assert_eq!(scrape.value("backstay_findings{class=\"Unready\",fault=\"Dependency\"}"), 2.0);
+    let series = scrape.samples.iter().filter(|line| line.starts_with("backstay_findings"));
+    assert_eq!(series.count(), 2, "no others appear");
 }
 
 #[tokio::test(start_paused = true)]

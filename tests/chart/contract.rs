@@ -79,7 +79,7 @@ fn scraped() -> (BTreeSet<String>, String) {
     metrics.watch_alive(WatchedResource::Pod);
     metrics.watch_failed(WatchedResource::Pod);
     metrics.set_store_objects(WatchedResource::Pod, 1);
-    metrics.replace_findings([], [(Class::OOMKilled, Fault::Revision)]);
+    metrics.set_findings(&[((Class::OOMKilled, Fault::Revision), 1)].into());
     let text = metrics.encode().unwrap();
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let names = types.map(|(name, kind)| match kind {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::done_word;
+use super::timeline::done_word;
 use crate::api::condition::{self, Wanted};
 use crate::api::incident::{Incident, IncidentStatus};
 use crate::engine::decision::{Outcome, Progress};

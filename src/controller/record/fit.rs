@@ -3,12 +3,10 @@
 //! Each part of an incident has a bound of its own, which one failure hardly ever reaches in all of them at once. So all
 //! of it is measured once, and again only while something has to go.
 
-use std::io;
-
 use serde::Serialize;
 
-use super::MAX_TIMELINE;
-use crate::api::incident::{Incident, IncidentStatus, LogExcerpt, Opened, TimelineEntry};
+use super::room::{GAP, cost, cut, size, within};
+use crate::api::incident::{Incident, IncidentStatus, LogExcerpt, Opened};
 use crate::engine::blast_radius::BlastRadius;
 use crate::engine::change::told::WhatChanged;
 use crate::engine::decision::Verdict;
@@ -27,15 +25,6 @@ const LEAST_STATUS: usize = 30 << 10;
 const MARK: usize = 160;
 const MARK_SOURCE: &str = "incident";
 const MARK_TEXT: &str = "left out: the rest of what was seen, for want of room";
-
-/// Bytes of a whole timeline.
-const MAX_TIMELINE_SIZE: usize = 13 << 10;
-/// Bytes of the text of an entry, and those that each of them has in any case.
-const MAX_ENTRY: usize = 512;
-const SHORT_ENTRY: usize = 48;
-/// Bytes of an entry beside its word and its text, and those of a word.
-const ENTRY: usize = 64;
-const WORD: usize = 20;
 
 const MAX_LOG: usize = 1024;
 const MAX_WHY: usize = 512;
@@ -92,15 +81,6 @@ pub fn fit_status(of: &mut IncidentStatus, incident: &Incident) {
     if fit(of, room, &cuts) {
         mark(&mut of.findings);
     }
-}
-
-/// Adds an entry, as long as there is room beside those that may come. What was told is never changed, so that later
-/// ones must fit as well.
-pub(super) fn add(timeline: &mut Vec<TimelineEntry>, entry: TimelineEntry) {
-    let used: usize = timeline.iter().map(|entry| ENTRY + entry.what.len() + cost(&entry.text)).sum();
-    let to_come = MAX_TIMELINE.saturating_sub(timeline.len() + 1) * (ENTRY + WORD + SHORT_ENTRY);
-    let room = MAX_TIMELINE_SIZE.saturating_sub(used + to_come + ENTRY + entry.what.len());
-    timeline.push(TimelineEntry { text: cut(&entry.text, room.clamp(SHORT_ENTRY, MAX_ENTRY)), ..entry });
 }
 
 /// Makes one cut after the other until there is room; tells whether any was needed.
@@ -184,11 +164,6 @@ fn shorten(log: &mut LogExcerpt) {
     log.text = [&[&*error], &*first, &[GAP], &*last].concat().join("\n");
 }
 
-/// As many of the lines as there is room for. Parts of lines could look like something else.
-fn within<'a>(lines: impl Iterator<Item = &'a str>, mut room: usize) -> Vec<&'a str> {
-    lines.take_while(|line| takes(&mut room, cost(line) + cost("\n"))).collect()
-}
-
 /// Who suffers elsewhere, as the first few of each.
 fn leave_around(blast: &mut BlastRadius, kept: usize) {
     blast.hosts.truncate(kept);
@@ -227,56 +202,6 @@ fn bare(of: &mut IncidentStatus) {
         blast.because = cut(&blast.because, MAX_BECAUSE);
     }
     of.what_changed.iter_mut().for_each(|what| leave_changes(what, 0));
-}
-
-/// The beginning of a text that is too long as JSON, with a mark of that.
-fn cut(text: &str, max: usize) -> String {
-    if cost(text) <= max {
-        return text.to_owned();
-    }
-    let mut room = max.saturating_sub(GAP.len());
-    let kept: String = text.chars().take_while(|char| takes(&mut room, cost_of(*char))).collect();
-    kept + GAP
-}
-
-const GAP: &str = "…";
-
-fn takes(room: &mut usize, cost: usize) -> bool {
-    let left = room.checked_sub(cost);
-    *room = left.unwrap_or(0);
-    left.is_some()
-}
-
-/// Bytes of a text as JSON.
-fn cost(text: &str) -> usize {
-    text.chars().map(cost_of).sum()
-}
-
-fn cost_of(char: char) -> usize {
-    match char {
-        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
-        '\0'..' ' => 6,
-        _ => char.len_utf8(),
-    }
-}
-
-/// Bytes of a value as JSON, which need not be kept to be counted.
-fn size(of: &impl Serialize) -> usize {
-    let mut bytes = Counter(0);
-    serde_json::to_writer(&mut bytes, of).map_or(0, |()| bytes.0)
-}
-
-struct Counter(usize);
-
-impl io::Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0 += bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[cfg(test)]

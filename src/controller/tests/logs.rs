@@ -222,3 +222,102 @@ async fn pods_that_are_gone_are_forgotten() {
     rig.look().await.unwrap();
     assert_eq!(rig.ctx.listener.all(&super::rig::web()).len(), 0);
 }
+
+/// How often the log of the failing pod was asked for.
+fn tries(rig: &Rig) -> usize {
+    rig.calls().iter().filter(|call| call.path == format!("{FAILING}/log")).count()
+}
+
+fn heard(rig: &Rig) -> usize {
+    rig.ctx.listener.all(&super::rig::web()).iter().filter(|log| &*log.pod == "web-6d-a").count()
+}
+
+/// The failing pod goes on as it is, so nothing but the failed read asks for another look.
+#[rstest]
+#[case::broken(Strike::Break)]
+#[case::failed(Strike::Refuse(500))]
+#[case::unavailable(Strike::Busy(503, 1))]
+#[case::silent(Strike::Silence)]
+#[tokio::test(start_paused = true)]
+async fn a_log_that_could_not_be_read_once_is_read_a_little_later(#[case] strike: Strike) {
+    let mut rig = Rig::listening(|server| {
+        logs(server, FAILING, SCHEMA);
+        server.strike(Method::GET, "web-6d-a/log", 1, strike);
+    })
+    .await;
+    exited(&rig, 2);
+    rig.look().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(3100)).await;
+    assert_eq!((tries(&rig), heard(&rig)), (1, 0));
+    listens(&mut rig).await;
+    assert_eq!((tries(&rig), heard(&rig)), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_read_is_tried_a_few_times_and_never_at_once() {
+    let mut rig = Rig::listening(|server| server.strike_all(Method::GET, "/log", Strike::Break)).await;
+    exited(&rig, 2);
+    rig.look().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1900)).await;
+    rig.look().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(tries(&rig), 1, "not at once");
+    listens(&mut rig).await;
+    assert_eq!(tries(&rig), 2, "a few times");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    listens(&mut rig).await;
+    assert_eq!(tries(&rig), 0, "and then no more");
+    exited(&rig, 8);
+    rig.look().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(tries(&rig), 1, "a later run has a log of its own");
+}
+
+#[rstest]
+#[case::forbidden(403, 1)]
+#[case::gone(404, 1)]
+#[case::no_such_run(400, 2)]
+#[tokio::test(start_paused = true)]
+async fn what_is_forbidden_or_gone_is_not_asked_for_again(#[case] code: u16, #[case] calls: usize) {
+    let mut rig = Rig::listening(|server| server.strike_all(Method::GET, "/log", Strike::Refuse(code))).await;
+    exited(&rig, 2);
+    listens(&mut rig).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    listens(&mut rig).await;
+    assert_eq!(tries(&rig), calls, "the last run, and without one the present");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_does_not_wait_for_a_log_that_has_failed_once() {
+    let rig = Rig::listening(|server| {
+        server.strike(Method::GET, "web-6d-a/log", 1, Strike::Break);
+        server.strike_all(Method::GET, "web-6d-a/log", Strike::Silence);
+    })
+    .await;
+    let may_hear = |rig: &Rig| rig.ctx.listener.may_hear(&super::rig::web(), |uid| &**uid == "web-6d-a");
+    exited(&rig, 2);
+    assert!(may_hear(&rig));
+    rig.look().await.unwrap();
+    assert!(may_hear(&rig), "it is being read");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!may_hear(&rig), "it has failed");
+    rig.look().await.unwrap();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert_eq!(tries(&rig), 2, "it is being read once more");
+    assert!(!may_hear(&rig));
+}
+
+#[tokio::test(start_paused = true)]
+async fn healthy_pods_whose_logs_could_not_be_read_at_first_are_compared_all_the_same() {
+    let mut rig = Rig::listening(|server| {
+        [FAILING, HEALTHY[0], HEALTHY[1]].iter().for_each(|pod| logs(server, pod, REFUSED));
+        HEALTHY.iter().for_each(|pod| server.strike(Method::GET, &format!("{pod}/log"), 1, Strike::Break));
+    })
+    .await;
+    exited(&rig, 2);
+    listens(&mut rig).await;
+    exited(&rig, 3);
+    listens(&mut rig).await;
+    assert_eq!(rig.incident().spec.opened.verdict.as_ref().unwrap().fault, Fault::Dependency);
+    assert!(actions(&rig.calls()).is_empty());
+}

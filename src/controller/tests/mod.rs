@@ -3,6 +3,7 @@
 
 mod around;
 mod freeze;
+mod gauges;
 mod logs;
 mod loops;
 mod meanwhile;

@@ -1,10 +1,16 @@
 //! The status of policies: one that cannot be written or read keeps no other from being told.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::Method;
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use super::rig::{OWN, Rig, actions, writes};
-use super::server::Strike;
+use super::server::{Server, Strike};
+use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
+use crate::cluster::watches::Watches;
 use crate::controller::policy_status::{self, Told};
 use crate::engine::words::RefusalReason;
 
@@ -126,4 +132,57 @@ async fn beside_a_policy_that_cannot_be_read_one_of_the_cluster_only_observes_an
     rig.server().edit(&format!("{OWN}/incidentpolicies/web"), odd(json!(60)));
     rig.settles().await;
     assert_eq!(actions(&rig.calls()).len(), 1, "it acts as soon as the policy can be read");
+}
+
+fn governed_by_the_cluster(server: &mut Server) {
+    for name in ["web", "old"] {
+        server.remove(&format!("{OWN}/incidentpolicies/{name}"));
+    }
+}
+
+/// It is deleted or only observes by now, and nobody hears of that.
+#[rstest]
+#[case::forbidden(true)]
+#[case::broken(false)]
+#[tokio::test(start_paused = true)]
+async fn a_cluster_policy_that_is_not_heard_of_any_more_lets_nothing_be_done(#[case] denied: bool) {
+    let mut rig = Rig::changed(governed_by_the_cluster).await;
+    let mut watches = Watches::default();
+    let [own, of_cluster] = [watches.add::<IncidentPolicy>(None), watches.add::<ClusterIncidentPolicy>(None)];
+    Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
+    own.listed();
+    of_cluster.listed();
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    own.listed();
+    of_cluster.failed(denied);
+    rig.settles().await;
+    assert!(actions(&rig.calls()).is_empty());
+    let health = rig.server().all("workloadhealths").remove(0)["status"].clone();
+    assert_eq!(health["policy"], "ClusterIncidentPolicy/all");
+    let because = "no sign of life from the API server's watches for 61 s";
+    let refusal = (&health["refusal"]["reason"], &health["refusal"]["because"]);
+    assert_eq!(refusal, (&json!("DataTooOld"), &json!(because)), "{health}");
+    of_cluster.listed();
+    rig.settles().await;
+    assert_eq!(actions(&rig.calls()).len(), 1, "it acts as soon as it hears again");
+}
+
+#[rstest]
+#[case::was_listed(true)]
+#[case::was_never_listed(false)]
+#[tokio::test(start_paused = true)]
+async fn what_a_policy_of_the_namespace_governs_needs_to_hear_of_no_other(#[case] listed: bool) {
+    let mut rig = Rig::new().await;
+    let mut watches = Watches::default();
+    let [own, of_cluster] = [watches.add::<IncidentPolicy>(None), watches.add::<ClusterIncidentPolicy>(None)];
+    Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
+    if listed {
+        of_cluster.listed();
+    }
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    own.listed();
+    of_cluster.failed(true);
+    rig.settles().await;
+    assert_eq!(actions(&rig.calls()).len(), 1);
+    assert_eq!(rig.incident().spec.opened.policy, "IncidentPolicy/web");
 }

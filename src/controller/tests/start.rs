@@ -61,7 +61,7 @@ async fn a_namespace_that_is_gone_makes_no_other_wait_nor_its_data_old() {
     let [shop, gone] = ["shop", "gone"].map(|namespace| watches.add::<SlimPod>(Some(namespace)));
     let nodes = watches.add::<SlimNode>(None);
     Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
-    let ages = |rig: &Rig| ["shop", "gone"].map(|namespace| rig.ctx.data_age_seconds(namespace));
+    let ages = |rig: &Rig| ["shop", "gone"].map(|namespace| rig.ctx.data_age_seconds(namespace, false));
     nodes.listed();
     gone.failed(true);
     assert_eq!(rig.ctx.missing(), ["pods"], "the other is waited for");

@@ -1,5 +1,7 @@
 //! A roll-back from the first look to the end of its incident, with a strike at each of its writes in turn.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use rstest::rstest;
 use serde_json::json;
@@ -7,6 +9,7 @@ use serde_json::json;
 use super::rig::{BASELINE, EVENTS, FAILING, OWN, Rig, WEB, actions, writes};
 use super::server::{Server, Strike};
 use crate::api::Incident;
+use crate::controller::chores;
 use crate::engine::decision::Outcome;
 use crate::engine::words::ActionKind;
 use crate::metrics::ErrorCategory;
@@ -77,6 +80,7 @@ async fn what_fails_is_counted_while_it_does() {
     let policy = format!("{OWN}/incidentpolicies/web");
     let rig = Rig::changed(|server| server.edit(&policy, |policy| policy["spec"]["mode"] = json!("Observe"))).await;
     let counted = || {
+        chores::gauges(&rig.ctx, &mut BTreeMap::new());
         let text = rig.ctx.metrics.encode().unwrap();
         let findings = text.lines().filter(|line| line.starts_with("backstay_findings{"));
         findings.map(str::to_owned).collect::<Vec<_>>()

@@ -90,6 +90,9 @@ fn missing_of_log(s: &Snapshot, symptom: &Symptom<'_>) -> String {
         (Some(0), _) => "a line in its log, which is empty".to_owned(),
         (Some(n), _) => format!("a line of its log that tells, among the {n} that were read"),
         (None, LogAccess::Ignore) => "its log, which the policy keeps from being read".to_owned(),
-        (None, LogAccess::Read) => "its log, which was not read (that takes the right to get pods/log)".to_owned(),
+        // Whether the right or an answer was missing, or nobody could be asked, is not known here.
+        (None, LogAccess::Read) => {
+            "its log, which was not read (that takes the right to get pods/log and a node that answers)".to_owned()
+        }
     }
 }

@@ -3,7 +3,8 @@ use rstest::rstest;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::controller::record::{conditions, push};
+use crate::controller::record::conditions;
+use crate::controller::record::timeline::{MAX_ENTRY, MAX_TIMELINE, tell_end};
 use crate::engine::words::Sureness;
 
 /// What others say; all other text is names and words.
@@ -56,8 +57,7 @@ fn full(char: char) -> Incident {
     let mut incident: Incident = serde_json::from_value(json!({"metadata": metadata, "spec": spec})).unwrap();
     let mut status: IncidentStatus = serde_json::from_value(filled(&schema["status"], "status", char)).unwrap();
     for _ in 0..2 * MAX_TIMELINE {
-        let entry = ("BaselineWouldNotRun", repeated(char, MAX_ENTRY));
-        push(&mut status, MAX_TIMELINE, AT.parse().unwrap(), entry);
+        tell_end(&mut status, AT.parse().unwrap(), "BaselineWouldNotRun", repeated(char, MAX_ENTRY));
     }
     status.outcome = None;
     conditions::set(&mut status, &incident, AT.parse().unwrap());
@@ -112,7 +112,7 @@ fn what_people_wrote_takes_nothing_from_the_least_that_is_told(#[values('x', 'â‚
 fn a_usual_timeline_is_told_in_full() {
     let mut status = IncidentStatus::default();
     for n in 0..30 {
-        push(&mut status, MAX_TIMELINE, AT.parse().unwrap(), ("Held", format!("{n} {}", "x".repeat(140))));
+        tell_end(&mut status, AT.parse().unwrap(), "Held", format!("{n} {}", "x".repeat(140)));
     }
     assert!(status.timeline.iter().all(|entry| entry.text.len() > 140 && !entry.text.contains(GAP)));
 }

@@ -221,7 +221,7 @@ fn an_unknown_cause_comes_with_what_was_looked_at_what_is_missing_and_the_next_c
     assert_eq!(
         text,
         "looked at how the container's run ended; missing: its events, which were not read (that takes the right to read \
-         events); its log, which was not read (that takes the right to get pods/log); next: kubectl -n shop logs web-6d-x -c web --previous"
+         events); its log, which was not read (that takes the right to get pods/log and a node that answers); next: kubectl -n shop logs web-6d-x -c web --previous"
     );
     let heard = |events: Vec<EventFacts>| {
         shown(&hearing(only(pod([looping(2, ended(143, "Error"))])), POD, events), 20).remove(0).1

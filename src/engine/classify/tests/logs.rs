@@ -216,7 +216,7 @@ fn what_a_log_names_is_evidence_also_of_a_class_that_has_other_causes() {
 }
 
 #[rstest]
-#[case::none(&[], LogAccess::Read, "its log, which was not read (that takes the right to get pods/log)")]
+#[case::none(&[], LogAccess::Read, "its log, which was not read (that takes the right to get pods/log and a node that answers)")]
 #[case::not_to_be_read(&[], LogAccess::Ignore, "its log, which the policy keeps from being read")]
 #[case::one_of_a_pod_like_it(&[("b", "up\nwell\n")], LogAccess::Read, "a line of its log that tells, among the 2 that were read")]
 #[case::without_a_word(&[("a", "")], LogAccess::Read, "a line in its log, which is empty")]
