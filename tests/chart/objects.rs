@@ -83,9 +83,14 @@ fn an_uninstallation_first_asks_what_is_frozen() {
 
 #[test]
 fn the_collectors_port_is_opened_and_the_lease_named() {
-    let rendered = render(&["leaderElection.leaseName=other", "otlp.endpoint=http://traces.obs:4318"]);
-    let egress = rendered.only("NetworkPolicy")["spec"]["egress"].to_string();
-    assert!(egress.contains("4318"), "{egress}");
+    for (endpoint, port) in
+        [("http://traces.obs:4318", 4318), ("http://traces.obs", 80), ("https://traces.obs/v1", 443)]
+    {
+        let rendered = render(&[&format!("otlp.endpoint={endpoint}")]);
+        let egress = &rendered.only("NetworkPolicy")["spec"]["egress"][2];
+        assert_eq!(*egress, json!({"ports": [{"port": port, "protocol": "TCP"}]}), "{endpoint}");
+    }
+    let rendered = render(&["leaderElection.leaseName=other"]);
     let lease = rendered.of_kind("Role").into_iter().find(|role| role["metadata"]["name"] == "backstay-lease").unwrap();
     assert_eq!(lease["rules"][1]["resourceNames"], json!(["other"]));
 }
