@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::render::{NAMESPACE, list, names, render, run_helm, text};
+use crate::render::{NAMESPACE, list, names, render, render_as, text};
 
 /// The restricted profile of Pod Security, as far as the chart's pods come near its controls.
 /// Source: kubernetes.io/docs/concepts/security/pod-security-standards
@@ -170,12 +170,9 @@ fn the_guard_follows_its_values() {
 
 #[test]
 fn releases_of_one_name_in_two_namespaces_do_not_collide() {
-    let chart = crate::render::chart();
     let cluster_wide = |namespace: &str| {
-        let set = "rbac.scope=namespaced,crds.enabled=false";
-        let output = run_helm("template", &["backstay", chart.to_str().unwrap(), "-n", namespace, "--set", set]);
-        let objects = crate::render::documents(&String::from_utf8(output.stdout).unwrap());
-        let wide = objects.iter().filter(|object| object["metadata"]["namespace"].is_null());
+        let rendered = render_as(("backstay", namespace), &["rbac.scope=namespaced", "crds.enabled=false"]);
+        let wide = rendered.objects.iter().filter(|object| object["metadata"]["namespace"].is_null());
         wide.map(|object| format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"])))
             .collect::<Vec<_>>()
     };
