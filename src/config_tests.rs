@@ -57,7 +57,7 @@ fn namespaces_repeat_or_are_listed_and_count_once() {
 #[case::storm_of_more_than_all("--storm-percent=101")]
 #[case::lease_name("--lease-name=Back_Stay")]
 #[case::identity("--lease-identity=two words")]
-#[case::tls_collector("--otlp-endpoint=https://collector:4318")]
+#[case::collector_of_another_protocol("--otlp-endpoint=grpc://collector:4317")]
 #[case::filter("--log-level=backstay=loud")]
 fn nonsense_is_refused_and_the_flag_named(#[case] flag: &str) {
     let error = parse(&[flag]).unwrap_err();

@@ -61,7 +61,7 @@ pub struct TelemetryArgs {
     #[arg(long, env = "BACKSTAY_LOG_LEVEL", value_parser = parse_filter, value_name = "LEVEL")]
     pub log_level: Option<String>,
 
-    /// Send traces to this OpenTelemetry collector by OTLP over HTTP, such as http://collector:4318. The path
+    /// Send traces to this OpenTelemetry collector by OTLP over HTTP or HTTPS, such as http://collector:4318. The path
     /// /v1/traces is added when the URL has none. No traces without it
     #[arg(long, env = "BACKSTAY_OTLP_ENDPOINT", value_parser = parse_endpoint, value_name = "URL")]
     pub otlp_endpoint: Option<Uri>,
@@ -83,14 +83,16 @@ fn parse_filter(text: &str) -> Result<String, String> {
 
 fn parse_endpoint(text: &str) -> Result<Uri, String> {
     let uri: Uri = text.parse().map_err(|error: http::uri::InvalidUri| error.to_string())?;
-    if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) {
-        return Err("an http:// URL with a host is needed; for TLS put a collector beside Backstay".to_owned());
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
+        return Err("an http:// or https:// URL with a host is needed".to_owned());
     }
     if uri.path() != "/" {
         return Ok(uri);
     }
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut parts = uri.into_parts();
-    parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/v1/traces"));
+    let path = format!("/v1/traces{query}").parse();
+    parts.path_and_query = Some(path.map_err(|error: http::uri::InvalidUri| error.to_string())?);
     Uri::from_parts(parts).map_err(|error| error.to_string())
 }
 
@@ -121,6 +123,8 @@ pub fn start(args: &TelemetryArgs, instance: &str) -> Result<Telemetry, Error> {
 impl Telemetry {
     #[cfg(test)]
     pub fn to(endpoint: &Uri, instance: &str) -> Result<Self, Error> {
+        // `main` does so; of several tests in one process the first does.
+        drop(rustls::crypto::ring::default_provider().install_default());
         provider(endpoint, instance).map(|provider| Self { provider: Some(provider) })
     }
 

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::routing::post;
 use rstest::rstest;
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 
 use super::traces::Subject;
@@ -101,11 +102,22 @@ fn a_filter_that_means_nothing_is_refused(#[case] text: &str) {
 #[case("http://collector:4318", Some("http://collector:4318/v1/traces"))]
 #[case("http://collector:4318/", Some("http://collector:4318/v1/traces"))]
 #[case("http://collector/tenant/v1/traces", Some("http://collector/tenant/v1/traces"))]
-#[case("https://collector:4318", None)]
+#[case("http://collector?tenant=a", Some("http://collector/v1/traces?tenant=a"))]
+#[case("https://collector:4318", Some("https://collector:4318/v1/traces"))]
+#[case("grpc://collector:4317", None)]
 #[case("collector:4318", None)]
 #[case("/v1/traces", None)]
 fn an_endpoint_is_an_http_url(#[case] text: &str, #[case] wanted: Option<&str>) {
     assert_eq!(parse_endpoint(text).ok().map(|uri| uri.to_string()).as_deref(), wanted);
+}
+
+async fn send_a_look(telemetry: Telemetry) {
+    let look = telemetry.traces().look();
+    look.step("decide", || ());
+    look.call("write", async { Ok::<_, std::io::Error>(()) }).await.unwrap();
+    let uid = "0b5d2c1e-8f3a-4d6b-9c7e-1a2b3c4d5e6f";
+    look.send(&Subject { uid, namespace: "shop", workload: "web", incident: "web-6d-1" }, Vec::new());
+    telemetry.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -122,13 +134,7 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
     let endpoint = parse_endpoint(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     let server = tokio::spawn(axum::serve(listener, collector).into_future());
 
-    let telemetry = Telemetry { provider: Some(provider(&endpoint, "backstay-0").unwrap()) };
-    let look = telemetry.traces().look();
-    look.step("decide", || ());
-    look.call("write", async { Ok::<_, std::io::Error>(()) }).await.unwrap();
-    let uid = "0b5d2c1e-8f3a-4d6b-9c7e-1a2b3c4d5e6f";
-    look.send(&Subject { uid, namespace: "shop", workload: "web", incident: "web-6d-1" }, Vec::new());
-    telemetry.shutdown().await;
+    send_a_look(Telemetry::to(&endpoint, "backstay-0").unwrap()).await;
 
     let body = bodies.try_recv().expect("the span was sent before shutdown returned");
     let text = String::from_utf8_lossy(&body).into_owned();
@@ -136,4 +142,22 @@ async fn spans_reach_a_collector_before_shutdown_returns() {
         assert!(text.contains(part), "{part} is missing");
     }
     server.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_collector_behind_https_is_spoken_to_in_tls() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = parse_endpoint(&format!("https://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
+    let collector = tokio::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let mut greeting = vec![0; 512];
+        let read = connection.read(&mut greeting).await.unwrap();
+        greeting.truncate(read);
+        greeting
+    });
+    send_a_look(Telemetry::to(&endpoint, "backstay-0").unwrap()).await;
+    let greeting = collector.await.unwrap();
+    // A record of the handshake (RFC 8446, 5.1) that names the server; nothing in the clear.
+    assert_eq!(greeting[..2], [22, 3], "{greeting:?}");
+    assert!(greeting.windows(9).any(|part| part == b"localhost"), "{greeting:?}");
 }

@@ -102,6 +102,33 @@ pub fn may_show(class: Class, cause: Cause, sureness: Sureness) -> bool {
     }
 }
 
+/// Such a failure may be that of one container. Otherwise a pod, a revision or the workload fails as a whole, and a rule for
+/// containers does not match it.
+pub fn may_be_of_a_container(class: Class, cause: Cause) -> bool {
+    match class {
+        Class::ImagePullBackOff
+        | Class::CrashLoopBackOff
+        | Class::OOMKilled
+        | Class::ContainerConfig
+        | Class::ContainerStart
+        | Class::InitStuck => true,
+        // A gate is set when all containers are ready, by somebody outside.
+        Class::Unready => cause != Cause::ReadinessGate,
+        Class::Pending
+        | Class::PodSetup
+        | Class::CreateRefused
+        | Class::Evicted
+        | Class::NodeLost
+        | Class::RolloutStalled
+        | Class::HealthCheck => false,
+    }
+}
+
+/// This version finds such failures. Of the others there are only the words.
+pub fn is_raised(class: Class) -> bool {
+    class != Class::HealthCheck
+}
+
 /// The step with every mark replaced; `None` where there is nothing to put in.
 fn fill(step: &str, marks: &[(&str, Option<&str>)]) -> Option<String> {
     let mut filled = String::with_capacity(MAX_STEP);

@@ -117,7 +117,7 @@ pub struct Match {
     /// Causes, each of them one that a failure of the rule has; empty matches all.
     #[schemars(length(max = 64), extend("x-kubernetes-list-type" = "set"))]
     pub causes: Vec<Cause>,
-    /// Container names; empty matches all.
+    /// Container names; empty matches all. Failures of a pod or workload as a whole, such as Pending, are those of none.
     #[schemars(
         length(max = 32),
         inner(length(min = 1, max = 63), regex(pattern = DNS_LABEL)),

@@ -8,7 +8,7 @@ use backstay::metrics::{Metrics, WatchedResource};
 use clap::Parser;
 
 use crate::monitoring::{alert_queries, dashboard_queries};
-use crate::render::{list, render};
+use crate::render::{list, refusal, render};
 
 #[derive(Parser)]
 struct Program {
@@ -122,11 +122,33 @@ fn alerts_ask_for_label_values_that_the_program_writes() {
                 let (label, values) = condition.split_once('=').unwrap();
                 for value in values.trim_matches(['~', '"']).split('|') {
                     seen += 1;
-                    let written = label == "job" || text.contains(&format!("{label}=\"{value}\""));
+                    let written = text.contains(&format!("{label}=\"{value}\""));
                     assert!(written, "nothing has {label}={value}: {query}");
                 }
             }
         }
     }
-    assert!(seen >= 5, "{seen} label values were found");
+    assert_eq!(seen, 4, "the label values of the alerts are found");
+}
+
+/// An address that the chart takes and the program refuses would end in a crash loop.
+#[test]
+fn the_chart_takes_the_collectors_that_the_program_takes() {
+    for endpoint in [
+        "http://traces.obs",
+        "http://traces.obs:4318",
+        "http://[::1]:4318",
+        "https://traces.example.com/tenant/v1/traces",
+        "https://user:word@traces.example.com?tenant=a",
+    ] {
+        let read = arguments(&[&format!("otlp.endpoint={endpoint}")]).telemetry.otlp_endpoint.unwrap().to_string();
+        assert!(endpoint.split('?').all(|part| read.contains(part)), "{endpoint} is read as {read}");
+    }
+    for endpoint in
+        ["traces.obs:4318", "grpc://traces.obs:4317", "http://", "http://:4318", "https:///v1/traces", "http://a b"]
+    {
+        let said = refusal(&[&format!("otlp.endpoint={endpoint}")]);
+        assert!(said.contains("endpoint"), "{endpoint}: {said}");
+        assert!(Program::try_parse_from(["run", "--otlp-endpoint", endpoint]).is_err(), "the program takes {endpoint}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::render::{documents, read, render, text};
+use crate::render::{NAMESPACE, documents, read, render, render_as, text};
 
 fn alerts() -> Vec<Value> {
     let rules = documents(&read("deploy/alerts/backstay.yaml")).remove(0);
@@ -99,13 +99,47 @@ fn monitoring_objects_are_off_until_asked_for() {
         assert_eq!(&service["metadata"]["labels"][label], value);
     }
     assert_eq!(monitor["spec"]["endpoints"][0]["port"], service["spec"]["ports"][0]["name"]);
-    let job = text(&monitor["spec"]["jobLabel"]);
-    assert_eq!(service["metadata"]["labels"][job], "backstay", "the alerts look for this job");
     let rule = rendered.only("PrometheusRule");
     assert_eq!(rule["metadata"]["labels"]["release"], "prometheus");
-    assert_eq!(rule["spec"], documents(&read("deploy/alerts/backstay.yaml")).remove(0));
     let dashboard = rendered.only("ConfigMap");
     assert_eq!(dashboard["metadata"]["labels"]["grafana_dashboard"], "1");
     let shipped: Value = serde_json::from_str(&text(&dashboard["data"]["backstay.json"])).unwrap();
     assert_eq!(shipped["title"], "Backstay");
+}
+
+/// The rules that are installed beside those of `deploy/alerts`, by what they ask for in place of these.
+fn other_queries(rule: &Value) -> Vec<(String, String)> {
+    let (mut installed, mut written) = (Vec::new(), Vec::new());
+    queries(&rule["spec"], &mut installed);
+    queries(&documents(&read("deploy/alerts/backstay.yaml")).remove(0), &mut written);
+    assert_eq!(installed.len(), written.len());
+    written.into_iter().zip(installed).filter(|(written, installed)| written != installed).collect()
+}
+
+#[test]
+fn an_absence_is_told_of_the_release_whatever_it_is_called() {
+    let mut jobs = BTreeSet::new();
+    for (release, name) in [
+        (("backstay", NAMESPACE), "nameOverride="),
+        (("backstay", "team-a"), "nameOverride=stabiliser"),
+        (("second", "team-a"), "fullnameOverride=other"),
+    ] {
+        let rendered = render_as(release, &["serviceMonitor.enabled=true", "prometheusRule.enabled=true", name]);
+        // What the Prometheus operator takes for the labels of a target.
+        let service = &rendered.only("Service")["metadata"];
+        let job = text(&service["labels"][text(&rendered.only("ServiceMonitor")["spec"]["jobLabel"])]);
+        let namespace = text(&service["namespace"]);
+        let own = format!("absent(backstay_build_info{{namespace=\"{namespace}\",job=\"{job}\"}})");
+        let expected = [("absent(backstay_build_info)".to_owned(), own)];
+        assert_eq!(other_queries(rendered.only("PrometheusRule")), expected);
+        assert!(jobs.insert((namespace, job)), "two releases are two jobs: {jobs:?}");
+    }
+}
+
+/// Whoever scrapes in another way has labels that the chart does not know.
+#[test]
+fn alerts_without_the_service_monitor_ask_for_no_labels_of_a_target() {
+    let rendered = render(&["prometheusRule.enabled=true", "nameOverride=stabiliser"]);
+    let rule = rendered.only("PrometheusRule");
+    assert_eq!(rule["spec"], documents(&read("deploy/alerts/backstay.yaml")).remove(0));
 }

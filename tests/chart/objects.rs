@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::render::{NAMESPACE, list, names, render, run_helm, text};
+use crate::render::{NAMESPACE, list, names, render, render_as, text};
 
 /// The restricted profile of Pod Security, as far as the chart's pods come near its controls.
 /// Source: kubernetes.io/docs/concepts/security/pod-security-standards
@@ -83,9 +83,14 @@ fn an_uninstallation_first_asks_what_is_frozen() {
 
 #[test]
 fn the_collectors_port_is_opened_and_the_lease_named() {
-    let rendered = render(&["leaderElection.leaseName=other", "otlp.endpoint=http://traces.obs:4318"]);
-    let egress = rendered.only("NetworkPolicy")["spec"]["egress"].to_string();
-    assert!(egress.contains("4318"), "{egress}");
+    for (endpoint, port) in
+        [("http://traces.obs:4318", 4318), ("http://traces.obs", 80), ("https://traces.obs/v1", 443)]
+    {
+        let rendered = render(&[&format!("otlp.endpoint={endpoint}")]);
+        let egress = &rendered.only("NetworkPolicy")["spec"]["egress"][2];
+        assert_eq!(*egress, json!({"ports": [{"port": port, "protocol": "TCP"}]}), "{endpoint}");
+    }
+    let rendered = render(&["leaderElection.leaseName=other"]);
     let lease = rendered.of_kind("Role").into_iter().find(|role| role["metadata"]["name"] == "backstay-lease").unwrap();
     assert_eq!(lease["rules"][1]["resourceNames"], json!(["other"]));
 }
@@ -165,12 +170,9 @@ fn the_guard_follows_its_values() {
 
 #[test]
 fn releases_of_one_name_in_two_namespaces_do_not_collide() {
-    let chart = crate::render::chart();
     let cluster_wide = |namespace: &str| {
-        let set = "rbac.scope=namespaced,crds.enabled=false";
-        let output = run_helm("template", &["backstay", chart.to_str().unwrap(), "-n", namespace, "--set", set]);
-        let objects = crate::render::documents(&String::from_utf8(output.stdout).unwrap());
-        let wide = objects.iter().filter(|object| object["metadata"]["namespace"].is_null());
+        let rendered = render_as(("backstay", namespace), &["rbac.scope=namespaced", "crds.enabled=false"]);
+        let wide = rendered.objects.iter().filter(|object| object["metadata"]["namespace"].is_null());
         wide.map(|object| format!("{}/{}", text(&object["kind"]), text(&object["metadata"]["name"])))
             .collect::<Vec<_>>()
     };

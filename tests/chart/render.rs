@@ -5,8 +5,10 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// The release that the tests render: `backstay` in namespace `backstay-system`.
+/// The namespace of the release that most tests render.
 pub const NAMESPACE: &str = "backstay-system";
+/// That release, by its name and namespace.
+const RELEASE: (&str, &str) = ("backstay", NAMESPACE);
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -50,9 +52,9 @@ pub fn run_helm(verb: &str, arguments: &[&str]) -> Output {
         .expect("helm runs")
 }
 
-fn template(settings: &[&str]) -> Output {
+fn template((name, namespace): (&str, &str), settings: &[&str]) -> Output {
     let chart = chart();
-    let mut arguments = vec!["backstay", chart.to_str().unwrap(), "--namespace", NAMESPACE];
+    let mut arguments = vec![name, chart.to_str().unwrap(), "--namespace", namespace];
     for setting in settings {
         arguments.extend(["--set", setting]);
     }
@@ -61,14 +63,19 @@ fn template(settings: &[&str]) -> Output {
 
 /// Renders the chart with `--set` for each of the settings.
 pub fn render(settings: &[&str]) -> Rendered {
-    let output = template(settings);
+    render_as(RELEASE, settings)
+}
+
+/// The same for another release, by its name and namespace.
+pub fn render_as(release: (&str, &str), settings: &[&str]) -> Rendered {
+    let output = template(release, settings);
     assert!(output.status.success(), "helm refused {settings:?}: {}", String::from_utf8_lossy(&output.stderr));
     Rendered::new(String::from_utf8(output.stdout).unwrap())
 }
 
 /// What helm says when it must refuse the settings.
 pub fn refusal(settings: &[&str]) -> String {
-    let output = template(settings);
+    let output = template(RELEASE, settings);
     assert!(!output.status.success(), "helm accepted {settings:?}");
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

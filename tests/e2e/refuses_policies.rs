@@ -34,6 +34,14 @@ use crate::support::case::client;
 #[case::nameless_container(rule(json!({"match": {"containers": [""]}})), "containers")]
 #[case::container_of_no_name(rule(json!({"match": {"containers": ["Web App!"]}})), "containers")]
 #[case::container_twice(rule(json!({"match": {"containers": ["web", "web"]}})), "containers")]
+#[case::containers_of_pods_that_wait_for_a_node(
+    rule(json!({"match": {"failures": ["Pending", "PodSetup"], "containers": ["web"]}})),
+    "none of them is that of a container"
+)]
+#[case::containers_of_a_cause_of_no_container(
+    rule(json!({"match": {"causes": ["QuotaExceeded", "ReadinessGate"], "containers": ["web"]}})),
+    "none of them is that of a container"
+)]
 #[case::failure_twice(rule(json!({"match": {"failures": ["OOMKilled", "OOMKilled"]}})), "failures")]
 #[case::cause_twice(rule(json!({"match": {"causes": ["Taints", "Taints"]}})), "causes")]
 #[case::pattern_twice(rule(json!({"match": {"logs": ["a", "a"]}})), "logs")]

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
-use kube::api::ListParams;
 use serde_json::json;
 
 use crate::support::{App, Case, Story, case, wait};
@@ -152,11 +151,16 @@ async fn t12_a_quota_that_refuses_the_grown_pods_brings_the_old_ones_back() {
         }))
         .await;
         let baseline = t.healthy(json!({}), &app("10m")).await;
-        t.ship(&app("100m")).await;
-        t.rolled_back(&baseline, Story { class: Class::CreateRefused, causes: &[Cause::QuotaExceeded] }).await;
-        let pods = t.api::<Pod>().list(&ListParams::default()).await.unwrap();
-        let small = |p: &Pod| serde_json::to_string(&p.spec).unwrap().contains("\"10m\"");
-        assert!(pods.items.iter().all(small), "no pod of the refused revision was ever there");
+        let story = async {
+            t.ship(&app("100m")).await;
+            t.rolled_back(&baseline, Story { class: Class::CreateRefused, causes: &[Cause::QuotaExceeded] }).await;
+        };
+        let of_the_baseline = |pod: &Pod| {
+            let hash = pod.labels().get("pod-template-hash");
+            if hash == Some(&baseline.hash) { Ok(()) } else { Err(format!("its hash is {hash:?}")) }
+        };
+        let what = "no pod of the refused revision is ever there";
+        wait::meanwhile(&t.api::<Pod>(), what, story, of_the_baseline).await;
     })
     .await;
 }

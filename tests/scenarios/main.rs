@@ -25,8 +25,9 @@ mod script;
 mod world;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use backstay::engine::knowledge;
 use backstay::engine::words::{Cause, Class, RefusalReason};
 use scores::Scores;
 use script::Script;
@@ -47,6 +48,7 @@ const SCENARIOS_OF_EACH: usize = 3;
 fn scenarios() {
     let surprises = RefCell::new(Vec::new());
     let said = RefCell::new(BTreeMap::new());
+    let of_containers = RefCell::new(BTreeSet::new());
     let scores = RefCell::new((0, Scores::default()));
     insta::glob!("**/*.yaml", |path| {
         let text = std::fs::read_to_string(path).unwrap();
@@ -55,6 +57,7 @@ fn scenarios() {
         for word in &report.words {
             *said.borrow_mut().entry(*word).or_default() += 1;
         }
+        of_containers.borrow_mut().extend(report.of_containers.iter().copied());
         if let Some(finds) = &script.finds {
             let (expected, found) = (sorted(finds), sorted(&report.found()));
             let (counted, scores) = &mut *scores.borrow_mut();
@@ -74,6 +77,17 @@ fn scenarios() {
     let surprises = surprises.into_inner();
     assert!(surprises.is_empty(), "decided otherwise than expected:\n{}", surprises.join("\n"));
     every_word_was_said(&said.into_inner());
+    policies_know_which_failures_there_are(&of_containers.into_inner());
+}
+
+/// A policy may not name containers where no failure is that of one, and is told of failures that are never raised.
+fn policies_know_which_failures_there_are(of_containers: &BTreeSet<Class>) {
+    let may_name_one = |class: Class| knowledge::causes(class).any(|k| knowledge::may_be_of_a_container(class, k));
+    let allowed: BTreeSet<Class> = Class::iter().filter(|class| may_name_one(*class)).collect();
+    assert_eq!(&allowed, of_containers, "the classes for which a rule may name containers, and those that had one");
+    let unraised: Vec<_> = Class::iter().filter(|class| !knowledge::is_raised(*class)).map(<&str>::from).collect();
+    let unsaid: Vec<_> = Class::iter().map(<&str>::from).filter(|c| NEVER_SAID.iter().any(|(w, _)| w == c)).collect();
+    assert_eq!(unraised, unsaid);
 }
 
 fn sorted(labels: &[String]) -> Vec<String> {

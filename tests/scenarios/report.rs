@@ -11,7 +11,7 @@ use backstay::engine::first_signal::{self, FirstSignal};
 use backstay::engine::knowledge;
 use backstay::engine::memory::LedgerEntry;
 use backstay::engine::policy::Mode;
-use backstay::engine::words::Sureness;
+use backstay::engine::words::{Class, Sureness};
 use backstay::engine::{rollout, surroundings};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -22,6 +22,9 @@ pub struct Report {
     /// The classes and refusals of all steps.
     #[serde(skip)]
     pub words: BTreeSet<&'static str>,
+    /// The classes of findings that name a container.
+    #[serde(skip)]
+    pub of_containers: BTreeSet<Class>,
     steps: Vec<StepReport>,
     decision: Option<Decision>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,6 +50,8 @@ impl Report {
     pub fn add(&mut self, at: Timestamp, says: String, decision: Decision, applied: Option<&'static str>) {
         let findings = decision.findings.iter();
         self.words.extend(findings.flat_map(|f| [<&'static str>::from(f.class), <&'static str>::from(f.cause)]));
+        let of_containers = decision.findings.iter().filter(|finding| finding.container.is_some());
+        self.of_containers.extend(of_containers.map(|finding| finding.class));
         self.words.extend(decision.refusal.iter().map(|refusal| <&'static str>::from(refusal.reason)));
         self.steps.push(StepReport { at, says, why: decision.why.clone(), applied, next_check: decision.next_check });
         self.decision = Some(decision);
@@ -102,7 +107,8 @@ pub fn summary(decision: &Decision) -> String {
 }
 
 /// The same facts in any order give the same decision, the next look is to come, nothing is written to a workload that is
-/// only observed or that was opted out, and what is counted is counted as thresholds of rules on it may say.
+/// only observed or that was opted out, and a finding is counted as thresholds of rules on it may say, and of a container
+/// where rules on it may name one.
 pub fn holds_for_every_decision(s: &Snapshot, decision: &Decision, now: Timestamp, context: &str) {
     let mut turned = s.clone();
     turned.pods.reverse();
@@ -116,5 +122,7 @@ pub fn holds_for_every_decision(s: &Snapshot, decision: &Decision, now: Timestam
         let counted = matches!(finding.sureness, Sureness::Counted | Sureness::Repeated | Sureness::Flapping);
         let may_show = knowledge::may_show(finding.class, finding.cause, finding.sureness);
         assert!(may_show || !counted, "{context}: policies refuse a threshold that this has: {finding:?}");
+        let may_name_one = knowledge::may_be_of_a_container(finding.class, finding.cause);
+        assert!(may_name_one || finding.container.is_none(), "{context}: policies refuse its container: {finding:?}");
     }
 }

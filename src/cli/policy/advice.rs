@@ -15,9 +15,10 @@ use crate::engine::words::{Cause, Class, Sureness};
 
 /// The CEL rules of the definitions that these checks stand for, beside the one on selectors.
 #[cfg(test)]
-pub const CHECKED_RULES: [&str; 7] = [
+pub const CHECKED_RULES: [&str; 8] = [
     rules::UNIQUE_MESSAGE,
     rules::STRANGERS_MESSAGE,
+    rules::CONTAINERS_MESSAGE,
     rules::PATTERNS_MESSAGE,
     rules::RESERVED_MESSAGE,
     rules::ATTEMPTS_MESSAGE,
@@ -53,7 +54,7 @@ pub fn refusals(terms: &Terms, place: &dyn Fn(&str) -> Place) -> Vec<Wrong> {
     all
 }
 
-/// Thresholds that count for nothing that the rule matches.
+/// Containers and thresholds that count for nothing that the rule matches.
 fn useless(rule: &Rule) -> Vec<(&'static str, &'static str)> {
     let t = &rule.threshold;
     let counted = [
@@ -62,14 +63,20 @@ fn useless(rule: &Rule) -> Vec<(&'static str, &'static str)> {
         ("threshold.flaps", t.flaps.is_some(), Sureness::Flapping, rules::FLAPS_MESSAGE),
     ];
     let m = &rule.matches;
-    let matched = |class: Class| m.failures.is_empty() || m.failures.contains(&class);
-    let applies = |sureness| {
-        let mut pairs =
-            Class::iter().filter(|class| matched(*class)).flat_map(|c| knowledge::causes(c).map(move |k| (c, k)));
-        pairs.any(|(c, k)| (m.causes.is_empty() || m.causes.contains(&k)) && knowledge::may_show(c, k, sureness))
-    };
+    let applies = |sureness| matched(m).any(|(class, cause)| knowledge::may_show(class, cause, sureness));
     let useless = counted.into_iter().filter(|(_, is_set, sureness, _)| *is_set && !applies(*sureness));
-    useless.map(|(field, _, _, because)| (field, because)).collect()
+    let mut said: Vec<_> = useless.map(|(field, _, _, because)| (field, because)).collect();
+    if !m.containers.is_empty() && !matched(m).any(|(class, cause)| knowledge::may_be_of_a_container(class, cause)) {
+        said.push(("match.containers", rules::CONTAINERS_MESSAGE));
+    }
+    said
+}
+
+/// The failures that a rule matches, by class and cause.
+fn matched(m: &Match) -> impl Iterator<Item = (Class, Cause)> {
+    let classes = Class::iter().filter(|class| m.failures.is_empty() || m.failures.contains(class));
+    let pairs = classes.flat_map(|class| knowledge::causes(class).map(move |cause| (class, cause)));
+    pairs.filter(|(_, cause)| m.causes.is_empty() || m.causes.contains(cause))
 }
 
 /// Warnings about the terms of a policy. `place` finds where a path of fields and indices stands in the file.
@@ -112,6 +119,10 @@ fn about_rule(terms: &Terms, at: usize, rule: &Rule) -> Vec<(&'static str, Strin
     if !rule.matches.logs.is_empty() && !failures.is_empty() && failures.iter().all(silent) {
         let because = "no program ran in failures of these classes, so there is no log in which a line can match";
         said.push((".match.logs", because.to_owned()));
+    }
+    if matched(&rule.matches).all(|(class, _)| !knowledge::is_raised(class)) {
+        let because = "this version raises none of these failures, so the rule never matches";
+        said.push((".match", because.to_owned()));
     }
     let earlier = terms.rules.get(..at).unwrap_or_default();
     if let Some(covering) = covered(&rule.matches, earlier) {

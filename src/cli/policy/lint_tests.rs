@@ -77,6 +77,14 @@ fn the_examples_are_sound() {
     "  rules:\n    - {name: a, match: {failures: [CrashLoopBackOff]}, threshold: {attempts: 3}}\n",
     "p.yaml:7:78: error: spec.rules[0].threshold.attempts: threshold.attempts counts for none of the failures that the rule matches\n"
 )]
+#[case::containers_of_no_container(
+    "  rules:\n    - {name: a, match: {failures: [Pending, PodSetup, Evicted], containers: [web]}}\n",
+    "p.yaml:7:77: error: spec.rules[0].match.containers: match.containers fits none of the failures that the rule matches: none of them is that of a container\n"
+)]
+#[case::containers_of_a_cause_of_the_pod(
+    "  rules:\n    - {name: a, match: {causes: [Taints, ReadinessGate], containers: [web]}}\n",
+    "p.yaml:7:70: error: spec.rules[0].match.containers: match.containers fits none of the failures that the rule matches: none of them is that of a container\n"
+)]
 #[case::said_twice(
     "  rules:\n    - {name: a, match: {containers: [web, web]}}\n",
     "p.yaml:7:43: error: spec.rules[0].match.containers[1]: stands in the list already\n"
@@ -110,6 +118,19 @@ fn what_the_api_server_would_refuse_is_an_error(#[case] lines: &str, #[case] sai
     "p.yaml:7:70: warning: spec.rules[0].match.logs: no program ran in failures of these classes, so there is no log in which a line can match\n"
 )]
 #[case::not_silent("  rules:\n    - {name: a, match: {failures: [Pending, OOMKilled], logs: [x]}}\n", "")]
+#[case::never_raised(
+    "  rules:\n    - {name: a, match: {failures: [HealthCheck]}}\n",
+    "p.yaml:7:24: warning: spec.rules[0].match: this version raises none of these failures, so the rule never matches\n"
+)]
+#[case::causes_that_are_never_raised(
+    "  rules:\n    - {name: a, match: {causes: [HttpCheckFailing, MetricCheckFailing]}}\n",
+    "p.yaml:7:24: warning: spec.rules[0].match: this version raises none of these failures, so the rule never matches\n"
+)]
+#[case::raised_beside("  rules:\n    - {name: a, match: {failures: [HealthCheck, Unready]}}\n", "")]
+#[case::a_container_beside(
+    "  rules:\n    - {name: a, match: {failures: [Pending, OOMKilled], containers: [web]}}\n",
+    ""
+)]
 #[case::stable(
     "  rollout: {stableSeconds: 60, watchSeconds: 30}\n",
     "p.yaml:6:28: warning: spec.rollout.stableSeconds: a revision counts as healthy after 60 s, and failures count against its rollout for 30 s only\n"

@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
@@ -98,6 +99,58 @@ pub async fn holds<K: Object>(
     let objects = api.list(&last).await.unwrap_or_else(|error| panic!("{what}: looking at the end: {error}"));
     assert!(!objects.items.is_empty(), "{what}: nothing is there at the end");
     objects.iter().for_each(|object| _ = look(object));
+}
+
+/// Changes of objects, one after the other.
+pub type Events<K> = BoxStream<'static, watcher::Result<Event<K>>>;
+
+/// The objects that are there, and a watch that has begun: nothing that comes from now on is missed.
+pub async fn opened<K: Object>(api: &Api<K>, config: watch::Config, what: &str) -> (Vec<K>, Events<K>) {
+    let mut events = watcher::watcher(api.clone(), config).default_backoff().boxed();
+    let mut there = Vec::new();
+    loop {
+        match events.next().await {
+            Some(Ok(Event::InitApply(object))) => there.push(object),
+            Some(Ok(Event::InitDone)) => return (there, events),
+            Some(Ok(_)) => {}
+            other => panic!("{what}: the watch does not begin: {:?}", other.and_then(Result::err)),
+        }
+    }
+}
+
+/// Watches all objects, those that go too, from before the work begins until it is done, and panics as soon as one of them
+/// breaks the rule, or when some may have come and gone unseen.
+pub async fn meanwhile<K: Object, T>(
+    api: &Api<K>,
+    what: &str,
+    work: impl Future<Output = T>,
+    mut rule: impl FnMut(&K) -> Result<(), String>,
+) -> T {
+    let mut sights = 0;
+    let mut look = |object: &K| {
+        sights += 1;
+        rule(object).unwrap_or_else(|broken| panic!("{what}: broken at sight {sights}: {broken}: {}", show(object)));
+    };
+    let (there, mut events) = opened(api, watch::Config::default(), what).await;
+    there.iter().for_each(&mut look);
+    let watching = async {
+        loop {
+            match events.next().await {
+                Some(Ok(Event::Apply(object) | Event::Delete(object))) => look(&object),
+                // It goes on where it was cut, as long as the API server remembers the place.
+                Some(Err(error)) => eprintln!("while watching that {what}: {error}"),
+                Some(Ok(Event::Init | Event::InitApply(_) | Event::InitDone)) | None => {
+                    panic!("{what}: the watch began anew, and what came and went meanwhile was not seen")
+                }
+            }
+        }
+    };
+    let done = tokio::select! {
+        done = work => done,
+        never = watching => never,
+    };
+    assert!(sights > 0, "{what}: nothing was seen");
+    done
 }
 
 /// The object as JSON without what nobody reads.
