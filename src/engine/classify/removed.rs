@@ -50,24 +50,25 @@ fn by_itself<'a>(look: &Look<'_, 'a>, said: Reading, alike: impl Fn(&PodFacts) -
 
 /// What a kubelet does not take for what the pod asks for (pkg/kubelet/lifecycle, pkg/kubelet/cm), and pods that were
 /// active for longer than they may be (pkg/kubelet/active_deadline.go).
+pub(super) const OWN_SPEC: &[(&str, Class, Cause)] = &[
+    ("DeadlineExceeded", Class::Evicted, Cause::OwnLimit),
+    ("SysctlForbidden", Class::PodSetup, Cause::SandboxFailed),
+    ("AppArmor", Class::PodSetup, Cause::SandboxFailed),
+    ("SupplementalGroupsPolicyNotSupported", Class::PodSetup, Cause::SandboxFailed),
+    ("NodeAffinity", Class::Pending, Cause::NodeSelector),
+    ("NodeName", Class::Pending, Cause::NodeSelector),
+    ("PodOSSelectorNodeLabelDoesNotMatch", Class::Pending, Cause::NodeSelector),
+    ("PodOSNotSupported", Class::Pending, Cause::NodeSelector),
+    ("NodePorts", Class::Pending, Cause::HostPort),
+    ("TopologyAffinityError", Class::PodSetup, Cause::DeviceUnavailable),
+    ("SMTAlignmentError", Class::PodSetup, Cause::DeviceUnavailable),
+    ("EmptyPodSharedPoolError", Class::PodSetup, Cause::DeviceUnavailable),
+    ("PodLevelResourcesNotSupported", Class::PodSetup, Cause::DeviceUnavailable),
+];
+
 fn by_own_spec(reason: &str) -> Option<Reading> {
-    let (class, cause) = match reason {
-        "DeadlineExceeded" => (Class::Evicted, Cause::OwnLimit),
-        "SysctlForbidden" | "AppArmor" | "SupplementalGroupsPolicyNotSupported" => {
-            (Class::PodSetup, Cause::SandboxFailed)
-        }
-        "NodeAffinity"
-        | "NodeName"
-        | "PodOSSelectorNodeLabelDoesNotMatch"
-        | "PodOSNotSupported"
-        | "InvalidNodeInfo" => (Class::Pending, Cause::NodeSelector),
-        "NodePorts" => (Class::Pending, Cause::HostPort),
-        "TopologyAffinityError" | "SMTAlignmentError" | "EmptyPodSharedPoolError" | "PodLevelResourcesNotSupported" => {
-            (Class::PodSetup, Cause::DeviceUnavailable)
-        }
-        _ => return None,
-    };
-    Some(reading(class, cause, Sureness::Repeated))
+    let (_, class, cause) = OWN_SPEC.iter().find(|(known, ..)| *known == reason)?;
+    Some(reading(*class, *cause, Sureness::Repeated))
 }
 
 /// Who took the pod away, and for what.

@@ -13,15 +13,8 @@ use crate::engine::words::{Aspect, Cause, Class, Sureness};
 const DEADLOCK_GRACE_SECONDS: i64 = 120;
 /// How the attach controller, and the drivers of AWS, Azure, Google and OpenStack, say that another node has the volume. Other
 /// errors of an attachment are no matter of who goes first.
-const IN_USE: &[&str] = &[
-    "multi-attach error",
-    "already exclusively attached",
-    "already used by pod",
-    "already in use",
-    "already being used",
-    "already attached to",
-    "attached to a different",
-];
+pub(super) const IN_USE: &[&str] =
+    &["multi-attach error", "already in use", "already being used", "already attached to", "attached to a different"];
 
 pub(super) fn symptoms<'a>(scene: &Scene<'a>, symptoms: &mut Vec<Symptom<'a>>) {
     if let Some(symptom) = deadlock(scene, symptoms) {

@@ -41,6 +41,7 @@ fn finished(reason: &str, message: &str) -> PodFacts {
 )]
 #[case("VolumeAttachmentLimitExceeded", "Pod was rejected", Class::PodSetup, Cause::VolumeAttach)]
 #[case("PodFeatureUnsupported", "Pod was rejected", Class::PodSetup, Cause::Unknown)]
+#[case::of_the_kubelet("InvalidNodeInfo", "Kubelet cannot get node info.", Class::PodSetup, Cause::Unknown)]
 fn pods_that_were_taken_or_turned_away_are_never_evidence(
     #[case] reason: &str,
     #[case] message: &str,
