@@ -278,8 +278,9 @@ fn revision_at_fault(case: &Case) -> Verdict {
     };
     match case.control {
         Some(control) if ready > 0 => {
-            // Exit code 137 alone tells that something killed the program, and not what.
-            let guessed = f.cause == Cause::Suspected;
+            // Exit code 137 alone tells that something killed the program, and not what. A node that has fewer devices than
+            // the scheduler counted may have lost some.
+            let guessed = f.cause == Cause::Suspected || case.says(&["number of devices unavailable"]);
             let shared = touches::is_about_the_registry(f.cause) || shared::is(case) || admission::is(case) || guessed;
             let confidence =
                 if shared || nodes::on_one_of_their_own(case) { Confidence::Likely } else { Confidence::Certain };

@@ -58,6 +58,7 @@ use look::{Look, Scene};
 pub use create_refused::cause_of_refusal;
 pub use evidence::evidence;
 pub use notes::notes;
+pub(super) use removed::too_few_devices;
 pub(super) use scheduling::{Taints, may_mean_taint, stands_for_condition, told_taints as taints};
 #[cfg(test)]
 pub(super) use text::reading;

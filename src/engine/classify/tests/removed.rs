@@ -77,6 +77,28 @@ fn pods_that_failed_for_their_own_spec_are_evidence_once_there_are_two(
     assert!(seen(&s, at(50)).iter().all(|(.., sureness)| *sureness == Sureness::Excluded));
 }
 
+const TOO_FEW: &str = "Allocate failed due to requested number of devices unavailable for example.com/gpu. Requested: 2, Available: 1, which is unexpected";
+
+#[rstest]
+#[case::brought(TOO_FEW, 0, Sureness::Repeated)]
+#[case::raised(TOO_FEW, 1, Sureness::Repeated)]
+#[case::as_before(TOO_FEW, 2, Sureness::Excluded)]
+#[case::no_device(
+    "Allocate failed due to can't allocate unregistered device example.com/gpu, which is unexpected",
+    0,
+    Sureness::Excluded
+)]
+fn devices_that_another_revision_would_do_with_are_evidence(
+    #[case] message: &str,
+    #[case] before: u64,
+    #[case] sureness: Sureness,
+) {
+    let mut s = only(finished("UnexpectedAdmissionError", message));
+    let old = Arc::make_mut(s.revisions.iter_mut().find(|r| &*r.uid == OLD).unwrap());
+    old.template.containers[0].devices = Box::new([(name("example.com/gpu"), before)]);
+    assert_eq!(seen(&s, at(50)), [(Class::PodSetup, Cause::DeviceUnavailable, sureness)]);
+}
+
 #[rstest]
 #[case("Pod ephemeral local storage usage exceeds the total limit of containers 1Gi.")]
 #[case("Container web exceeded its local ephemeral storage limit \"1Gi\".")]
