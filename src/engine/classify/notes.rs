@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::evidence::{MAX_SOURCE, MAX_TEXT, bounded};
 use super::look::Scene;
-use super::{late, pending, probe, refusal, room, scheduling, unknown};
+use super::{late, pending, probe, refusal, room, scheduling, stalled, unknown};
 use crate::engine::facts::{ContainerTemplate, RevisionFacts, Snapshot};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom, Teller, Told};
 use crate::engine::moment::seconds_between;
@@ -54,6 +54,7 @@ fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(Strin
         Class::Pending if symptom.cause == Cause::InsufficientResources => of_capacity(s, symptom),
         Class::Pending => of_taints(s, words(symptom)?),
         Class::Unready if symptom.cause == Cause::ReadinessRefused => of_port(s, symptom),
+        Class::RolloutStalled => stalled::note(s, symptom),
         _ => None,
     }
 }
