@@ -21,7 +21,8 @@ const LOW_CPU: u64 = 1_000;
 /// What more there is to say about a symptom, the most telling first, in the bounds of `evidence`.
 pub fn notes(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Vec<Evidence> {
     let told = symptom.told.map(|told| (source(s, told), text(told)));
-    let notes = [told, figures(s, symptom, now), unknown::note(s, symptom), late::note(s, symptom, now)];
+    let notes =
+        [told, figures(s, symptom, now), resolver(s, symptom), unknown::note(s, symptom), late::note(s, symptom, now)];
     let shown = notes.into_iter().flatten().take(MAX_NOTES);
     let evidence = |(source, text): (String, String)| Evidence {
         source: bounded(MAX_SOURCE, &source),
@@ -48,6 +49,15 @@ fn text(told: Told<'_>) -> String {
     if count > 1 { format!("{count} times: {message}") } else { message.to_string() }
 }
 
+/// A kubelet that knows no DNS server of the cluster says so of the pods whose names then do not resolve.
+fn resolver(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+    let Subject::Pod(pod) = symptom.subject else { return None };
+    let mut events = s.events.about(&pod.uid).iter().rev().filter(|_| symptom.cause == Cause::DnsFailure);
+    let told =
+        Told { by: Teller::Subject(symptom.subject), event: events.find(|e| &*e.reason == "MissingClusterDNS")? };
+    Some((source(s, told), text(told)))
+}
+
 /// The numbers behind a refusal, a lack of room or a port, with the object that they are about.
 fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(String, String)> {
     match symptom.class {
@@ -66,7 +76,7 @@ fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(Strin
 /// What was said last.
 fn words<'a>(symptom: &Symptom<'a>) -> Option<&'a str> {
     match (symptom.told, symptom.detail) {
-        (Some(told), _) if !told.event.reason.contains("ScaleUp") => Some(&told.event.message),
+        (Some(told), _) if !pending::is_of_autoscaler(told.event) => Some(&told.event.message),
         (_, Detail::Condition { condition, .. }) => Some(&condition.message),
         _ => None,
     }
