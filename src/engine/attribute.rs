@@ -281,7 +281,8 @@ fn revision_at_fault(case: &Case) -> Verdict {
         Some(control) if ready > 0 => {
             // Exit code 137 alone tells that something killed the program, and not what. A node that has fewer devices than
             // the scheduler counted may have lost some.
-            let guessed = f.cause == Cause::Suspected || case.says(&["number of devices unavailable"]);
+            let lacks_devices = || case.says(&["number of devices unavailable"]);
+            let guessed = f.cause == Cause::Suspected || (f.cause == Cause::DeviceUnavailable && lacks_devices());
             let shared = touches::is_about_the_registry(f.cause) || shared::is(case) || admission::is(case) || guessed;
             let confidence =
                 if shared || nodes::on_one_of_their_own(case) { Confidence::Likely } else { Confidence::Certain };

@@ -145,3 +145,29 @@ fn every_reason_of_a_rejection_for_the_pods_own_spec_was_given_for_one() {
         assert_eq!((said.to_string().as_str(), sureness), (cause, Sureness::Repeated), "{class}: {reason}");
     }
 }
+
+#[test]
+fn every_way_to_name_the_command_of_a_container_was_used_by_a_runtime() {
+    let named = [
+        "exec: \"/serve\": stat /serve: no such file or directory",
+        "OCI runtime create failed: runc create failed: unable to start container process: exec /run.sh: no such file or directory",
+        "OCI runtime create failed: runc create failed: unable to start container process: exec ./run.sh: permission denied",
+        "OCI runtime create failed: container_linux.go:380: starting container process caused \"exec user process caused \\\"no such file or directory\\\"\"",
+        "exec container process (missing dynamic library?) `/serve`: No such file or directory",
+        "container create failed: executable file `serve` not found in $PATH: No such file or directory",
+        "container create failed: executable file not found in `$PATH`: No such file or directory",
+        "container create failed: executable file not found in $PATH: No such file or directory",
+        "container create failed: open executable: Permission denied",
+        "OCI runtime create failed: creating container: error finding executable \"serve\" in PATH [/bin]: no such file or directory",
+    ];
+    let begun = [
+        "unable to start container process: exec: \"serve\": executable file not found in $PATH",
+        "OCI runtime exec failed: exec failed: exec: \"serve\": executable file not found in $PATH",
+        "container create failed: exec: \"serve\": executable file not found in $PATH",
+        "command error: exec: \"serve\": executable file not found in $PATH",
+    ];
+    assert_eq!((idle(start::NAMES_COMMAND, &named), idle(start::STARTS_IT, &begun)), (vec![], vec![]));
+    for text in named.into_iter().chain(begun) {
+        assert!(start::of_command(text).is_some(), "{text}");
+    }
+}
