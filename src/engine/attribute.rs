@@ -111,6 +111,7 @@ fn explained(case: &Case) -> Option<Verdict> {
         .or_else(|| control_group::was_not_ready(case))
         .or_else(|| control_group::unproven_fails_too(case))
         .or_else(|| its_log::explains_it(case))
+        .or_else(|| outside::only_waits_to_count(case))
         .or_else(|| same_template(case))
         .or_else(|| outside::nobody_says_why(case))
         .or_else(|| nothing_changed(case))
@@ -278,8 +279,10 @@ fn revision_at_fault(case: &Case) -> Verdict {
     };
     match case.control {
         Some(control) if ready > 0 => {
-            // Exit code 137 alone tells that something killed the program, and not what.
-            let guessed = f.cause == Cause::Suspected;
+            // Exit code 137 alone tells that something killed the program, and not what. A node that has fewer devices than
+            // the scheduler counted may have lost some.
+            let lacks_devices = || case.says(&["number of devices unavailable"]);
+            let guessed = f.cause == Cause::Suspected || (f.cause == Cause::DeviceUnavailable && lacks_devices());
             let shared = touches::is_about_the_registry(f.cause) || shared::is(case) || admission::is(case) || guessed;
             let confidence =
                 if shared || nodes::on_one_of_their_own(case) { Confidence::Likely } else { Confidence::Certain };

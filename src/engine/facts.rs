@@ -171,6 +171,9 @@ pub struct ContainerTemplate {
     pub memory_request: Option<u64>,
     /// Thousandths of a core.
     pub cpu_request: Option<u64>,
+    pub cpu_limit: Option<u64>,
+    /// Devices and whatever else nodes advertise by a name with a domain, and how many of each it asks for.
+    pub devices: Box<[(Name, u64)]>,
     pub readiness: Option<ProbeFacts>,
     pub liveness: Option<ProbeFacts>,
     pub startup: Option<ProbeFacts>,

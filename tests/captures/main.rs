@@ -67,6 +67,7 @@ struct Finding {
     container: Option<String>,
     container_kind: Option<String>,
     fault: String,
+    confidence: String,
     rollback: String,
 }
 
@@ -214,5 +215,6 @@ fn show(answer: &Answer) -> String {
 fn show_finding(f: &Finding) -> String {
     let container = f.container.as_deref().unwrap_or("no container");
     let kind = f.container_kind.as_deref().unwrap_or("-");
-    format!("{}/{} in {container} ({kind}), fault {}, rollback {}", f.class, f.cause, f.fault, f.rollback)
+    let whose = format!("fault {} ({})", f.fault, f.confidence);
+    format!("{}/{} in {container} ({kind}), {whose}, rollback {}", f.class, f.cause, f.rollback)
 }

@@ -92,6 +92,8 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
             | "NetworkNotReady"
             | "FailedPrepareDynamicResources"
             | "FailedSync"
+            | "FailedKillPod"
+            | "VolumeResizeFailed"
             | "SandboxChanged"
             | "Unhealthy"
             | "FailedPostStartHook"
@@ -99,6 +101,8 @@ fn matters(kind: &str, reason: &str, message: &str) -> bool {
             | "FailedScheduling"
             | "NotTriggerScaleUp"
             | "TriggeredScaleUp"
+            | "Nominated"
+            | "MissingClusterDNS"
             | "Evicted"
             | "Preempted"
             | "TaintManagerEviction"
@@ -220,6 +224,11 @@ mod tests {
     #[case("Pod", "Scheduled", "", false)]
     #[case("Pod", "FailedSync", "error determining status", true)]
     #[case("Pod", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", true)]
+    #[case("Pod", "FailedKillPod", "error killing pod: failed to stop sandbox", true)]
+    #[case("Pod", "VolumeResizeFailed", "MountVolume.Resize failed for volume \"pvc-1\"", true)]
+    #[case("Pod", "Nominated", "Pod should schedule on: nodeclaim/default-x", true)]
+    #[case("Pod", "MissingClusterDNS", "kubelet does not have ClusterDNS IP configured", true)]
+    #[case("Pod", "DNSConfigForming", "Nameserver limits were exceeded", false)]
     #[case("Node", "OOMKilling", "Memory cgroup out of memory: Killed process 9 (web)", true)]
     #[case("Node", "NodeNotReady", "Node n1 status is now: NodeNotReady", true)]
     #[case("Node", "NodeReady", "", false)]

@@ -55,6 +55,8 @@ pub fn init_kind(restart_policy: Option<&str>) -> ContainerKind {
 
 fn container_template(kind: ContainerKind, spec: &ContainerSpec, names: &mut Interner) -> ContainerTemplate {
     let (memory_limit, cpu_limit) = (units(&spec.limits.memory), thousandths(&spec.limits.cpu));
+    // Of these a request is as high as the limit, which must be there (`validateContainerResourceRequirements`).
+    let devices = spec.limits.devices.iter();
     ContainerTemplate {
         name: names.named(&spec.name),
         kind,
@@ -64,6 +66,8 @@ fn container_template(kind: ContainerKind, spec: &ContainerSpec, names: &mut Int
         // A limit without a request is also the request: `SetDefaults_Pod` in `pkg/apis/core/v1/defaults.go`.
         memory_request: units(&spec.requests.memory).or(memory_limit),
         cpu_request: thousandths(&spec.requests.cpu).or(cpu_limit),
+        cpu_limit,
+        devices: devices.filter_map(|(name, amount)| Some((names.named(name), units(amount)?))).collect(),
         readiness: spec.readiness.as_ref().and_then(probe_facts),
         liveness: spec.liveness.as_ref().and_then(probe_facts),
         startup: spec.startup.as_ref().and_then(probe_facts),

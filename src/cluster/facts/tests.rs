@@ -119,6 +119,17 @@ fn facts_of_a_replica_set_are_what_it_says() {
     assert_eq!(web.readiness, Some(readiness));
     assert_eq!(web.startup.unwrap().kind, ProbeKind::Exec);
     assert_eq!(containers[1].cpu_request, Some(100), "a limit is also the request");
+    assert_eq!((containers[1].cpu_limit, web.devices.len()), (Some(100), 0));
+}
+
+#[test]
+fn devices_are_what_is_limited_by_a_name_with_a_domain() {
+    let limits =
+        json!({"cpu": "2", "memory": "1Gi", "example.com/gpu": "2", "example.com/odd": "x", "hugepages-2Mi": "4Mi"});
+    let set: SlimReplicaSet =
+        with(REPLICA_SET, "/spec/template/spec/containers/0/resources", json!({"limits": limits}));
+    let web = &revision_facts(&set, &mut Interner::default()).unwrap().template.containers[2];
+    assert_eq!((web.cpu_limit, &*web.devices), (Some(2000), &[("example.com/gpu".into(), 2)][..]));
 }
 
 #[test]

@@ -342,6 +342,8 @@ impl<'de> Walk<'de> for Resources {
 pub struct ResourceList {
     pub cpu: Leaf,
     pub memory: Leaf,
+    /// Whatever has a name with a domain.
+    pub devices: Vec<(Box<str>, Leaf)>,
 }
 
 impl<'de> Walk<'de> for ResourceList {
@@ -349,6 +351,12 @@ impl<'de> Walk<'de> for ResourceList {
         let amount = match key {
             "cpu" => &mut self.cpu,
             "memory" => &mut self.memory,
+            device if device.contains('/') => {
+                let amount = map.next_value::<Leaf>()?;
+                let digest = amount.digest;
+                self.devices.push((device.into(), amount));
+                return Ok(digest);
+            }
             _ => return map.next_value(),
         };
         *amount = map.next_value()?;

@@ -105,10 +105,17 @@ pub(super) fn any(case: &Case, aspects: &[Aspect]) -> bool {
         Cause::SandboxFailed => !case.says(&NETWORK) && named(case, SANDBOX).unwrap_or(false),
         Cause::RuntimeError => named(case, RUNTIME).unwrap_or(false),
         Cause::OwnLimit if case.says(&["deadlineexceeded"]) => changed(case, &[Aspect::Lifecycle]),
+        Cause::DeviceUnavailable => brings_devices(case, control).unwrap_or_else(|| changed(case, aspects)),
         Cause::PodSecurity => changed(case, aspects) && !admission::violates_as_before(case),
         Cause::PodInvalid if case.says(&["runtimeclass"]) => changed(case, &[Aspect::Scheduling]),
         _ => changed(case, aspects),
     }
+}
+
+/// Where the kubelet counts the devices that it has left: the healthy revision would do with them.
+fn brings_devices(case: &Case, control: &RevisionFacts) -> Option<bool> {
+    let few = case.finding.evidence.iter().find_map(|evidence| classify::too_few_devices(&evidence.text))?;
+    Some(change::devices(control, few.resource) <= few.available)
 }
 
 /// The same of what leads to a service: a variable counts only where it may say where that is.

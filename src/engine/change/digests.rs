@@ -102,6 +102,12 @@ pub fn asks_for_more(old: &RevisionFacts, new: &RevisionFacts, of: &[Demand]) ->
     })
 }
 
+/// So many devices of this name one container asks for at most.
+pub fn devices(revision: &RevisionFacts, name: &str) -> u64 {
+    let all = revision.template.containers.iter().flat_map(|container| &container.devices);
+    all.filter(|(of, _)| **of == *name).map(|(_, amount)| *amount).max().unwrap_or(0)
+}
+
 /// A request that is not set is as high as the limit (`SetDefaults_Pod` in pkg/apis/core/v1/defaults.go). The limit of
 /// processor time is not known by itself, so any change of resources may be one of it.
 fn has_grown(demand: Demand, old: &ContainerTemplate, new: &ContainerTemplate) -> bool {

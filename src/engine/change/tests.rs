@@ -59,6 +59,8 @@ fn said(old: &Value, new: &Value) -> Vec<String> {
     "Resources: container web: limits.memory 128Mi → unset, requests.memory unset → 1Gi")]
 #[case(json!({"readinessProbe": {"httpGet": {"port": 8081}, "periodSeconds": 1}}),
     "Probes: container web: readinessProbe httpGet.port 8080 → 8081, periodSeconds 5 → 1")]
+#[case(json!({"readinessProbe": {"httpGet": {"path": "/healthz"}}}),
+    "Probes: container web: readinessProbe httpGet.path /ready → /healthz")]
 #[case(json!({"readinessProbe": null}), "Probes: container web: readinessProbe removed")]
 #[case(json!({"livenessProbe": {"tcpSocket": {"port": 1}}}), "Probes: container web: livenessProbe added")]
 #[case(json!({"ports": [{"containerPort": 8080, "protocol": "TCP", "hostPort": 80}]}),

@@ -100,7 +100,7 @@ fn not_looked_at(text: &str) -> Option<Reading> {
 }
 
 /// What says that somebody was asked and did not answer, or not with what was asked for. In lower case.
-const CANNOT_LOOK: &[&str] = &[
+pub(super) const CANNOT_LOOK: &[&str] = &[
     "deadline exceeded",
     "unable to reach host",
     "i/o timeout",
@@ -165,10 +165,7 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 ],
                 said(Cause::PodSecurity),
             ),
-            (
-                &["usage per container is", "usage per pod is", "limit to request ratio per", "limit to request ratio"],
-                said(Cause::LimitRange),
-            ),
+            (&["usage per container is", "usage per pod is", "limit to request ratio"], said(Cause::LimitRange)),
             (&["error looking up service account", "serviceaccount \""], said(Cause::ServiceAccountMissing)),
             (&["no priorityclass with name"], said(Cause::PriorityClassMissing)),
             (&["is invalid: ", "runtimeclass \""], said(Cause::PodInvalid)),

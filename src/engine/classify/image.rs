@@ -170,7 +170,8 @@ pub(super) static TEXTS: LazyLock<Table> = LazyLock::new(|| {
                 said(Cause::RegistryRateLimited),
             ),
             (
-                &["pull access denied", "repository does not exist or may require authorization"],
+                // The repository "does not exist or may require authorization".
+                &["pull access denied"],
                 said(Cause::ImageMissingOrPrivate),
             ),
             (

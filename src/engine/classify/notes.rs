@@ -3,9 +3,10 @@
 
 use jiff::Timestamp;
 
+use super::amounts::Amount;
 use super::evidence::{MAX_SOURCE, MAX_TEXT, bounded};
 use super::look::Scene;
-use super::{late, pending, probe, refusal, room, scheduling, unknown};
+use super::{late, pending, probe, refusal, room, scheduling, stalled, unknown};
 use crate::engine::facts::{ContainerTemplate, RevisionFacts, Snapshot};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom, Teller, Told};
 use crate::engine::moment::seconds_between;
@@ -14,11 +15,14 @@ use crate::engine::words::{Cause, Class};
 
 /// Most pieces of evidence beside the statuses themselves.
 const MAX_NOTES: usize = 2;
+/// With a limit of one core or less one busy thread is enough to be throttled. Thousandths of a core.
+const LOW_CPU: u64 = 1_000;
 
 /// What more there is to say about a symptom, the most telling first, in the bounds of `evidence`.
 pub fn notes(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Vec<Evidence> {
     let told = symptom.told.map(|told| (source(s, told), text(told)));
-    let notes = [told, figures(s, symptom, now), unknown::note(s, symptom), late::note(s, symptom, now)];
+    let notes =
+        [told, figures(s, symptom, now), resolver(s, symptom), unknown::note(s, symptom), late::note(s, symptom, now)];
     let shown = notes.into_iter().flatten().take(MAX_NOTES);
     let evidence = |(source, text): (String, String)| Evidence {
         source: bounded(MAX_SOURCE, &source),
@@ -45,15 +49,26 @@ fn text(told: Told<'_>) -> String {
     if count > 1 { format!("{count} times: {message}") } else { message.to_string() }
 }
 
+/// A kubelet that knows no DNS server of the cluster says so of the pods whose names then do not resolve.
+fn resolver(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+    let Subject::Pod(pod) = symptom.subject else { return None };
+    let mut events = s.events.about(&pod.uid).iter().rev().filter(|_| symptom.cause == Cause::DnsFailure);
+    let told =
+        Told { by: Teller::Subject(symptom.subject), event: events.find(|e| &*e.reason == "MissingClusterDNS")? };
+    Some((source(s, told), text(told)))
+}
+
 /// The numbers behind a refusal, a lack of room or a port, with the object that they are about.
 fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(String, String)> {
     match symptom.class {
         _ if symptom.cause == Cause::StartupProbeKilled => of_start(s, symptom, now),
-        _ if symptom.cause == Cause::LivenessKilled => of_port(s, symptom),
+        _ if symptom.cause == Cause::LivenessKilled => of_port(s, symptom).or_else(|| of_throttling(s, symptom)),
         Class::CreateRefused => of_refusal(words(symptom)?),
         Class::Pending if symptom.cause == Cause::InsufficientResources => of_capacity(s, symptom),
         Class::Pending => of_taints(s, words(symptom)?),
         Class::Unready if symptom.cause == Cause::ReadinessRefused => of_port(s, symptom),
+        Class::Unready if symptom.cause == Cause::ReadinessTimeout => of_throttling(s, symptom),
+        Class::RolloutStalled => stalled::note(s, symptom),
         _ => None,
     }
 }
@@ -61,7 +76,7 @@ fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(Strin
 /// What was said last.
 fn words<'a>(symptom: &Symptom<'a>) -> Option<&'a str> {
     match (symptom.told, symptom.detail) {
-        (Some(told), _) if !told.event.reason.contains("ScaleUp") => Some(&told.event.message),
+        (Some(told), _) if !pending::is_of_autoscaler(told.event) => Some(&told.event.message),
         (_, Detail::Condition { condition, .. }) => Some(&condition.message),
         _ => None,
     }
@@ -139,6 +154,28 @@ fn wrong_port(container: &ContainerTemplate, symptom: &Symptom<'_>) -> Option<St
     Some(format!("the probe asks port {asked}; the container declares {}", declared.join(", ")))
 }
 
+/// A container that may use little processor time answers late because it is throttled, and not always because it is slow.
+fn of_throttling(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+    let container = template(s, symptom)?;
+    let text = throttled(container, symptom)?;
+    Some((format!("template containers[{}].resources", container.name), text))
+}
+
+fn throttled(container: &ContainerTemplate, symptom: &Symptom<'_>) -> Option<String> {
+    let limit = container.cpu_limit.filter(|limit| *limit <= LOW_CPU)?;
+    let probe = match symptom.told.and_then(|told| probe::answer(&told.event.message)) {
+        Some(answer) => {
+            let asked = answer.asked.of(container);
+            asked.filter(|probe| answer.cause(Some(probe.kind)) == Cause::ReadinessTimeout)
+        }
+        None => container.readiness.filter(|_| symptom.cause == Cause::ReadinessTimeout),
+    }?;
+    let (limit, seconds) = (Amount::of_thousandths(limit), probe.timeout_seconds);
+    Some(format!(
+        "perhaps throttled: the limit is cpu {limit}, and the probe waits {seconds} s for an answer (timeoutSeconds)"
+    ))
+}
+
 /// How long a start may take by the startup probe, beside how long one does take.
 fn of_start(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(String, String)> {
     let container = template(s, symptom)?;
@@ -154,7 +191,8 @@ fn of_start(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(Stri
     let run = run.map(|(started, finished)| format!("this run lasted {} s", seconds_between(started, finished)));
     let known = Scene::new(s, now).known_ready_seconds();
     let known = known.map(|seconds| format!("the healthy revision took {seconds} s to become ready"));
-    let parts = [Some(format!("it allows a start {budget} s ({sum})")), run, known, wrong_port(container, symptom)];
+    let why = wrong_port(container, symptom).or_else(|| throttled(container, symptom));
+    let parts = [Some(format!("it allows a start {budget} s ({sum})")), run, known, why];
     let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
     Some((format!("template containers[{}].startupProbe", container.name), text))
 }

@@ -40,7 +40,7 @@ fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Sympto
         },
     };
     let onset = condition.since.min(look.scene.now);
-    let grown = look.event(|event| hint::is(event, "TriggeredScaleUp") && hint::since(event, onset));
+    let grown = look.event(|event| brings_a_node(event) && hint::since(event, onset));
     let grace_seconds = match (said.cause, grown) {
         (Cause::InsufficientResources, _) if look.revision.is_some_and(|r| fits_no_node(look.scene, r)) => {
             TOO_LARGE_GRACE_SECONDS
@@ -56,6 +56,16 @@ fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Sympto
     let told = told.or(grown).or(of_claim).or_else(|| look.event(|event| hint::is(event, "NotTriggerScaleUp")));
     let detail = Detail::Condition { kind: "PodScheduled", condition };
     hint::with(Symptom { grace_seconds, ..look.on_pod(said, onset, detail) }, told)
+}
+
+/// The cluster autoscaler has asked for a node, or Karpenter has set one apart for the pod.
+fn brings_a_node(event: &EventFacts) -> bool {
+    matches!(&*event.reason, "TriggeredScaleUp" | "Nominated")
+}
+
+/// What says of nodes that may come, and not of those that are there.
+pub(super) fn is_of_autoscaler(event: &EventFacts) -> bool {
+    brings_a_node(event) || hint::is(event, "NotTriggerScaleUp")
 }
 
 /// Why a volume claim is not bound: what failed, rather than what it waits for.

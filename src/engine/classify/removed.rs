@@ -4,6 +4,7 @@
 use super::hint;
 use super::look::Look;
 use super::text::{Reading, contains, reading};
+use crate::engine::change;
 use crate::engine::facts::{EventFacts, PodFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::words::{Cause, Class, Sureness};
@@ -19,7 +20,8 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         let alike = |other: &PodFacts| exceeded_its_limit(other, evicted_in_silence(&Look { pod: other, ..*look }));
         return Some(hint::with(by_itself(look, said, alike), evicted));
     }
-    if let Some(said) = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec) {
+    let own = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec);
+    if let Some(said) = own.or_else(|| wants_more_devices(look)) {
         return Some(by_itself(look, said, |other| other.finished && other.reason == pod.reason));
     }
     let taken = pod.reason.as_deref().and_then(|reason| by_reason(reason, pod));
@@ -50,24 +52,51 @@ fn by_itself<'a>(look: &Look<'_, 'a>, said: Reading, alike: impl Fn(&PodFacts) -
 
 /// What a kubelet does not take for what the pod asks for (pkg/kubelet/lifecycle, pkg/kubelet/cm), and pods that were
 /// active for longer than they may be (pkg/kubelet/active_deadline.go).
+pub(super) const OWN_SPEC: &[(&str, Class, Cause)] = &[
+    ("DeadlineExceeded", Class::Evicted, Cause::OwnLimit),
+    ("SysctlForbidden", Class::PodSetup, Cause::SandboxFailed),
+    ("AppArmor", Class::PodSetup, Cause::SandboxFailed),
+    ("SupplementalGroupsPolicyNotSupported", Class::PodSetup, Cause::SandboxFailed),
+    ("NodeAffinity", Class::Pending, Cause::NodeSelector),
+    ("NodeName", Class::Pending, Cause::NodeSelector),
+    ("PodOSSelectorNodeLabelDoesNotMatch", Class::Pending, Cause::NodeSelector),
+    ("PodOSNotSupported", Class::Pending, Cause::NodeSelector),
+    ("NodePorts", Class::Pending, Cause::HostPort),
+    ("TopologyAffinityError", Class::PodSetup, Cause::DeviceUnavailable),
+    ("SMTAlignmentError", Class::PodSetup, Cause::DeviceUnavailable),
+    ("EmptyPodSharedPoolError", Class::PodSetup, Cause::DeviceUnavailable),
+    ("PodLevelResourcesNotSupported", Class::PodSetup, Cause::DeviceUnavailable),
+];
+
 fn by_own_spec(reason: &str) -> Option<Reading> {
-    let (class, cause) = match reason {
-        "DeadlineExceeded" => (Class::Evicted, Cause::OwnLimit),
-        "SysctlForbidden" | "AppArmor" | "SupplementalGroupsPolicyNotSupported" => {
-            (Class::PodSetup, Cause::SandboxFailed)
-        }
-        "NodeAffinity"
-        | "NodeName"
-        | "PodOSSelectorNodeLabelDoesNotMatch"
-        | "PodOSNotSupported"
-        | "InvalidNodeInfo" => (Class::Pending, Cause::NodeSelector),
-        "NodePorts" => (Class::Pending, Cause::HostPort),
-        "TopologyAffinityError" | "SMTAlignmentError" | "EmptyPodSharedPoolError" | "PodLevelResourcesNotSupported" => {
-            (Class::PodSetup, Cause::DeviceUnavailable)
-        }
-        _ => return None,
-    };
-    Some(reading(class, cause, Sureness::Repeated))
+    let (_, class, cause) = OWN_SPEC.iter().find(|(known, ..)| *known == reason)?;
+    Some(reading(*class, *cause, Sureness::Repeated))
+}
+
+/// The kubelet has fewer devices left than the pod asks for, and enough for another revision: it may be this one's doing.
+fn wants_more_devices(look: &Look<'_, '_>) -> Option<Reading> {
+    let rejected = look.pod.finished && look.pod.reason.as_deref() == Some("UnexpectedAdmissionError");
+    let few = too_few_devices(&look.pod.message).filter(|_| rejected)?;
+    let mut others = look.scene.s.revisions.iter().filter(|other| other.uid != look.pod.revision);
+    let would_do = others.any(|other| change::devices(other, few.resource) <= few.available);
+    would_do.then(|| reading(Class::PodSetup, Cause::DeviceUnavailable, Sureness::Repeated))
+}
+
+/// What a kubelet says of devices that it has too few of (pkg/kubelet/cm/devicemanager).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct TooFew<'t> {
+    pub resource: &'t str,
+    pub available: u64,
+}
+
+/// Reads `requested number of devices unavailable for example.com/gpu. Requested: 2, Available: 1`. Of devices that are broken
+/// or whose plugin is gone other words are used.
+pub(in crate::engine) fn too_few_devices(message: &str) -> Option<TooFew<'_>> {
+    let (_, rest) = message.split_once("requested number of devices unavailable for ")?;
+    let (resource, rest) = rest.split_once(". Requested: ")?;
+    let (_, available) = rest.split_once(", Available: ")?;
+    let available = available.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    Some(TooFew { resource, available })
 }
 
 /// Who took the pod away, and for what.

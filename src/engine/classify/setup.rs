@@ -58,7 +58,7 @@ fn is_recent(look: &Look<'_, '_>, event: &EventFacts) -> bool {
 
 /// Kubelets say this of pods that run as well.
 fn is_vague(reason: &str) -> bool {
-    matches!(reason, "FailedSync" | "SandboxChanged")
+    matches!(reason, "FailedSync" | "SandboxChanged" | "FailedKillPod" | "VolumeResizeFailed")
 }
 
 /// The newest event that names a cause; else the newest of those that only repeat that something is missing.

@@ -80,7 +80,7 @@ pub(super) fn of_command(text: &str) -> Option<Cause> {
 }
 
 /// In lower case and without backslashes.
-const NAMES_COMMAND: &[&str] = &[
+pub(super) const NAMES_COMMAND: &[&str] = &[
     "exec: \"",
     "exec /",
     "exec ./",
@@ -93,7 +93,7 @@ const NAMES_COMMAND: &[&str] = &[
     "error finding executable ",
 ];
 /// What comes before the name of the command where runc or a program of the node may be speaking.
-const STARTS_IT: &[&str] = &["container process", "oci runtime", "container create failed", "command error"];
+pub(super) const STARTS_IT: &[&str] = &["container process", "oci runtime", "container create failed", "command error"];
 
 /// The text from where it names the command of the container.
 fn after_command<'t>(text: &'t str, name: &str) -> Option<&'t str> {

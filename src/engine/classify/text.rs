@@ -23,6 +23,8 @@ pub(in crate::engine) struct Table {
     automaton: Option<AhoCorasick>,
     readings: Vec<Reading>,
     outside_quotes: bool,
+    #[cfg(test)]
+    phrases: Vec<String>,
 }
 
 impl Table {
@@ -31,8 +33,15 @@ impl Table {
         let readings = rows.iter().flat_map(|(phrases, reading)| phrases.iter().map(|_| *reading)).collect();
         let automaton =
             AhoCorasick::builder().ascii_case_insensitive(true).kind(Some(AhoCorasickKind::DFA)).build(phrases);
-        // A table that does not build reads nothing; the tests of every table would fail.
-        Self { speaker, automaton: automaton.ok(), readings, outside_quotes: false }
+        Self {
+            speaker,
+            // A table that does not build reads nothing; the tests of every table would fail.
+            automaton: automaton.ok(),
+            readings,
+            outside_quotes: false,
+            #[cfg(test)]
+            phrases: rows.iter().flat_map(|(phrases, _)| phrases.iter().map(|phrase| (*phrase).to_owned())).collect(),
+        }
     }
 
     /// Looks only outside double quotes: quoted names and addresses are chosen by users and may say anything.
@@ -61,6 +70,20 @@ impl Table {
     #[cfg(test)]
     pub(super) fn readings(&self) -> &[Reading] {
         &self.readings
+    }
+
+    /// Every phrase, with what it stands for and the table that lacks it.
+    #[cfg(test)]
+    pub(super) fn each_missing(&self) -> impl Iterator<Item = (&str, Reading, Self)> {
+        let phrases = || self.phrases.iter().map(String::as_str).zip(self.readings.iter().copied());
+        phrases().enumerate().map(move |(at, (phrase, reading))| {
+            let others = phrases().enumerate().filter(|(other, _)| *other != at);
+            let rows: Vec<([&str; 1], Reading)> = others.map(|(_, (phrase, reading))| ([phrase], reading)).collect();
+            let rows: Vec<(&[&str], Reading)> =
+                rows.iter().map(|(phrases, reading)| (&phrases[..], *reading)).collect();
+            let table = Self { outside_quotes: self.outside_quotes, ..Self::new(self.speaker, &rows) };
+            (phrase, reading, table)
+        })
     }
 
     fn first_in(&self, text: &str) -> Option<usize> {

@@ -124,6 +124,10 @@ fn a_report_of_node_holds_the_whole_message(#[case] error: &str, #[case] cause: 
 )]
 #[case::a_key(&python("KeyError: 'timeout'"), Cause::Panic)]
 #[case::a_flag(&python("ValueError: connection timeout out of range"), Cause::Panic)]
+#[case::erlang(
+    "Kernel pid terminated (application_controller) (\"{application_terminated,shop,{badarg,[{shop,init,1}]}}\")\n",
+    Cause::Panic
+)]
 #[case::a_loop(
     "panic: runtime error: index out of range [3] with length 3\n\ngoroutine 1 [running]:\nmain.connect()\n",
     Cause::Panic

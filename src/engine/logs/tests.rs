@@ -148,6 +148,16 @@ const REFUSED: &str = "WARN cache: dial tcp 10.0.0.9:6379: connect: connection r
     "panic: runtime error: invalid memory address or nil pointer dereference\n\ngoroutine 1 [running]:\n",
     Some(Cause::Panic)
 )]
+#[case::go_runtime("fatal error: concurrent map writes\n\ngoroutine 18 [running]:\nmain.count()\n", Some(Cause::Panic))]
+#[case::ruby(
+    "/app/web.rb:3:in 'Plans#of': tenant 5 has no plan (RuntimeError)\n\tfrom /app/web.rb:9\n",
+    Some(Cause::Panic)
+)]
+// It says no more than that an application of its own has ended.
+#[case::erlang(
+    "Kernel pid terminated (application_controller) (\"{application_terminated,shop,shutdown}\")\n",
+    Some(Cause::DependencyUnreachable)
+)]
 #[case::python(
     "Traceback (most recent call last):\n  File \"m.py\", line 2, in <module>\nAttributeError: no 'id'\n",
     Some(Cause::Panic)

@@ -248,3 +248,18 @@ fn a_failure_after_the_rollout_was_complete_says_so() {
     s.workload.completed = Some(at(-50));
     assert_eq!(shown(&s, 7500), [], "that was the rollout before");
 }
+
+#[test]
+fn a_kubelet_that_knows_no_dns_server_is_told_where_a_name_does_not_resolve() {
+    let shown = |message: &str| {
+        let told = "kubelet does not have ClusterDNS IP configured and cannot create Pod using \"ClusterFirst\" policy. \
+                    Falling back to \"Default\" policy.";
+        let s = only(pod([looping(2, saying(ended(1, "Error"), message))]));
+        let s = hearing(s, "uid-web-6d-x", [event("MissingClusterDNS", told, 4)]);
+        let shown = notes(&s, &single(&s, at(20)), at(20));
+        shown.into_iter().map(|note| note.source).collect::<Vec<_>>()
+    };
+    let unresolved = "panic: dial tcp: lookup orders on 10.0.0.2:53: no such host";
+    assert_eq!(shown(unresolved), ["pod/web-6d-x events[MissingClusterDNS]"]);
+    assert_eq!(shown("panic: runtime error: index out of range [3] with length 3"), [""; 0]);
+}

@@ -9,6 +9,7 @@ mod image;
 mod logs;
 mod oom;
 mod pending;
+mod phrases;
 mod pods;
 mod probe;
 mod refused;

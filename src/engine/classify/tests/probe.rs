@@ -288,6 +288,48 @@ fn a_kill_for_a_probe_of_another_port_tells_the_ports() {
     assert_eq!(second_note(&s), None, "somebody answered");
 }
 
+const LATE: &str = "Readiness probe failed: Get \"http://10.0.0.9:8080/ready\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+const THROTTLED: &str =
+    "perhaps throttled: the limit is cpu 200m, and the probe waits 1 s for an answer (timeoutSeconds)";
+
+fn limited(cpu_limit: Option<u64>) -> ContainerTemplate {
+    let http = Some(probe(ProbeKind::Http));
+    ContainerTemplate { cpu_limit, readiness: http, liveness: http, ..template("web") }
+}
+
+#[test]
+fn an_answer_that_comes_too_late_under_a_low_limit_may_be_throttled() {
+    let note = |cpu_limit, answer: &str| {
+        let s = with_template(unready([event("Unhealthy", answer, 40)]), vec![limited(cpu_limit)]);
+        let symptom = single(&s, at(70));
+        notes(&s, &symptom, at(70)).into_iter().nth(1).map(|note| (note.source, note.text))
+    };
+    let told = Some(("template containers[web].resources".to_owned(), THROTTLED.to_owned()));
+    assert_eq!(note(Some(200), LATE), told);
+    assert!(note(Some(1000), LATE).is_some_and(|(_, text)| text.contains("cpu 1,")));
+    assert_eq!(note(Some(1001), LATE), None, "that is more than one thread takes");
+    assert_eq!(note(None, LATE), None);
+    assert_eq!(note(Some(200), ERROR_500), None, "the answer came");
+}
+
+#[rstest]
+#[case("Liveness", "template containers[web].resources", true)]
+#[case("Startup", "template containers[web].startupProbe", true)]
+#[case("Readiness", "", false)]
+fn who_was_killed_for_a_late_answer_may_be_throttled_too(
+    #[case] probe_of: &str,
+    #[case] source: &str,
+    #[case] told: bool,
+) {
+    let kill = format!("Container web failed {} probe, will be restarted", probe_of.to_lowercase());
+    let heard = [event("Unhealthy", &LATE.replace("Readiness", probe_of), 6), event("Killing", &kill, 7)];
+    let startup = Some(probe(ProbeKind::Http)).filter(|_| probe_of == "Startup");
+    let web = ContainerTemplate { startup, ..limited(Some(200)) };
+    let s = with_template(killed(143, heard), vec![web]);
+    let note = second_note(&s);
+    assert_eq!(note.as_ref().is_some_and(|(of, text)| of == source && text.ends_with(THROTTLED)), told, "{note:?}");
+}
+
 #[test]
 fn a_kill_for_a_startup_probe_tells_how_long_a_start_may_take_and_takes() {
     let s = refused("Startup", ProbeKind::Exec);

@@ -279,6 +279,27 @@ fn only_a_volume_that_is_in_use_waits_for_an_old_pod(#[case] message: &str, #[ca
     assert_eq!(causes, [Cause::VolumeAttach].into_iter().chain(deadlock).collect::<Vec<_>>());
 }
 
+#[rstest]
+#[case::one_pod_at_a_time(
+    "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode",
+    true
+)]
+#[case::too_many_for_the_node("node(s) exceed max volume count", false)]
+#[case::elsewhere("node(s) had no available volume zone", false)]
+fn only_a_volume_that_one_pod_at_a_time_may_use_is_held_by_an_old_one(#[case] reason: &str, #[case] is_deadlock: bool) {
+    let causes = |max_unavailable| {
+        let mut s = waits_for_a_place(max_unavailable);
+        let message = format!("0/1 nodes are available: 1 {reason}.");
+        let mut waits = (*s.pods[0]).clone();
+        waits.unscheduled = Some(condition(false, "Unschedulable", &message, 3));
+        s.pods[0] = Arc::new(waits);
+        seen(&s, at(200)).into_iter().map(|(_, cause, _)| cause).collect::<Vec<_>>()
+    };
+    let deadlock = is_deadlock.then_some(Cause::StrategyDeadlock);
+    assert_eq!(causes(0), [Cause::VolumeTopology].into_iter().chain(deadlock).collect::<Vec<_>>());
+    assert_eq!(causes(1), [Cause::VolumeTopology], "an old pod may go first");
+}
+
 #[test]
 fn a_port_that_the_new_revision_brings_is_held_by_somebody_else() {
     let mut s = waits_for_a_place(0);

@@ -41,6 +41,7 @@ fn finished(reason: &str, message: &str) -> PodFacts {
 )]
 #[case("VolumeAttachmentLimitExceeded", "Pod was rejected", Class::PodSetup, Cause::VolumeAttach)]
 #[case("PodFeatureUnsupported", "Pod was rejected", Class::PodSetup, Cause::Unknown)]
+#[case::of_the_kubelet("InvalidNodeInfo", "Kubelet cannot get node info.", Class::PodSetup, Cause::Unknown)]
 fn pods_that_were_taken_or_turned_away_are_never_evidence(
     #[case] reason: &str,
     #[case] message: &str,
@@ -74,6 +75,28 @@ fn pods_that_failed_for_their_own_spec_are_evidence_once_there_are_two(
     // The revision has all its pods by now; those that were refused are left over.
     Arc::make_mut(&mut s.revisions[1]).ready = 1;
     assert!(seen(&s, at(50)).iter().all(|(.., sureness)| *sureness == Sureness::Excluded));
+}
+
+const TOO_FEW: &str = "Allocate failed due to requested number of devices unavailable for example.com/gpu. Requested: 2, Available: 1, which is unexpected";
+
+#[rstest]
+#[case::brought(TOO_FEW, 0, Sureness::Repeated)]
+#[case::raised(TOO_FEW, 1, Sureness::Repeated)]
+#[case::as_before(TOO_FEW, 2, Sureness::Excluded)]
+#[case::no_device(
+    "Allocate failed due to can't allocate unregistered device example.com/gpu, which is unexpected",
+    0,
+    Sureness::Excluded
+)]
+fn devices_that_another_revision_would_do_with_are_evidence(
+    #[case] message: &str,
+    #[case] before: u64,
+    #[case] sureness: Sureness,
+) {
+    let mut s = only(finished("UnexpectedAdmissionError", message));
+    let old = Arc::make_mut(s.revisions.iter_mut().find(|r| &*r.uid == OLD).unwrap());
+    old.template.containers[0].devices = Box::new([(name("example.com/gpu"), before)]);
+    assert_eq!(seen(&s, at(50)), [(Class::PodSetup, Cause::DeviceUnavailable, sureness)]);
 }
 
 #[rstest]

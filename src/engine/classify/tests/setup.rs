@@ -99,6 +99,11 @@ fn a_key_that_a_volume_misses_is_no_missing_object(#[case] message: &str) {
 #[rstest]
 #[case("FailedSync", "error determining status: rpc error: code = Unknown desc = x")]
 #[case("SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")]
+#[case(
+    "FailedKillPod",
+    "error killing pod: failed to \"KillPodSandbox\" for \"uid\" with KillPodSandboxError: rpc error"
+)]
+#[case("VolumeResizeFailed", "MountVolume.Resize failed for volume \"pvc-1\" : rpc error: code = Internal desc = x")]
 fn what_kubelets_say_of_any_pod_names_no_cause_and_makes_no_failure(#[case] reason: &str, #[case] message: &str) {
     let s = creating(Some(false), [event(reason, message, 20)]);
     assert_eq!(seen(&s, at(60)), [(Class::PodSetup, Cause::Unknown, Sureness::Timed)]);
