@@ -6,6 +6,8 @@
 
 mod ask;
 mod callers;
+mod entries;
+mod fellows;
 pub mod objects;
 mod parts;
 mod pods;
