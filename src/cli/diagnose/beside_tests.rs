@@ -261,6 +261,33 @@ fn whatever_else_fails_and_names_the_same_objects_is_told(
 }
 
 #[rstest]
+#[case::a_config_map("ConfigMap", "settings")]
+#[case::a_secret("Secret", "db")]
+fn what_is_missing_and_elsewhere_is_told_without_what_it_holds(#[case] kind: &str, #[case] name: &str) {
+    let said = format!("{} \\\"{name}\\\" not found", kind.to_lowercase());
+    let waiting = format!("{{reason: CreateContainerConfigError, message: \"{said}\"}}");
+    let text =
+        needy().replace("{reason: CrashLoopBackOff, message: back-off 20s restarting failed container}", &waiting);
+    let other = |namespace: &str, kind: &str, name: &str| {
+        let mut other = object("v1", kind, name, json!({"data": {"KEY": "aHVudGVyMg=="}}));
+        other["metadata"]["namespace"] = json!(namespace);
+        format!("---\n{other}\n")
+    };
+    let evidence = |more: &str| {
+        let answer = answer(&format!("{text}\n{more}"));
+        assert!(!shown(&answer, 200).contains("aHVudGVyMg"));
+        let told = found(&answer, "web").diagnosis.findings[0].evidence.clone();
+        let told = told.into_iter().filter(|evidence| evidence.source == format!("{}/{name}", kind.to_lowercase()));
+        told.map(|evidence| evidence.text).collect::<Vec<_>>()
+    };
+    let elsewhere = [other("pay", kind, name), other("bank", kind, name), other("bank", kind, "other")].concat();
+    assert_eq!(evidence(&elsewhere), ["not in namespace shop, but one of that name is in bank, pay"]);
+    let unlike = [other("bank", "ServiceAccount", name), other("bank", kind, "another")].concat();
+    assert!(evidence(&unlike).is_empty());
+    assert!(evidence(&format!("{elsewhere}{}", other("shop", kind, name))).is_empty(), "it is there by now");
+}
+
+#[rstest]
 #[case::into_neither(&[], None)]
 #[case::into_both(&["web-59-", "web-6d-"], None)]
 #[case::into_the_new(&["web-6d-"], Some("injected into the failing revision's pods, not the baseline's"))]
