@@ -19,6 +19,9 @@ const LINES: i64 = 1000;
 const LIMIT: i64 = 4 << 20;
 /// How much of what comes is kept, from the end.
 const KEPT: usize = 256 << 10;
+/// Bytes from which on a runtime may keep a line in pieces, each of which the kubelet counts as a line: CRI-O reads so many
+/// at once, containerd twice as many.
+const PIECE: usize = 8 << 10;
 /// How long a log may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -136,17 +139,39 @@ async fn of_run(client: &Client, namespace: &str, wanted: &Wanted, previous: boo
 async fn end(stream: impl AsyncRead) -> std::io::Result<Vec<u8>> {
     let mut stream = std::pin::pin!(stream);
     let mut kept = Vec::new();
+    let mut come = 0;
     let mut chunk = vec![0; 32 << 10];
     loop {
         let read = stream.read(&mut chunk).await?;
         if read == 0 {
-            return Ok(kept);
+            return Ok(whole_lines(kept, come));
         }
+        come += read;
         kept.extend_from_slice(chunk.get(..read).unwrap_or_default());
         if kept.len() > 2 * KEPT {
             kept.drain(..kept.len() - KEPT);
         }
     }
+}
+
+/// What is kept of so many bytes without lines that were cut in two: what stands before a secret tells that it is one, and of
+/// some what stands behind it.
+fn whole_lines(mut kept: Vec<u8>, come: usize) -> Vec<u8> {
+    if i64::try_from(come).is_ok_and(|come| come >= LIMIT) {
+        let last = kept.iter().rposition(|byte| *byte == b'\n');
+        kept.truncate(last.map_or(0, |last| last + 1));
+    }
+    if come > kept.len() || may_begin_within_a_line(&kept) {
+        let first = kept.iter().position(|byte| *byte == b'\n');
+        kept.drain(..first.map_or(kept.len(), |first| first + 1));
+    }
+    kept
+}
+
+/// There may be as many pieces of lines as were asked for, of which the first need not begin a line.
+fn may_begin_within_a_line(log: &[u8]) -> bool {
+    let pieces = log.split_inclusive(|byte| *byte == b'\n').map(|line| 1 + line.len() / PIECE);
+    i64::try_from(pieces.sum::<usize>()).is_ok_and(|pieces| pieces >= LINES)
 }
 
 #[cfg(test)]

@@ -145,3 +145,58 @@ async fn of_a_long_log_the_end_is_kept() {
     let kept = end(long.as_bytes()).await.unwrap();
     assert!((KEPT..=2 * KEPT).contains(&kept.len()) && kept.ends_with(b"FATAL: out of tokens\n"));
 }
+
+/// A line without what tells that it holds a secret shows the secret.
+#[rstest]
+#[case::the_rest_of_a_line_is_all_there_is(&[LONG], "")]
+#[case::lines_follow(&[LONG, "ERROR meant"], "ERROR meant")]
+#[tokio::test]
+async fn a_line_that_was_cut_in_two_is_not_read(#[case] lines: &[&str], #[case] said: &str) {
+    let lines = lines.iter().map(|line| match *line {
+        LONG => format!("2026-01-02T03:04:05.1Z ERROR password={}\n", "hunter2".repeat(5 * KEPT / 14)),
+        line => format!("2026-01-02T03:04:05.9Z {line}\n"),
+    });
+    let log = lines.collect::<String>();
+    assert!(log.len() > 2 * KEPT + (32 << 10), "a part of it is not kept");
+    let (log, _) = read_from(wanted(false), vec![answer(200, log.into_bytes())]).await;
+    let log = log.unwrap();
+    assert_eq!(&*log.excerpt, said);
+    assert_eq!(log.reading.fatal.map(|quote| quote.text.into_string()).unwrap_or_default(), said);
+}
+
+/// Stands for a line that is longer than what is kept.
+const LONG: &str = "long";
+
+#[tokio::test]
+async fn wherever_it_is_cut_only_whole_lines_are_kept() {
+    for length in 1..40 {
+        let line = format!("token={}\n", "x".repeat(length));
+        let kept = end(line.repeat((2 << 20) / line.len()).as_bytes()).await.unwrap();
+        assert!(
+            kept.len() > KEPT - 64 && kept.split_inclusive(|byte| *byte == b'\n').all(|kept| kept == line.as_bytes())
+        );
+    }
+}
+
+/// Lines, and how many of them are kept.
+#[rstest]
+#[case::fewer_than_were_asked_for(vec![1; 999], 999)]
+#[case::as_many_as_were_asked_for(vec![1; 1000], 999)]
+#[case::fewer_of_which_some_are_long([vec![9 << 10; 20], vec![1; 979]].concat(), 998)]
+#[case::few_of_which_some_are_long([vec![9 << 10; 20], vec![1; 900]].concat(), 920)]
+#[tokio::test]
+async fn what_may_be_the_rest_of_a_line_is_left_out(#[case] lines: Vec<usize>, #[case] kept: usize) {
+    let log: String = lines.into_iter().map(|length| format!("{}\n", "x".repeat(length))).collect();
+    let end = end(log.as_bytes()).await.unwrap();
+    assert_eq!(end.iter().filter(|byte| **byte == b'\n').count(), kept);
+}
+
+#[tokio::test]
+async fn a_line_that_the_kubelet_has_cut_at_its_end_is_left_out() {
+    let whole = "postgres://app:hunter2@db/shop\n".repeat(200_000);
+    let limit = usize::try_from(LIMIT).unwrap();
+    for cut in 0..31 {
+        let kept = end(&whole.as_bytes()[..limit + cut]).await.unwrap();
+        assert!(kept.ends_with(b"@db/shop\n"), "{cut}");
+    }
+}

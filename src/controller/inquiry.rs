@@ -118,6 +118,8 @@ impl Inquiries {
             objects: self.reach.surroundings,
             secrets: self.reach.secret_namespaces.iter().any(|namespace| **namespace == *key.namespace),
             outside: self.everywhere,
+            // It takes the right to list the ConfigMaps and Secrets of all namespaces.
+            elsewhere: false,
             try_baseline: false,
         }
     }

@@ -3,6 +3,8 @@
 //! No ready endpoint is an outage, fewer than there should be is a loss of redundancy; the two are told apart because
 //! people get up at night for the first only.
 
+mod entries;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, IntoStaticStr};
@@ -13,12 +15,12 @@ use super::finding::Finding;
 use super::policy::Impact;
 use super::words::Severity;
 
+pub use entries::{ANY_HOST, ANY_OTHER_HOST, Entry, Way};
+
 /// Entries kept of each list.
 const KEPT: usize = 8;
 /// Bytes of the sentence that says how the effect was told.
 const MAX_BECAUSE: usize = 512;
-/// Bytes of a host and what leads from it.
-const MAX_HOST: usize = 320;
 /// Hosts kept.
 const KEPT_HOSTS: usize = 16;
 const KEPT_BUDGETS: usize = 4;
@@ -64,7 +66,9 @@ pub struct BlastRadius {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8))]
     pub services: Vec<ServiceImpact>,
-    /// Hosts of Ingresses and HTTPRoutes that lead to these Services, such as `shop.example.com (Ingress shop)`.
+    /// Hosts of Ingresses and HTTPRoutes that lead to these Services, such as `shop.example.com (Ingress shop)`, with the
+    /// paths that do where others lead elsewhere: `shop.example.com/pay (Ingress shop)`. `*` is every host, and `any other
+    /// host` each that has no rule of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(max = 320)))]
     pub hosts: Vec<String>,
@@ -187,7 +191,7 @@ pub struct Dependent {
 pub struct Scene {
     /// Services that select the workload's pods.
     pub services: Vec<Endpoints>,
-    /// Hosts, the kind and name of what leads from them, and the Services it leads to.
+    /// Hosts, and where Ingresses and HTTPRoutes lead from them.
     pub entries: Vec<Entry>,
     pub autoscaler: Option<Autoscaler>,
     pub budgets: Vec<Budget>,
@@ -202,15 +206,6 @@ pub struct Endpoints {
     pub service: String,
     /// Ready and unready endpoints; `None` where they could not be counted.
     pub counted: Option<(u32, u32)>,
-}
-
-/// An Ingress or HTTPRoute.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// `Ingress shop`.
-    pub name: String,
-    pub hosts: Vec<String>,
-    pub services: Vec<String>,
 }
 
 /// The Services of a scene that have no ready endpoint.
@@ -238,14 +233,14 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
         })
         .collect();
     let known = |name: &String| services.iter().any(|service| &service.name == name);
-    let led = scene.entries.into_iter().filter(|entry| entry.services.iter().any(known));
-    let mut hosts: Vec<String> =
-        led.flat_map(|entry| entry.hosts.into_iter().map(move |host| led_from(&host, &entry.name))).collect();
-    hosts.dedup();
-    hosts.truncate(KEPT_HOSTS);
+    let hosts = scene.entries.iter().flat_map(|entry| entry.led(known)).take(KEPT_HOSTS).collect();
+    // What leads to a Service that serves does not suffer with what leads to one that is dead.
+    let is_any_dead = services.iter().any(is_dead);
+    let suffers = |name: &String| services.iter().any(|of| of.name == *name && (is_dead(of) || !is_any_dead));
+    let suffering = scene.entries.iter().flat_map(|entry| entry.led(suffers)).count();
     let is_asked = serves(s) || !services.is_empty();
     let effect = if is_asked { effect(&replicas, &services) } else { Effect::Unharmed };
-    let (severity, mut because) = severity(effect, &replicas, &services, hosts.len(), s.policy.impact.as_ref());
+    let (severity, mut because) = severity(effect, &replicas, &services, suffering, s.policy.impact.as_ref());
     if !is_asked {
         "its work is not done; nothing that serves is known to be lost".clone_into(&mut because);
     }
@@ -265,11 +260,6 @@ pub fn assess(s: &Snapshot, replicas: Replicas, scene: Scene) -> BlastRadius {
         dependents: first(scene.dependents, KEPT),
         not_looked_at: first(unasked(s).into_iter().chain(scene.gaps).collect(), KEPT),
     }
-}
-
-/// A host with what leads from it. Both may be as long as names are.
-fn led_from(host: &str, entry: &str) -> String {
-    super::text::clean(&format!("{host} ({entry})"), MAX_HOST).into()
 }
 
 /// Somebody may ask it for something. A Job does its work unasked, unless a Service leads to it.
@@ -304,7 +294,7 @@ pub fn replicas(s: &Snapshot, findings: &[Finding]) -> Replicas {
 }
 
 fn effect(replicas: &Replicas, services: &[ServiceImpact]) -> Effect {
-    let dead = services.iter().any(|service| service.ready == Some(0) && service.expected > 0);
+    let dead = services.iter().any(|service| is_dead(service) && service.expected > 0);
     if dead || (replicas.ready == 0 && replicas.desired > 0) {
         Effect::Outage
     } else if replicas.ready < replicas.desired
@@ -324,6 +314,10 @@ fn some(names: &[&str]) -> String {
     if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
+fn is_dead(service: &ServiceImpact) -> bool {
+    service.ready == Some(0)
+}
+
 fn asked(replicas: &Replicas) -> u32 {
     u32::try_from(replicas.desired).unwrap_or_default()
 }
@@ -336,7 +330,7 @@ fn severity(
     hosts: usize,
     impact: Option<&Impact>,
 ) -> (Severity, String) {
-    let dead: Vec<&str> = services.iter().filter(|s| s.ready == Some(0)).map(|s| s.name.as_str()).collect();
+    let dead: Vec<&str> = services.iter().filter(|s| is_dead(s)).map(|s| s.name.as_str()).collect();
     let serving = format!("{} of {} replicas are ready", replicas.ready, replicas.desired);
     let mut because = match effect {
         Effect::Outage if !dead.is_empty() => format!("Service {} has no ready endpoint", some(&dead)),

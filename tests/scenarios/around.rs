@@ -100,6 +100,7 @@ impl Around {
             newest: of_newest.get(reference).copied(),
             baseline: of_baseline.get(reference).copied(),
             sight: self.objects.get(&reference.to_string()).unwrap_or(&unchanged).clone(),
+            elsewhere: Vec::new(),
         });
         Some(Surroundings {
             read_at: world.now,

@@ -81,6 +81,7 @@ fn about(s: &Snapshot, (newest, baseline): (RevisionRef, Option<RevisionRef>)) -
         objects: true,
         secrets: true,
         outside: true,
+        elsewhere: true,
         // Looking must not be logged as a write.
         try_baseline: false,
     }

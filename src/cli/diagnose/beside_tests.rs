@@ -41,6 +41,49 @@ fn hosts_of_routes_that_lead_to_it_are_told() {
     assert_eq!(blast(&answer).hosts, expected);
 }
 
+#[rstest]
+#[case::rules("web", &["any/x (Ingress any)", "web.example.com (Ingress shop)"])]
+#[case::a_default("old", &["any other host (Ingress shop)"])]
+#[case::a_default_alone("all", &["* (Ingress all)"])]
+fn hosts_that_lead_elsewhere_are_not_told(#[case] dead: &str, #[case] hosts: &[&str]) {
+    let backend = |service: &str| json!({"service": {"name": service}});
+    let rule = |host: &str, paths: &[(&str, &str)]| {
+        let paths: Vec<Value> =
+            paths.iter().map(|(path, service)| json!({"path": path, "backend": backend(service)})).collect();
+        json!({"host": host, "http": {"paths": paths}})
+    };
+    let ingress = |name: &str, spec: Value| object("networking.k8s.io/v1", "Ingress", name, json!({"spec": spec}));
+    let rules = [rule("web.example.com", &[("/", "web")]), rule("pay.example.com", &[("/", "pay")])];
+    let [mut service, mut slice] = service(false);
+    service["metadata"]["name"] = json!(dead);
+    slice["metadata"]["labels"]["kubernetes.io/service-name"] = json!(dead);
+    let answer = crashing_with(&[
+        service,
+        slice,
+        ingress("shop", json!({"rules": rules, "defaultBackend": backend("old")})),
+        ingress("all", json!({"defaultBackend": backend("all")})),
+        ingress("any", json!({"rules": [rule("any", &[("/", "pay"), ("/x", "web")])]})),
+    ]);
+    let blast = blast(&answer);
+    assert_eq!(blast.hosts, hosts);
+    let count = if hosts.len() == 1 { "1 host leads".to_owned() } else { format!("{} hosts lead", hosts.len()) };
+    assert_eq!(blast.because, format!("Service {dead} has no ready endpoint; {count} to it"));
+}
+
+#[test]
+fn hosts_of_a_service_that_serves_do_not_suffer_with_another() {
+    let ([web, slice], [mut admin, mut dead]) = (service(true), service(false));
+    admin["metadata"]["name"] = json!("admin");
+    dead["metadata"]["name"] = json!("admin-x");
+    dead["metadata"]["labels"]["kubernetes.io/service-name"] = json!("admin");
+    let rule = |host: &str, service: &str| json!({"host": host, "http": {"paths": [{"backend": {"service": {"name": service}}}]}});
+    let rules = json!([rule("a.example.com", "web"), rule("b.example.com", "web"), rule("c.example.com", "admin")]);
+    let ingress = object("networking.k8s.io/v1", "Ingress", "shop", json!({"spec": {"rules": rules}}));
+    let answer = crashing_with(&[web, slice, admin, dead, ingress]);
+    assert_eq!(blast(&answer).hosts.len(), 3, "all that lead to the workload");
+    assert_eq!(blast(&answer).because, "Service admin has no ready endpoint; 1 host leads to it");
+}
+
 /// What names the Service of the workload, as a container of it.
 fn calling(url: &str) -> Value {
     json!({"containers": [{"name": "c", "env": [{"name": "WEB_URL", "value": url}]}]})
@@ -177,6 +220,71 @@ fn others_that_fail_and_name_the_same_objects_are_told(#[case] namespace: &str, 
         .collect();
     let expected = [("shop/pay", shares.to_vec())];
     assert_eq!(told, if shares.is_empty() { &[][..] } else { &expected });
+}
+
+#[rstest]
+#[case::a_stateful_set("StatefulSet", true, &["Secret db"])]
+#[case::a_daemon_set("DaemonSet", true, &["Secret db"])]
+#[case::a_job("Job", true, &["Secret db"])]
+#[case::a_pod_that_nobody_made("Pod", true, &["Secret db"])]
+#[case::whose_template_was_not_given("StatefulSet", false, &[])]
+fn whatever_else_fails_and_names_the_same_objects_is_told(
+    #[case] kind: &str,
+    #[case] given: bool,
+    #[case] shares: &[&str],
+) {
+    let spec = json!({"nodeName": "n9", "containers": [{"name": "c", "image": "c:1", "envFrom": [{"secretRef": {"name": "db"}}]}]});
+    let end = json!({"exitCode": 1, "reason": "Error", "startedAt": "2026-03-01T10:00:40Z", "finishedAt": "2026-03-01T10:00:41Z"});
+    let crashing = json!({"phase": "Running", "containerStatuses": [{"name": "c", "ready": false, "restartCount": 4,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": end}}]});
+    let alone = kind == "Pod";
+    let mut pod =
+        object("v1", "Pod", if alone { "other" } else { "other-0" }, json!({"spec": spec, "status": crashing}));
+    if !alone {
+        pod["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": "apps/v1", "kind": kind, "name": "other", "uid": "s-1", "controller": true}]);
+    }
+    let group = if kind == "Job" { "batch/v1" } else { "apps/v1" };
+    let mut maker = object(group, kind, "other", json!({"spec": {"template": {"spec": spec}}}));
+    maker["metadata"]["uid"] = json!("s-1");
+    let more = [Some(pod), Some(maker).filter(|_| given && !alone)];
+    let more: Vec<String> = more.iter().flatten().map(|object| format!("---\n{object}\n")).collect();
+    let answer = answer(&format!("{}\n{}", needy(), more.join("")));
+    assert_eq!(state_of(&answer, "other"), State::Failing);
+    let told: Vec<_> =
+        blast(&answer).also_failing.iter().map(|kin| (kin.workload.clone(), kin.shares.clone())).collect();
+    let shares: Vec<String> = shares.iter().map(|name| (*name).to_owned()).collect();
+    let expected = (!shares.is_empty()).then(|| (format!("{kind} shop/other"), shares));
+    assert_eq!(told, expected.into_iter().collect::<Vec<_>>());
+    let named = blast(&answer).not_looked_at.contains(&format!("{kind} other (not in the input)"));
+    assert_eq!(named, !given, "{:?}", blast(&answer).not_looked_at);
+}
+
+#[rstest]
+#[case::a_config_map("ConfigMap", "settings")]
+#[case::a_secret("Secret", "db")]
+fn what_is_missing_and_elsewhere_is_told_without_what_it_holds(#[case] kind: &str, #[case] name: &str) {
+    let said = format!("{} \\\"{name}\\\" not found", kind.to_lowercase());
+    let waiting = format!("{{reason: CreateContainerConfigError, message: \"{said}\"}}");
+    let text =
+        needy().replace("{reason: CrashLoopBackOff, message: back-off 20s restarting failed container}", &waiting);
+    let other = |namespace: &str, kind: &str, name: &str| {
+        let mut other = object("v1", kind, name, json!({"data": {"KEY": "aHVudGVyMg=="}}));
+        other["metadata"]["namespace"] = json!(namespace);
+        format!("---\n{other}\n")
+    };
+    let evidence = |more: &str| {
+        let answer = answer(&format!("{text}\n{more}"));
+        assert!(!shown(&answer, 200).contains("aHVudGVyMg"));
+        let told = found(&answer, "web").diagnosis.findings[0].evidence.clone();
+        let told = told.into_iter().filter(|evidence| evidence.source == format!("{}/{name}", kind.to_lowercase()));
+        told.map(|evidence| evidence.text).collect::<Vec<_>>()
+    };
+    let elsewhere = [other("pay", kind, name), other("bank", kind, name), other("bank", kind, "other")].concat();
+    assert_eq!(evidence(&elsewhere), ["not in namespace shop, but one of that name is in bank, pay"]);
+    let unlike = [other("bank", "ServiceAccount", name), other("bank", kind, "another")].concat();
+    assert!(evidence(&unlike).is_empty());
+    assert!(evidence(&format!("{elsewhere}{}", other("shop", kind, name))).is_empty(), "it is there by now");
 }
 
 #[rstest]

@@ -12,8 +12,9 @@ use kube::core::Request;
 use kube::{Client, Resource};
 use serde_json::Value;
 
-use super::clean;
+use super::parts::items;
 use super::shown::{Look, NOT_GIVEN, Shown};
+use super::{clean, parts};
 
 /// One request takes no longer than this.
 pub(super) const TIME: Duration = Duration::from_secs(2);
@@ -86,6 +87,22 @@ impl Source<'_> {
             }
             Self::Input(shown) => of_input(shown.get(&kind.kind, namespace.unwrap_or_default(), name)),
         }
+    }
+
+    /// The namespaces that have an object of this name, as far as they may be looked through.
+    pub async fn namespaces_with(&self, kind: &ApiResource, name: &str) -> Vec<String> {
+        let items = match self {
+            Self::Cluster(client) => {
+                let params = ListParams::default().fields(&format!("metadata.name={name}")).limit(PAGE);
+                let request = Request::new(DynamicObject::url_path(kind, None)).list_metadata(&params);
+                let answer = fetch(client, request).await.unwrap_or_default();
+                items(&answer, "/items").iter().cloned().map(Arc::new).collect()
+            }
+            Self::Input(shown) => shown.list(&kind.kind, None).unwrap_or_default(),
+        };
+        // What answers a request need not heed what was asked.
+        let named = items.iter().filter(|object| parts::name(object) == name).map(|object| parts::namespace(object));
+        named.filter(|namespace| !namespace.is_empty()).map(|namespace| clean(namespace, 63)).collect()
     }
 
     /// The first page of a list as plain JSON, of one namespace or of all.

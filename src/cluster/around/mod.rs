@@ -6,6 +6,8 @@
 
 mod ask;
 mod callers;
+mod entries;
+mod fellows;
 pub mod objects;
 mod parts;
 mod pods;
@@ -51,6 +53,8 @@ pub struct Question {
     pub secrets: bool,
     /// Look at what has no namespace too.
     pub outside: bool,
+    /// Look for what is missing in other namespaces, as far as that may be read.
+    pub elsewhere: bool,
     /// Ask the API server whether it would take a pod of the baseline. Needs the right to create pods.
     pub try_baseline: bool,
 }

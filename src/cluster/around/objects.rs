@@ -13,13 +13,16 @@ use serde_json::Value;
 use super::ask::{Source, Why, gap};
 use super::{Question, clean};
 use crate::engine::change::references::{
-    MAX_REFERENCES, Reference, ReferenceFacts, ReferenceKind, Sight, Written, of_template,
+    MAX_ELSEWHERE, MAX_REFERENCES, Reference, ReferenceFacts, ReferenceKind, Sight, Written, of_template,
 };
 
 /// Reads that go on at once.
 const AT_ONCE: usize = 8;
 /// Keys that are named.
 const KEYS: usize = 8;
+
+/// An object, what became of it or why that is not known, and the other namespaces that have one of its name.
+type Seen = (Reference, Result<Sight, Why>, Vec<String>);
 
 /// Looks at every object that one of the templates names; says what could not be looked at.
 pub async fn look(
@@ -34,12 +37,13 @@ pub async fn look(
     let omitted = all.len().saturating_sub(MAX_REFERENCES);
     let reads = all.into_iter().take(MAX_REFERENCES).map(|reference| async move {
         let sight = sight(source, question, &reference).await;
-        (reference, sight)
+        let elsewhere = elsewhere(source, question, &reference, &sight).await;
+        (reference, sight, elsewhere)
     });
-    let seen: Vec<(Reference, Result<Sight, Why>)> = stream::iter(reads).buffered(AT_ONCE).collect().await;
+    let seen: Vec<Seen> = stream::iter(reads).buffered(AT_ONCE).collect().await;
     let mut gaps = Vec::new();
     let mut blind = BTreeSet::new();
-    let facts = seen.into_iter().map(|(reference, sight)| {
+    let facts = seen.into_iter().map(|(reference, sight, elsewhere)| {
         let sight = sight.unwrap_or_else(|why| {
             if blind.insert(reference.kind) {
                 gaps.push(gap(&format!("objects of kind {}", reference.kind), &why));
@@ -51,6 +55,7 @@ pub async fn look(
             baseline: of_baseline.get(&reference).copied(),
             reference,
             sight,
+            elsewhere,
         }
     });
     let facts = facts.collect();
@@ -60,14 +65,41 @@ pub async fn look(
     (facts, gaps)
 }
 
-async fn sight(source: Source<'_>, question: &Question, reference: &Reference) -> Result<Sight, Why> {
-    let kind = match reference.kind {
+/// The other namespaces that have a ConfigMap or Secret of this name, which the own one lacks. Of files it is often not known
+/// that it does, and the kubelet says so.
+async fn elsewhere(
+    source: Source<'_>,
+    question: &Question,
+    reference: &Reference,
+    sight: &Result<Sight, Why>,
+) -> Vec<String> {
+    let may_lack_it = match sight {
+        Ok(sight) => *sight == Sight::Missing,
+        Err(_) => matches!(source, Source::Input(_)),
+    };
+    let is_configuration = matches!(reference.kind, ReferenceKind::ConfigMap | ReferenceKind::Secret);
+    if !(question.elsewhere && is_configuration && may_lack_it) {
+        return Vec::new();
+    }
+    let mut namespaces = source.namespaces_with(&kind(reference.kind), &reference.name).await;
+    namespaces.retain(|namespace| **namespace != *question.namespace);
+    namespaces.sort();
+    namespaces.truncate(MAX_ELSEWHERE);
+    namespaces
+}
+
+fn kind(of: ReferenceKind) -> ApiResource {
+    match of {
         ReferenceKind::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
         ReferenceKind::Secret => ApiResource::erase::<Secret>(&()),
         ReferenceKind::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
         ReferenceKind::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
         ReferenceKind::PriorityClass => ApiResource::erase::<PriorityClass>(&()),
-    };
+    }
+}
+
+async fn sight(source: Source<'_>, question: &Question, reference: &Reference) -> Result<Sight, Why> {
+    let kind = kind(reference.kind);
     let wanted = match reference.kind {
         ReferenceKind::Secret => question.secrets,
         ReferenceKind::PriorityClass => question.outside,

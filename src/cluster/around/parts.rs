@@ -9,7 +9,7 @@ use kube::core::{Selector, SelectorExt};
 use serde_json::Value;
 
 use super::clean;
-use crate::engine::blast_radius::{Autoscaler, Budget, Entry};
+use crate::engine::blast_radius::{Autoscaler, Budget};
 use crate::engine::change::{Change, ChangeKind, MAX_TEXT, author};
 
 /// The label by which a slice tells its Service.
@@ -158,49 +158,12 @@ pub fn budget(object: &Value) -> Budget {
     }
 }
 
-pub fn ingress(object: &Value) -> Entry {
-    let rules = items(object, "/spec/rules");
-    let backend = |of: &Value, at: &str| of.pointer(at).and_then(Value::as_str).map(str::to_owned);
-    let mut services: Vec<String> = rules
-        .iter()
-        .flat_map(|rule| items(rule, "/http/paths"))
-        .filter_map(|path| backend(path, "/backend/service/name"))
-        .collect();
-    services.extend(backend(object, "/spec/defaultBackend/service/name"));
-    let hosts = rules.iter().map(|rule| text(rule.get("host")));
-    Entry { name: format!("Ingress {}", name(object)), hosts: hosts_or_all(hosts), services }
-}
-
-/// A route leads to Services of its own namespace, unless it names another.
-pub fn route(object: &Value, namespace: &str) -> Entry {
-    let own = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
-    let rules = items(object, "/spec/rules");
-    let backends = rules.iter().flat_map(|rule| items(rule, "/backendRefs"));
-    let services = backends.filter(|b| b.get("kind").is_none_or(|kind| kind == "Service"));
-    let services = services.filter(|b| b.get("namespace").and_then(Value::as_str).unwrap_or(own) == namespace);
-    let services = services.filter_map(|b| b.get("name")?.as_str().map(str::to_owned)).collect();
-    let hosts = items(object, "/spec/hostnames").iter().map(|host| text(Some(host)));
-    let place = if own == namespace { String::new() } else { format!("{own}/") };
-    let name = clean(&format!("HTTPRoute {place}{}", name(object)), 320);
-    Entry { name, hosts: hosts_or_all(hosts), services }
-}
-
-/// An entry without a host is for all of them.
-fn hosts_or_all(hosts: impl Iterator<Item = String>) -> Vec<String> {
-    let mut hosts: Vec<String> = hosts.map(|host| if host.is_empty() { "*".to_owned() } else { host }).collect();
-    if hosts.is_empty() {
-        hosts.push("*".to_owned());
-    }
-    hosts.sort();
-    hosts.dedup();
-    hosts
-}
-
 pub fn items<'a>(value: &'a Value, at: &str) -> &'a [Value] {
     value.pointer(at).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
-fn text(value: Option<&Value>) -> String {
+/// A name, as far as it may be shown.
+pub fn text(value: Option<&Value>) -> String {
     value.and_then(Value::as_str).map(|text| clean(text, 253)).unwrap_or_default()
 }
 

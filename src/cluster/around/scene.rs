@@ -15,21 +15,18 @@ use kube::api::{ApiResource, GroupVersionKind, ListParams};
 use serde_json::Value;
 
 use super::ask::{List, Source, gap, keep};
+use super::entries::{ingress, route};
 use super::parts::{
-    SERVICE_NAME, autoscaler, budget, change, endpoints_of, governs, ingress, name, namespace, route, selector,
-    selects, selects_one,
+    SERVICE_NAME, autoscaler, budget, change, endpoints_of, governs, name, selector, selects, selects_one,
 };
 use super::templates::Of;
-use super::{callers, clean};
-use crate::engine::blast_radius::{Endpoints, Kin, Scene, dead};
-use crate::engine::change::{Change, ChangeKind, MAX_TEXT, references};
+use super::{callers, clean, fellows};
+use crate::engine::blast_radius::{Endpoints, Scene, dead};
+use crate::engine::change::{Change, ChangeKind, MAX_TEXT};
 use crate::engine::kin::{self, Belongings, Callee, Fellow};
 
 /// Services that are followed to their endpoints, and those whose changes are told since the workload calls them.
 const SERVICES: usize = 8;
-
-/// Bytes of a workload that fails too, with its kind and namespace.
-const MAX_FELLOW: usize = 320;
 
 /// What is asked about.
 pub struct Question<'a> {
@@ -64,8 +61,9 @@ impl Question<'_> {
     }
 }
 
-/// Looks around. At most sixteen requests, of which no more than eight at once, each bounded in bytes and time. What the
-/// scene lacks is among its gaps, what the changes lack is in the last part.
+/// Looks around. At most sixteen requests, and one for each workload that fails too and is no Deployment, of which no more
+/// than eight at once, each bounded in bytes and time. What the scene lacks is among its gaps, what the changes lack is
+/// in the last part.
 pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, Vec<String>) {
     let ns = q.namespace;
     let routes = ApiResource::from_gvk_with_plural(
@@ -104,7 +102,7 @@ pub async fn look(source: Source<'_>, q: &Question<'_>) -> (Scene, Vec<Change>, 
     let governed = |b: &&Arc<Value>| b.pointer("/spec/selector").is_some() && governs(b, "/spec/selector", q.labels);
     let mut scene = Scene {
         services: endpoints(source, ns, &names, &mut gaps).await,
-        entries: ingresses.iter().map(|i| ingress(i)).chain(routes.iter().map(|r| route(r, ns))).collect(),
+        entries: ingresses.iter().flat_map(|i| ingress(i)).chain(routes.iter().map(|r| route(r, ns))).collect(),
         autoscaler: scalers.iter().find(scales).map(|scaler| autoscaler(scaler)),
         budgets: budgets.iter().filter(governed).map(|b| budget(b)).collect(),
         ..Scene::default()
@@ -211,39 +209,20 @@ async fn endpoints(source: Source<'_>, namespace: &str, services: &[&str], gaps:
     counted
 }
 
-/// Reads the templates of other workloads, if something is dead or fails there too.
+/// Reads the templates of other workloads, if something is dead or one fails that may name the same objects.
 async fn relations(source: Source<'_>, q: &Question<'_>, scene: &mut Scene, gaps: &mut Vec<String>) {
     let dead: Vec<String> = dead(&scene.services).map(str::to_owned).collect();
-    let here = q.failing.iter().any(|fellow| fellow.is_deployment() && *fellow.namespace == *q.namespace);
-    if dead.is_empty() && !here {
-        also_failing(q, &[], scene);
-        return;
-    }
-    let deployments = take(all::<Deployment>(source, q.reach()).await, gaps);
-    also_failing(q, &deployments, scene);
+    let near = |fellow: &Fellow| fellow.is_deployment() && fellows::may_share_objects(q, fellow);
+    let deployments = match !dead.is_empty() || q.failing.iter().any(near) {
+        true => take(all::<Deployment>(source, q.reach()).await, gaps),
+        false => Vec::new(),
+    };
+    scene.also_failing = fellows::of(source, q, &deployments, gaps).await;
     if !dead.is_empty() {
         scene.dependents = callers::of(source, q, (&dead, deployments), gaps).await;
     }
 }
 
-/// The failing workloads that share something with ours.
-fn also_failing(q: &Question<'_>, deployments: &[Arc<Value>], scene: &mut Scene) {
-    let template = |place: &str, called: &str| {
-        let found = deployments.iter().find(|d| name(d) == called && namespace(d) == place);
-        found.and_then(|d| d.pointer("/spec/template"))
-    };
-    for fellow in &q.failing {
-        let mut theirs = fellow.uses.clone();
-        // Objects of one name in two namespaces are two.
-        if fellow.is_deployment()
-            && *fellow.namespace == *q.namespace
-            && let Some(template) = template(&fellow.namespace, &fellow.name)
-        {
-            theirs.objects = references::of_template(template).into_keys().map(|r| r.to_string()).collect();
-        }
-        let shares = kin::shares(&q.ours, &theirs);
-        if !shares.is_empty() {
-            scene.also_failing.push(Kin { workload: clean(&fellow.to_string(), MAX_FELLOW), shares });
-        }
-    }
-}
+#[cfg(test)]
+#[path = "scene_tests.rs"]
+mod tests;

@@ -137,6 +137,16 @@ fn answer(path: &str) -> (u16, Value) {
             json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": meta("settings-b")}),
         ),
         "db" => refused(403, "Forbidden"),
+        // Whoever does not know the selector answers with more than was asked for.
+        "configmaps" => {
+            let item = |namespace: &str, name: &str| json!({"metadata": {"namespace": namespace, "name": name}});
+            let items =
+                [item("pay", "settings-a"), item("shop", "settings-a"), item("bank", "settings-a"), item("x", "y")];
+            (
+                200,
+                json!({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "items": items}),
+            )
+        }
         _ => refused(404, "NotFound"),
     }
 }
@@ -153,6 +163,7 @@ fn question() -> Question {
         objects: true,
         secrets: true,
         outside: true,
+        elsewhere: false,
         try_baseline: false,
     }
 }
@@ -202,6 +213,21 @@ async fn what_lies_around_is_read_by_name_and_of_content_only_the_metadata() {
             "image web: 1 → 2"
         ]
     );
+}
+
+#[tokio::test]
+async fn what_is_missing_is_looked_for_in_other_namespaces_by_whoever_may() {
+    let (service, handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let server = tokio::spawn(serve(handle));
+    let question = Question { elsewhere: true, ..question() };
+    let around = read(Source::Cluster(&Client::new(service, "shop")), &question).await;
+    let asked = server.await.unwrap();
+    let lists: Vec<_> = asked.iter().filter(|(asked, _)| asked.matches('/').count() == 3).collect();
+    assert_eq!(lists, [&("GET /api/v1/configmaps".to_owned(), true)], "metadata of what is known to be missing");
+    let elsewhere: Vec<_> =
+        around.references.iter().map(|r| (r.reference.name.as_str(), r.elsewhere.join(","))).collect();
+    let expected = [("settings-a", "bank,pay"), ("settings-b", ""), ("db", "")];
+    assert_eq!(elsewhere, expected.map(|(name, places)| (name, places.to_owned())));
 }
 
 /// What is asked of a cluster about a workload of this kind, whose revisions are called so.

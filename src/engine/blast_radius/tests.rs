@@ -54,10 +54,3 @@ fn many_dead_services_are_counted() {
     let services: Vec<_> = (0..8).map(|n| service(&format!("s{n}"), 0, 1)).collect();
     assert!(of(1, &services, None).2.starts_with("Service s0, s1, s2 and 5 more has no ready endpoint"));
 }
-
-#[test]
-fn a_host_and_what_leads_from_it_fit_however_long_their_names_are() {
-    assert_eq!(led_from("shop.example.com", "Ingress shop"), "shop.example.com (Ingress shop)");
-    let long = led_from(&"h".repeat(253), &format!("HTTPRoute {}/{}", "n".repeat(63), "r".repeat(246)));
-    assert!(long.len() <= MAX_HOST && long.starts_with("hhh") && long.ends_with("rrr)"), "{long}");
-}

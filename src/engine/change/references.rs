@@ -73,7 +73,13 @@ pub struct ReferenceFacts {
     /// How the baseline's template names it, if it does.
     pub baseline: Option<Need>,
     pub sight: Sight,
+    /// Other namespaces that have an object of this kind and name, where it was not seen and they were looked through.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<String>,
 }
+
+/// Namespaces that are named of those that have one of the same name.
+pub const MAX_ELSEWHERE: usize = 3;
 
 impl ReferenceFacts {
     /// One of the templates names it so that pods do not start without it.

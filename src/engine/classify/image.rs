@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::hint;
 use super::look::{Look, SYNCS, waiting};
-use super::text::{Reading, Table, reading};
+use super::text::{Reading, Table, contains, reading};
 use crate::engine::facts::{ContainerFacts, EventFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::message::{Message, Speaker};
@@ -36,6 +36,10 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>, container: &'a ContainerFacts) ->
     let symptom = look.on_container(container, said, look.waiting_since(container), detail);
     Some(hint::with(Symptom { occurrences: attempts, pace, ..symptom }, told))
 }
+
+/// What a node may not do to its own files, as in `lchown /x: permission denied: unknown`. Registries begin with their
+/// `denied: `, whatever comes behind it.
+const BY_NODE: &str = "permission denied: ";
 
 /// `Failed` and `BackOff` are reasons of other events too.
 fn is_of_pull(event: &EventFacts) -> bool {
@@ -86,7 +90,8 @@ fn read(reason: &str, message: &Message) -> Reading {
 
 /// What the text of a pull says, by its phrases or by its form.
 pub(super) fn of_text(texts: &Table, text: &str) -> Option<Reading> {
-    texts.read_part(text).or_else(|| by_form(text))
+    let read = |text: &str| texts.read_part(text).or_else(|| by_form(text));
+    if contains(text, BY_NODE) { read(&text.to_ascii_lowercase().replace(BY_NODE, "")) } else { read(text) }
 }
 
 /// What is told by its form, with a name or a number in its middle; and what says the least, for when nothing else does.

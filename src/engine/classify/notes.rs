@@ -7,6 +7,7 @@ use super::amounts::Amount;
 use super::evidence::{MAX_SOURCE, MAX_TEXT, bounded};
 use super::look::Scene;
 use super::{late, pending, probe, refusal, room, scheduling, stalled, unknown};
+use crate::engine::change::references::{ReferenceFacts, ReferenceKind};
 use crate::engine::facts::{ContainerTemplate, RevisionFacts, Snapshot};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom, Teller, Told};
 use crate::engine::moment::seconds_between;
@@ -63,6 +64,7 @@ fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(Strin
     match symptom.class {
         _ if symptom.cause == Cause::StartupProbeKilled => of_start(s, symptom, now),
         _ if symptom.cause == Cause::LivenessKilled => of_port(s, symptom).or_else(|| of_throttling(s, symptom)),
+        _ if matches!(symptom.cause, Cause::MissingConfigMap | Cause::MissingSecret) => of_namesake(s, symptom),
         Class::CreateRefused => of_refusal(words(symptom)?),
         Class::Pending if symptom.cause == Cause::InsufficientResources => of_capacity(s, symptom),
         Class::Pending => of_taints(s, words(symptom)?),
@@ -80,6 +82,22 @@ fn words<'a>(symptom: &Symptom<'a>) -> Option<&'a str> {
         (_, Detail::Condition { condition, .. }) => Some(&condition.message),
         _ => None,
     }
+}
+
+/// Another namespace has what the kubelet misses.
+fn of_namesake(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
+    let said: &str = match (symptom.told, symptom.detail) {
+        (Some(told), _) => &told.event.message,
+        (_, Detail::Waiting { message, .. }) => message,
+        _ => return None,
+    };
+    let kind = if symptom.cause == Cause::MissingSecret { ReferenceKind::Secret } else { ReferenceKind::ConfigMap };
+    let known = s.surroundings.iter().flat_map(|around| &around.references);
+    let named = |r: &&ReferenceFacts| r.reference.kind == kind && said.contains(&format!("\"{}\"", r.reference.name));
+    let found = known.filter(|r| !r.elsewhere.is_empty()).find(named)?;
+    let source = format!("{}/{}", kind.to_string().to_ascii_lowercase(), found.reference.name);
+    let places = found.elsewhere.join(", ");
+    Some((source, format!("not in namespace {}, but one of that name is in {places}", s.workload.namespace)))
 }
 
 fn of_refusal(message: &str) -> Option<(String, String)> {

@@ -64,6 +64,7 @@ pub fn check(input: &[u8]) -> Checked {
         baseline: (at % 2 == 0).then_some(need),
         reference,
         sight: if at % 3 == 0 { Sight::Missing } else { Sight::Unseen },
+        elsewhere: Vec::new(),
     });
     s.surroundings = Some(Arc::new(Surroundings {
         read_at: now,

@@ -150,6 +150,25 @@ const RESOLVE: &str =
     Cause::RegistryAuth
 )]
 #[case::denied_by_the_node("open /var/lib/containers/x: permission denied", Cause::Unknown)]
+#[case::denied_by_the_node_to_containerd(
+    "failed to extract layer sha256:ec: lchown /var/lib/containerd/tmp/etc: permission denied: unknown",
+    Cause::Unknown
+)]
+#[case::denied_by_the_node_and_then_by_the_registry(
+    "mkdir /var/tmp/1: permission denied: unknown; artifact err: get manifest: denied: access forbidden",
+    Cause::RegistryAuth
+)]
+#[case::denied_in_full("denied: requested access to the resource is denied", Cause::RegistryAuth)]
+#[case::denied_by_google(
+    "denied: Permission \"artifactregistry.repositories.downloadArtifacts\" denied on resource \"projects/p\" (or it may not exist)",
+    Cause::RegistryAuth
+)]
+#[case::denied_by_github("denied: permission_denied: read_package", Cause::RegistryAuth)]
+#[case::denied_a_permission("denied: permission denied: no such account", Cause::RegistryAuth)]
+#[case::denied_and_maybe_missing(
+    "pull access denied for web, repository does not exist or may require authorization",
+    Cause::ImageMissingOrPrivate
+)]
 #[case::nothing("", Cause::Unknown)]
 fn a_pull_error_has_one_cause(#[case] text: &str, #[case] cause: Cause) {
     assert_eq!(cause_of(&format!("{RESOLVE}{text}")), cause);
