@@ -19,9 +19,11 @@ const LINES: i64 = 1000;
 const LIMIT: i64 = 4 << 20;
 /// How much of what comes is kept, from the end.
 const KEPT: usize = 256 << 10;
-/// Bytes from which on a runtime may keep a line in pieces, each of which the kubelet counts as a line: CRI-O reads so many
-/// at once, containerd twice as many.
-const PIECE: usize = 8 << 10;
+/// Runtimes keep a line in pieces, each of which the kubelet counts as a line and none of which shows in what it sends.
+/// CRI-O ends a piece wherever what it has read at once ends, containerd only where a line is long. So many pieces a line
+/// may have come in, as where a program writes it word by word, and one more for each so many bytes of it.
+const PIECES: usize = 20;
+const PIECE: usize = 512;
 /// How long a log may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -168,9 +170,10 @@ fn whole_lines(mut kept: Vec<u8>, come: usize) -> Vec<u8> {
     kept
 }
 
-/// There may be as many pieces of lines as were asked for, of which the first need not begin a line.
+/// There may be as many pieces of lines as were asked for, of which the first need not begin a line. Few lines that are
+/// not long are all there is.
 fn may_begin_within_a_line(log: &[u8]) -> bool {
-    let pieces = log.split_inclusive(|byte| *byte == b'\n').map(|line| 1 + line.len() / PIECE);
+    let pieces = log.split_inclusive(|byte| *byte == b'\n').map(|line| PIECES + line.len() / PIECE);
     i64::try_from(pieces.sum::<usize>()).is_ok_and(|pieces| pieces >= LINES)
 }
 

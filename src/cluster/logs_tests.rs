@@ -180,10 +180,13 @@ async fn wherever_it_is_cut_only_whole_lines_are_kept() {
 
 /// Lines, and how many of them are kept.
 #[rstest]
-#[case::fewer_than_were_asked_for(vec![1; 999], 999)]
+#[case::a_few_dozen(vec![1; 49], 49)]
+#[case::so_many_that_each_may_be_some_pieces(vec![1; 50], 49)]
+#[case::short_ones_of_which_a_burst_was_split(vec![1; 950], 949)]
 #[case::as_many_as_were_asked_for(vec![1; 1000], 999)]
-#[case::fewer_of_which_some_are_long([vec![9 << 10; 20], vec![1; 979]].concat(), 998)]
-#[case::few_of_which_some_are_long([vec![9 << 10; 20], vec![1; 900]].concat(), 920)]
+#[case::a_long_one(vec![200 << 10], 1)]
+#[case::a_few_dozen_of_which_some_are_long([vec![9 << 10; 20], vec![1; 11]].concat(), 31)]
+#[case::a_few_more_of_which_some_are_long([vec![9 << 10; 20], vec![1; 12]].concat(), 31)]
 #[tokio::test]
 async fn what_may_be_the_rest_of_a_line_is_left_out(#[case] lines: Vec<usize>, #[case] kept: usize) {
     let log: String = lines.into_iter().map(|length| format!("{}\n", "x".repeat(length))).collect();

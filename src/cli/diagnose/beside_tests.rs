@@ -45,6 +45,7 @@ fn hosts_of_routes_that_lead_to_it_are_told() {
 #[case::rules("web", &["any/x (Ingress any)", "web.example.com (Ingress shop)"])]
 #[case::a_default("old", &["any other host (Ingress shop)"])]
 #[case::a_default_alone("all", &["* (Ingress all)"])]
+#[case::a_default_behind_paths("rest", &["* (Ingress rest)", "pay.example.com (Ingress rest)"])]
 fn hosts_that_lead_elsewhere_are_not_told(#[case] dead: &str, #[case] hosts: &[&str]) {
     let backend = |service: &str| json!({"service": {"name": service}});
     let rule = |host: &str, paths: &[(&str, &str)]| {
@@ -63,6 +64,11 @@ fn hosts_that_lead_elsewhere_are_not_told(#[case] dead: &str, #[case] hosts: &[&
         ingress("shop", json!({"rules": rules, "defaultBackend": backend("old")})),
         ingress("all", json!({"defaultBackend": backend("all")})),
         ingress("any", json!({"rules": [rule("any", &[("/", "pay"), ("/x", "web")])]})),
+        ingress(
+            "rest",
+            json!({"rules": [rule("", &[("/x", "rest")]), rule("pay.example.com", &[("/x", "pay")])],
+            "defaultBackend": backend("rest")}),
+        ),
     ]);
     let blast = blast(&answer);
     assert_eq!(blast.hosts, hosts);

@@ -10,36 +10,35 @@ use crate::engine::blast_radius::{ANY_HOST, ANY_OTHER_HOST, Entry, Way};
 
 /// Bytes of a path.
 const MAX_PATH: usize = 64;
+/// How an Ingress reads a path unless it says so.
+const AS_THE_CONTROLLER_WILL: &str = "ImplementationSpecific";
 
-/// An Ingress, host by host: each rule leads to backends of its own.
+/// An Ingress, host by host: each rule leads to backends of its own, and what no rule is for to the default backend.
 pub fn ingress(object: &Value) -> Vec<Entry> {
-    let backend = |of: &Value, at: &str| of.pointer(at).and_then(Value::as_str).map(str::to_owned);
-    let default = backend(object, "/spec/defaultBackend/service/name");
-    let all_to_default = || default.iter().map(|service| Way::to(vec![String::new()], vec![service.clone()]));
+    let services = |backend: Option<&Value>| {
+        let name = backend.and_then(|backend| backend.pointer("/service/name"));
+        name.and_then(Value::as_str).map(str::to_owned).into_iter().collect()
+    };
     let mut hosts: BTreeMap<String, Vec<Way>> = BTreeMap::new();
     for rule in items(object, "/spec/rules") {
-        let ways = hosts.entry(host(rule.get("host"))).or_default();
-        let paths = items(rule, "/http/paths");
-        ways.extend(paths.iter().map(|path| {
-            let services = backend(path, "/backend/service/name").into_iter().collect();
-            Way::to(vec![shown(path.get("path"), path.get("pathType"))], services)
-        }));
-        // A rule that says of a host no more than its name leaves it to the default backend.
-        ways.extend(all_to_default().filter(|_| paths.is_empty()));
+        let way = |path: &Value| {
+            let how = path.get("pathType").and_then(Value::as_str).unwrap_or(AS_THE_CONTROLLER_WILL);
+            Way::to(vec![shown(path.get("path"), how)], services(path.get("backend")))
+        };
+        hosts.entry(host(rule.get("host"))).or_default().extend(items(rule, "/http/paths").iter().map(way));
     }
-    let catches_all = |ways: &Vec<Way>| ways.iter().any(|way| way.paths.iter().any(String::is_empty));
-    let others = match hosts.get(ANY_HOST) {
-        Some(ways) if catches_all(ways) => None,
-        None if !hosts.is_empty() => Some(ANY_OTHER_HOST),
-        _ => Some(ANY_HOST),
-    };
+    let others = if hosts.is_empty() { ANY_HOST } else { ANY_OTHER_HOST };
+    let others = (!hosts.contains_key(ANY_HOST)).then(|| (others.to_owned(), Vec::new()));
+    let mut hosts: Vec<(String, Vec<Way>)> = hosts.into_iter().collect();
+    if let Some(default) = object.pointer("/spec/defaultBackend").filter(|default| default.is_object()) {
+        hosts.extend(others);
+        let catch_all = |ways: &[Way]| ways.iter().any(|way| way.paths.iter().any(String::is_empty));
+        for (_, ways) in hosts.iter_mut().filter(|(_, ways)| !catch_all(ways)) {
+            ways.push(Way::to(vec![String::new()], services(Some(default))));
+        }
+    }
     let name = format!("Ingress {}", name(object));
-    let mut entries: Vec<Entry> =
-        hosts.into_iter().map(|(host, ways)| Entry { name: name.clone(), hosts: vec![host], ways }).collect();
-    // What no rule is for. A rule for every host may leave some of the paths to it.
-    let left = others.map(|host| Entry { name, hosts: vec![host.to_owned()], ways: all_to_default().collect() });
-    entries.extend(left.filter(|entry| !entry.ways.is_empty()));
-    entries
+    hosts.into_iter().map(|(host, ways)| Entry { name: name.clone(), hosts: vec![host], ways }).collect()
 }
 
 /// An HTTPRoute, whose hosts are those of all its rules. It leads to Services of its own namespace, unless it names another.
@@ -56,7 +55,10 @@ pub fn route(object: &Value, namespace: &str) -> Entry {
     };
     let way = |rule: &Value| {
         let matches = items(rule, "/matches");
-        let path = |of: &Value| shown(of.pointer("/path/value"), of.pointer("/path/type"));
+        let path = |of: &Value| {
+            let how = of.pointer("/path/type").and_then(Value::as_str).unwrap_or("PathPrefix");
+            shown(of.pointer("/path/value"), how)
+        };
         // A rule that matches nothing in particular is for everything.
         let paths = if matches.is_empty() { vec![String::new()] } else { matches.iter().map(path).collect() };
         let backends = items(rule, "/backendRefs").iter().filter(leads_here);
@@ -80,9 +82,15 @@ fn host(named: Option<&Value>) -> String {
 }
 
 /// A path as it is told: empty if every path begins with it.
-fn shown(path: Option<&Value>, how: Option<&Value>) -> String {
+fn shown(path: Option<&Value>, how: &str) -> String {
     let path = path.and_then(Value::as_str).unwrap_or_default();
-    let begins_all = matches!(path, "" | "/" | "/*") && how.and_then(Value::as_str) != Some("Exact");
+    let begins_all = match path {
+        "" => true,
+        "/" => how != "Exact",
+        // As a prefix it is a path whose first part is an asterisk.
+        "/*" => how == AS_THE_CONTROLLER_WILL,
+        _ => false,
+    };
     if begins_all { String::new() } else { clean(path, MAX_PATH) }
 }
 
@@ -103,7 +111,11 @@ mod tests {
     }
 
     fn path(path: &str, service: &str) -> Value {
-        json!({"path": path, "pathType": "Prefix", "backend": {"service": {"name": service, "port": {"number": 80}}}})
+        typed(path, "Prefix", service)
+    }
+
+    fn typed(path: &str, how: &str, service: &str) -> Value {
+        json!({"path": path, "pathType": how, "backend": default(service)})
     }
 
     fn rule(host: &str, paths: &[Value]) -> Value {
@@ -126,6 +138,15 @@ mod tests {
     #[case::a_default_behind_paths_of_every_host(
         json!({"rules": [rule("", &[path("/x", "other")])], "defaultBackend": default("web")}),
         &["* /x other", "*  web"])]
+    #[case::a_default_behind_paths_of_one_host(
+        json!({"rules": [rule("a", &[path("/x", "other")])], "defaultBackend": default("web")}),
+        &["a /x other", "a  web", "any other host  web"])]
+    #[case::a_default_behind_paths_of_one_host_and_of_every(
+        json!({"rules": [rule("a", &[path("/x", "other")]), rule("", &[path("/", "other")])], "defaultBackend": default("web")}),
+        &["*  other", "a /x other", "a  web"])]
+    #[case::a_default_that_is_no_service(
+        json!({"rules": [rule("a", &[path("/x", "web")])], "defaultBackend": {"resource": {"kind": "Bucket", "name": "b"}}}),
+        &["a /x web", "a  ", "any other host  "])]
     #[case::a_default_that_gets_nothing(
         json!({"rules": [rule("", &[path("/", "other")])], "defaultBackend": default("web")}), &["*  other"])]
     #[case::a_host_that_is_left_to_the_default(
@@ -136,12 +157,26 @@ mod tests {
         json!({"rules": [rule("a", &[json!({"path": "/", "backend": {"resource": {"kind": "Bucket", "name": "web"}}})])]}),
         &["a  "])]
     #[case::the_root_alone(
-        json!({"rules": [rule("a", &[json!({"path": "/", "pathType": "Exact", "backend": default("web")})])]}),
+        json!({"rules": [rule("a", &[typed("/", "Exact", "web")])]}),
         &["a / web"])]
-    #[case::all_in_another_spelling(json!({"rules": [rule("a", &[path("/*", "web")])]}), &["a  web"])]
+    #[case::an_asterisk(json!({"rules": [rule("a", &[path("/*", "web")])]}), &["a /* web"])]
+    #[case::all_in_another_spelling(
+        json!({"rules": [rule("a", &[typed("/*", "ImplementationSpecific", "web")])]}), &["a  web"])]
+    #[case::all_in_a_spelling_without_a_type(
+        json!({"rules": [rule("a", &[json!({"path": "/*", "backend": default("web")})])]}), &["a  web"])]
     #[case::nonsense(json!({"rules": 1, "defaultBackend": []}), &[])]
     fn hosts_of_an_ingress_follow_their_own_backends(#[case] spec: Value, #[case] expected: &[&str]) {
         assert_eq!(told(&ingress(&json!({"metadata": {"name": "shop"}, "spec": spec}))), expected);
+    }
+
+    /// A host of which several ways lead to one Service is one host.
+    #[test]
+    fn no_host_of_an_ingress_is_told_twice() {
+        let rules = [rule("", &[path("/x", "web")]), rule("a", &[path("/x", "web")]), rule("a", &[path("/y", "web")])];
+        let spec = json!({"rules": rules, "defaultBackend": default("web")});
+        let entries = ingress(&json!({"metadata": {"name": "shop"}, "spec": spec}));
+        let hosts: Vec<&String> = entries.iter().flat_map(|entry| &entry.hosts).collect();
+        assert_eq!(hosts, ["*", "a"]);
     }
 
     #[rstest]
@@ -152,6 +187,10 @@ mod tests {
             {"backendRefs": [{"name": "web", "port": 80}, {"name": "new", "weight": 0}]}]}),
         &["a,b /pay,/buy pay", "a,b  web"])]
     #[case::every_host(json!({"rules": [{"backendRefs": [{"name": "web"}]}]}), &["*  web"])]
+    #[case::an_asterisk(
+        json!({"hostnames": ["a"], "rules": [
+            {"matches": [{"path": {"value": "/*"}}], "backendRefs": [{"name": "web"}]}]}),
+        &["a /* web"])]
     #[case::the_root_by_a_header(
         json!({"hostnames": ["a"], "rules": [
             {"matches": [{"path": {"value": "/"}, "headers": [{"name": "x", "value": "y"}]}],
