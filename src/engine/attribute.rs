@@ -111,7 +111,6 @@ fn explained(case: &Case) -> Option<Verdict> {
         .or_else(|| control_group::was_not_ready(case))
         .or_else(|| control_group::unproven_fails_too(case))
         .or_else(|| its_log::explains_it(case))
-        .or_else(|| outside::only_waits_to_count(case))
         .or_else(|| same_template(case))
         .or_else(|| outside::nobody_says_why(case))
         .or_else(|| nothing_changed(case))

@@ -66,7 +66,6 @@ pub struct WorkloadFacts {
     pub ready_replicas: i32,
     pub available_replicas: i32,
     pub total_replicas: i32,
-    pub min_ready_seconds: i32,
     /// `None` when disabled.
     pub progress_deadline_seconds: Option<i32>,
     pub revision_history_limit: i32,

@@ -136,7 +136,6 @@ pub fn bad_rollout() -> Snapshot {
             ready_replicas: 2,
             available_replicas: 2,
             total_replicas: 4,
-            min_ready_seconds: 0,
             progress_deadline_seconds: Some(600),
             revision_history_limit: 10,
             max_unavailable: 1,

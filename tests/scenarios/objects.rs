@@ -77,11 +77,6 @@ pub fn replica_set(revision: &str, created: Timestamp, number: i64, template: &V
     })
 }
 
-/// Of a ReplicaSet: its revision.
-pub fn number(set: &Value) -> i64 {
-    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str().unwrap().parse().unwrap()
-}
-
 pub fn node(name: &str, created: Timestamp) -> Value {
     json!({
         "metadata": {"name": name, "uid": format!("uid-{name}"), "creationTimestamp": stamp(created)},

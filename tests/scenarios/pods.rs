@@ -58,11 +58,6 @@ impl Pod {
         }
     }
 
-    /// It has been ready for so many seconds.
-    pub fn is_available(&self, least: i64, now: Timestamp) -> bool {
-        self.is_ready && self.ready.is_some_and(|(_, since)| now.duration_since(since).as_secs() >= least)
-    }
-
     /// Writes the pod's status for the state that `line` names. `template` is that of its ReplicaSet.
     pub fn write(&mut self, line: &PodLine, template: &Value, now: Timestamp) {
         let (_, word, exits) = parse(line);

@@ -22,7 +22,7 @@ use super::around::Around;
 use super::events;
 use super::fleet::Fleet;
 use super::logs::Logs;
-use super::objects::{self, merge, number, set_condition};
+use super::objects::{self, merge, set_condition};
 use super::pods::{self, Pod, nodes_facts};
 use super::report::{self, Report};
 use super::script::{PodLine, Script, Step, seconds, verdict};
@@ -303,30 +303,27 @@ impl World {
     /// Computes the status of ReplicaSets and Deployment from the pods.
     fn status(&mut self, step: &Step) {
         let now = self.now;
-        let least = self.deployment["spec"]["minReadySeconds"].as_i64().unwrap_or(0);
-        let counts = |p: &Pod| p.lives && p.is_available(least, now);
-        let count =
-            |name: &str, of: &dyn Fn(&Pod) -> bool| self.pods.iter().filter(|p| p.revision == name && of(p)).count();
+        let count = |name: &str, of: fn(&Pod) -> bool| self.pods.iter().filter(|p| p.revision == name && of(p)).count();
         for (name, set) in &mut self.sets {
-            let (live, ready) = (count(name, &|p| p.lives), count(name, &|p| p.lives && p.is_ready));
+            let (live, ready) = (count(name, |p| p.lives), count(name, |p| p.lives && p.is_ready));
             set["spec"]["replicas"] = json!(step.desired.get(name).map_or(live as i32, |d| *d));
             let status = &mut set["status"];
             status["replicas"] = json!(live);
             status["readyReplicas"] = json!(ready);
-            status["availableReplicas"] = json!(count(name, &counts));
+            status["availableReplicas"] = json!(ready);
         }
         let newest =
             self.sets.iter().max_by_key(|(_, set)| number(set)).map(|(name, _)| name.clone()).unwrap_or_default();
-        let all = |of: &dyn Fn(&Pod) -> bool| self.pods.iter().filter(|p| p.lives && of(p)).count();
-        let (total, ready, updated) = (all(&|_| true), all(&|p| p.is_ready), count(&newest, &|p| p.lives));
+        let all = |of: fn(&Pod) -> bool| self.pods.iter().filter(|p| p.lives && of(p)).count();
+        let (total, ready, updated) = (all(|_| true), all(|p| p.is_ready), count(&newest, |p| p.lives));
         let replicas = self.deployment["spec"]["replicas"].as_u64().unwrap_or(1) as usize;
         let paused = self.deployment["spec"]["paused"] == true;
         let status = &mut self.deployment["status"];
         status["replicas"] = json!(total);
         status["updatedReplicas"] = json!(updated);
         status["readyReplicas"] = json!(ready);
-        status["availableReplicas"] = json!(all(&counts));
-        let complete = updated == replicas && total == replicas && all(&counts) == replicas;
+        status["availableReplicas"] = json!(ready);
+        let complete = updated == replicas && total == replicas && ready == replicas;
         // Once complete, a rollout stays so until there is another.
         let shown = status["progress"].take();
         let was_complete = shown["of"] == json!(newest) && shown["complete"] == true;
@@ -396,4 +393,8 @@ impl World {
 
 fn before(at: Timestamp, ago: &str) -> Timestamp {
     at - SignedDuration::from_secs(seconds(ago))
+}
+
+fn number(set: &Value) -> i64 {
+    set["metadata"]["annotations"]["deployment.kubernetes.io/revision"].as_str().unwrap().parse().unwrap()
 }

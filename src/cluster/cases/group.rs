@@ -210,7 +210,6 @@ impl Group {
             ready_replicas: ready.max(0),
             available_replicas: ready.max(0),
             total_replicas: sum(|revision| revision.replicas),
-            min_ready_seconds: 0,
             progress_deadline_seconds: None,
             revision_history_limit: 0,
             max_unavailable: 0,

@@ -42,7 +42,6 @@ pub fn workload_facts(deployment: &SlimDeployment, names: &mut Interner) -> Opti
         ready_replicas: count(status.ready_replicas),
         available_replicas: count(status.available_replicas),
         total_replicas: count(status.replicas),
-        min_ready_seconds: count(spec.min_ready_seconds),
         // Unset or the largest number disables it: `HasProgressDeadline` in
         // `pkg/controller/deployment/util/deployment_util.go`.
         progress_deadline_seconds: spec.progress_deadline_seconds.filter(|seconds| *seconds != i32::MAX),

@@ -52,7 +52,6 @@ pub struct SlimDeployment {
 pub struct DeploymentSpec {
     pub replicas: Option<i32>,
     pub paused: Option<bool>,
-    pub min_ready_seconds: Option<i32>,
     pub progress_deadline_seconds: Option<i32>,
     pub revision_history_limit: Option<i32>,
     #[serde(deserialize_with = "lenient::or_default")]

@@ -3,7 +3,6 @@
 use super::{Case, NEIGHBOUR_SECONDS, judged_pods, seconds_between, shows, touches, verdict};
 use crate::engine::change;
 use crate::engine::change::references::{Need, ReferenceFacts, Sight};
-use crate::engine::classify;
 use crate::engine::decision::Verdict;
 use crate::engine::facts::{ContainerFacts, ContainerState, PodFacts, RevisionFacts};
 use crate::engine::knowledge;
@@ -129,15 +128,6 @@ pub(super) fn others_cannot_pull_either(case: &Case) -> Option<Verdict> {
 pub(super) fn strategy_blocks_itself(case: &Case) -> bool {
     let waits = matches!(case.finding.class, Class::Pending | Class::PodSetup | Class::CreateRefused);
     waits && case.findings.iter().any(|other| other.sufficient && other.cause == Cause::StrategyDeadlock)
-}
-
-/// Its pods are ready and no template says how long they have to be.
-pub(super) fn only_waits_to_count(case: &Case) -> Option<Verdict> {
-    let newest = case.rollout.newest;
-    let waits = case.finding.cause == Cause::DeadlineExceeded && classify::waits_to_count(newest);
-    let said = classify::min_ready(case.s, newest).filter(|_| waits)?;
-    let because = format!("{said}. Neither is in the template, so a person has to change them");
-    Some(verdict(Fault::Unknown, Confidence::Likely, because))
 }
 
 /// The program never ran and nothing says why, so that nothing can be compared but that it is so.

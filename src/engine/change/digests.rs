@@ -102,10 +102,21 @@ pub fn asks_for_more(old: &RevisionFacts, new: &RevisionFacts, of: &[Demand]) ->
     })
 }
 
-/// So many devices of this name one container asks for at most.
+/// So many devices of this name a pod asks for.
 pub fn devices(revision: &RevisionFacts, name: &str) -> u64 {
-    let all = revision.template.containers.iter().flat_map(|container| &container.devices);
-    all.filter(|(of, _)| **of == *name).map(|(_, amount)| *amount).max().unwrap_or(0)
+    asked(revision, |c| c.devices.iter().find(|(of, _)| **of == *name).map_or(0, |(_, amount)| *amount))
+}
+
+/// What a pod asks for of something: its app containers and sidecars together, or its largest init container if that is more.
+pub fn asked(revision: &RevisionFacts, of: impl Fn(&ContainerTemplate) -> u64) -> u64 {
+    let (mut together, mut init) = (0_u64, 0_u64);
+    for container in &revision.template.containers {
+        match container.kind {
+            ContainerKind::Init => init = init.max(of(container)),
+            ContainerKind::App | ContainerKind::Sidecar => together = together.saturating_add(of(container)),
+        }
+    }
+    together.max(init)
 }
 
 /// A request that is not set is as high as the limit (`SetDefaults_Pod` in pkg/apis/core/v1/defaults.go). The limit of
@@ -260,6 +271,24 @@ mod tests {
         assert_eq!(of(&with(None, Some(64), Some(128), 2)), [true, false, false], "a limit may be asked for");
         assert_eq!(of(&with(Some(50), Some(32), Some(64), 2)), [false; 3]);
         assert!(!asks_for_more(&old, &with(Some(200), Some(128), Some(256), 2), &[]));
+    }
+
+    #[rstest]
+    #[case::of_one(&[(ContainerKind::App, 2)], 2)]
+    #[case::together(&[(ContainerKind::App, 1), (ContainerKind::App, 2)], 3)]
+    #[case::beside_a_sidecar(&[(ContainerKind::Sidecar, 1), (ContainerKind::App, 1)], 2)]
+    #[case::init_runs_before(&[(ContainerKind::Init, 2), (ContainerKind::App, 1)], 2)]
+    #[case::init_is_less(&[(ContainerKind::Init, 2), (ContainerKind::App, 2), (ContainerKind::App, 1)], 3)]
+    fn a_pod_asks_for_the_devices_of_all_its_containers(#[case] containers: &[(ContainerKind, u64)], #[case] all: u64) {
+        let mut asking = revision(&[], 1);
+        let container = |(kind, amount): &(ContainerKind, u64)| ContainerTemplate {
+            kind: *kind,
+            devices: Box::new([("example.com/nic".into(), 9), ("example.com/gpu".into(), *amount)]),
+            ..ContainerTemplate::default()
+        };
+        asking.template.containers = containers.iter().map(container).collect();
+        assert_eq!(devices(&asking, "example.com/gpu"), all);
+        assert_eq!(devices(&asking, "example.com/fpga"), 0);
     }
 
     #[rstest]

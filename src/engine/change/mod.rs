@@ -23,8 +23,8 @@ use serde::{Deserialize, Serialize};
 use strum::{Display, EnumIter, IntoStaticStr};
 
 pub use self::digests::{
-    Demand, are_alike, asks_for_more, brings_in, changed_around, changed_aspects, devices, felt_by, leads_elsewhere,
-    registry, registry_of, repository,
+    Demand, are_alike, asked, asks_for_more, brings_in, changed_around, changed_aspects, devices, felt_by,
+    leads_elsewhere, registry, registry_of, repository,
 };
 use super::text;
 use super::words::Aspect;

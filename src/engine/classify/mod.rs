@@ -60,7 +60,6 @@ pub use evidence::evidence;
 pub use notes::notes;
 pub(super) use removed::too_few_devices;
 pub(super) use scheduling::{Taints, may_mean_taint, stands_for_condition, told_taints as taints};
-pub(super) use stalled::{min_ready, waits_to_count};
 #[cfg(test)]
 pub(super) use text::reading;
 pub(super) use text::{Reading, Table};

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::amounts::Amount;
 use super::evidence::{MAX_SOURCE, MAX_TEXT, bounded};
 use super::look::Scene;
-use super::{late, pending, probe, refusal, room, scheduling, stalled, unknown};
+use super::{late, pending, probe, refusal, room, scheduling, unknown};
 use crate::engine::change::references::{ReferenceFacts, ReferenceKind};
 use crate::engine::facts::{ContainerTemplate, RevisionFacts, Snapshot};
 use crate::engine::finding::{Detail, Evidence, Subject, Symptom, Teller, Told};
@@ -16,8 +16,8 @@ use crate::engine::words::{Cause, Class};
 
 /// Most pieces of evidence beside the statuses themselves.
 const MAX_NOTES: usize = 2;
-/// With a limit of one core or less one busy thread is enough to be throttled. Thousandths of a core.
-const LOW_CPU: u64 = 1_000;
+/// One busy thread takes all of one core; with a limit below it, one is enough to be throttled. Thousandths of a core.
+const ONE_CORE: u64 = 1_000;
 
 /// What more there is to say about a symptom, the most telling first, in the bounds of `evidence`.
 pub fn notes(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Vec<Evidence> {
@@ -70,7 +70,6 @@ fn figures(s: &Snapshot, symptom: &Symptom<'_>, now: Timestamp) -> Option<(Strin
         Class::Pending => of_taints(s, words(symptom)?),
         Class::Unready if symptom.cause == Cause::ReadinessRefused => of_port(s, symptom),
         Class::Unready if symptom.cause == Cause::ReadinessTimeout => of_throttling(s, symptom),
-        Class::RolloutStalled => stalled::note(s, symptom),
         _ => None,
     }
 }
@@ -180,7 +179,7 @@ fn of_throttling(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)
 }
 
 fn throttled(container: &ContainerTemplate, symptom: &Symptom<'_>) -> Option<String> {
-    let limit = container.cpu_limit.filter(|limit| *limit <= LOW_CPU)?;
+    let limit = container.cpu_limit.filter(|limit| *limit < ONE_CORE)?;
     let probe = match symptom.told.and_then(|told| probe::answer(&told.event.message)) {
         Some(answer) => {
             let asked = answer.asked.of(container);

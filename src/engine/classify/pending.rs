@@ -4,16 +4,19 @@ use super::hint;
 use super::look::{Look, Scene};
 use super::scheduling;
 use super::text::{Reading, contains, reading};
-use crate::engine::facts::{ConditionFacts, ContainerState, ContainerTemplate, EventFacts, PodFacts, RevisionFacts};
+use crate::engine::change;
+use crate::engine::facts::{ConditionFacts, ContainerState, EventFacts, PodFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::message::Message;
 use crate::engine::moment::seconds_between;
-use crate::engine::words::{Cause, Class, ContainerKind, Sureness};
+use crate::engine::words::{Cause, Class, Sureness};
 
 /// No node will ever be large enough, unless a new kind of node comes.
 const TOO_LARGE_GRACE_SECONDS: i64 = 30;
 /// An autoscaler may bring a node within minutes.
 const CAPACITY_GRACE_SECONDS: i64 = 300;
+/// A node that is asked for again and again and never joins is waited for no longer than this in all.
+const LONGEST_GRACE_SECONDS: i64 = 900;
 const GRACE_SECONDS: i64 = 120;
 
 pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
@@ -42,14 +45,16 @@ fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Sympto
     let onset = condition.since.min(look.scene.now);
     let grown = look.event(|event| brings_a_node(event) && hint::since(event, onset));
     let grace_seconds = match (said.cause, grown) {
+        // A node is on its way, larger or of another kind than those that are there, and is given the time from when it was
+        // asked for.
+        (cause, Some(told)) if a_node_may_cure(cause) => {
+            let asked = seconds_between(onset, told.event.last).max(0);
+            asked.saturating_add(CAPACITY_GRACE_SECONDS).min(LONGEST_GRACE_SECONDS)
+        }
         (Cause::InsufficientResources, _) if look.revision.is_some_and(|r| fits_no_node(look.scene, r)) => {
             TOO_LARGE_GRACE_SECONDS
         }
-        // A node is on its way, and is given the time from when it was asked for.
-        (Cause::InsufficientResources, Some(told)) => {
-            seconds_between(onset, told.event.last).max(0).saturating_add(CAPACITY_GRACE_SECONDS)
-        }
-        (Cause::InsufficientResources, None) => CAPACITY_GRACE_SECONDS,
+        (Cause::InsufficientResources, _) => CAPACITY_GRACE_SECONDS,
         _ => GRACE_SECONDS,
     };
     let of_claim = claim(look).filter(|_| matches!(said.cause, Cause::VolumeUnbound | Cause::VolumeTopology));
@@ -61,6 +66,11 @@ fn unscheduled<'a>(look: &Look<'_, 'a>, condition: &'a ConditionFacts) -> Sympto
 /// The cluster autoscaler has asked for a node, or Karpenter has set one apart for the pod.
 fn brings_a_node(event: &EventFacts) -> bool {
     matches!(&*event.reason, "TriggeredScaleUp" | "Nominated")
+}
+
+/// A gate and a claim that is not bound wait for something else than a node.
+const fn a_node_may_cure(cause: Cause) -> bool {
+    !matches!(cause, Cause::SchedulingGated | Cause::VolumeUnbound)
 }
 
 /// What says of nodes that may come, and not of those that are there.
@@ -111,20 +121,8 @@ fn fits_no_node(scene: &Scene<'_>, revision: &RevisionFacts) -> bool {
 
 /// What a pod of this revision asks for: thousandths of a core, and bytes.
 pub(super) fn asks(revision: &RevisionFacts) -> (u64, u64) {
-    let cpu = asked(&revision.template.containers, |c| c.cpu_request.unwrap_or(0));
+    let cpu = change::asked(revision, |c| c.cpu_request.unwrap_or(0));
     // The API server takes a limit for the request where only the limit is set.
-    let memory = asked(&revision.template.containers, |c| c.memory_request.or(c.memory_limit).unwrap_or(0));
+    let memory = change::asked(revision, |c| c.memory_request.or(c.memory_limit).unwrap_or(0));
     (cpu, memory)
-}
-
-/// A pod's request: its app containers and sidecars together, or its largest init container if that is more.
-fn asked(containers: &[ContainerTemplate], of: impl Fn(&ContainerTemplate) -> u64) -> u64 {
-    let (mut together, mut init) = (0_u64, 0_u64);
-    for container in containers {
-        match container.kind {
-            ContainerKind::Init => init = init.max(of(container)),
-            ContainerKind::App | ContainerKind::Sidecar => together = together.saturating_add(of(container)),
-        }
-    }
-    together.max(init)
 }

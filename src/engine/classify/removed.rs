@@ -5,7 +5,7 @@ use super::hint;
 use super::look::Look;
 use super::text::{Reading, contains, reading};
 use crate::engine::change;
-use crate::engine::facts::{EventFacts, PodFacts};
+use crate::engine::facts::{EventFacts, PodFacts, Snapshot};
 use crate::engine::finding::{Detail, Symptom, Told};
 use crate::engine::words::{Cause, Class, Sureness};
 
@@ -20,9 +20,12 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
         let alike = |other: &PodFacts| exceeded_its_limit(other, evicted_in_silence(&Look { pod: other, ..*look }));
         return Some(hint::with(by_itself(look, said, alike), evicted));
     }
-    let own = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec);
-    if let Some(said) = own.or_else(|| wants_more_devices(look)) {
+    if let Some(said) = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec) {
         return Some(by_itself(look, said, |other| other.finished && other.reason == pod.reason));
+    }
+    if wants_more_devices(look) {
+        let said = reading(Class::PodSetup, Cause::DeviceUnavailable, Sureness::Repeated);
+        return Some(by_itself(look, said, |other| another_would_do(look.scene.s, other)));
     }
     let taken = pod.reason.as_deref().and_then(|reason| by_reason(reason, pod));
     let taken = taken.or_else(|| evicted.map(|_| (Class::Evicted, Cause::NodePressure)));
@@ -73,13 +76,20 @@ fn by_own_spec(reason: &str) -> Option<Reading> {
     Some(reading(*class, *cause, Sureness::Repeated))
 }
 
-/// The kubelet has fewer devices left than the pod asks for, and enough for another revision: it may be this one's doing.
-fn wants_more_devices(look: &Look<'_, '_>) -> Option<Reading> {
-    let rejected = look.pod.finished && look.pod.reason.as_deref() == Some("UnexpectedAdmissionError");
-    let few = too_few_devices(&look.pod.message).filter(|_| rejected)?;
-    let mut others = look.scene.s.revisions.iter().filter(|other| other.uid != look.pod.revision);
-    let would_do = others.any(|other| change::devices(other, few.resource) <= few.available);
-    would_do.then(|| reading(Class::PodSetup, Cause::DeviceUnavailable, Sureness::Repeated))
+/// The scheduler leaves a pod pending that asks for more devices than are left, so one kubelet that turns it away has mostly
+/// lost a device, or has not given one back yet. Only where another one has too few as well may it be the revision's doing.
+fn wants_more_devices(look: &Look<'_, '_>) -> bool {
+    let (s, pod) = (look.scene.s, look.pod);
+    let elsewhere = |other: &PodFacts| other.node != pod.node && other.revision == pod.revision;
+    another_would_do(s, pod) && s.pods.iter().any(|other| elsewhere(other) && another_would_do(s, other))
+}
+
+/// The kubelet has fewer devices left than the pod asks for, and enough for another revision.
+fn another_would_do(s: &Snapshot, pod: &PodFacts) -> bool {
+    let rejected = pod.finished && pod.reason.as_deref() == Some("UnexpectedAdmissionError");
+    let Some(few) = too_few_devices(&pod.message).filter(|_| rejected && pod.node.is_some()) else { return false };
+    let mut others = s.revisions.iter().filter(|other| other.uid != pod.revision);
+    others.any(|other| change::devices(other, few.resource) <= few.available)
 }
 
 /// What a kubelet says of devices that it has too few of (pkg/kubelet/cm/devicemanager).

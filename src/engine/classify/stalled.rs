@@ -5,10 +5,9 @@ use super::pending;
 use super::scheduling;
 use super::text::contains;
 use crate::engine::change;
-use crate::engine::facts::{ConditionFacts, Name, PodFacts, RevisionFacts, Snapshot, WorkloadFacts};
+use crate::engine::facts::{ConditionFacts, Name, PodFacts, RevisionFacts, WorkloadFacts};
 use crate::engine::finding::{Detail, Subject, Symptom};
 use crate::engine::message::Message;
-use crate::engine::rollout;
 use crate::engine::words::{Aspect, Cause, Class, Sureness};
 
 const DEADLOCK_GRACE_SECONDS: i64 = 120;
@@ -38,37 +37,6 @@ fn deadline<'a>(workload: &'a WorkloadFacts, scene: &Scene<'a>) -> Option<Sympto
         let shown = (Class::RolloutStalled, Cause::DeadlineExceeded, Sureness::Definitive);
         Symptom::new(shown, Subject::Workload, onset, detail)
     })
-}
-
-/// What `minReadySeconds` has to do with a deadline that passed.
-pub(super) fn note(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
-    let newest = rollout::newest(s).filter(|_| symptom.cause == Cause::DeadlineExceeded)?;
-    Some(("deployment spec.minReadySeconds".to_owned(), min_ready(s, newest)?))
-}
-
-/// Pods count once they have been ready for `minReadySeconds`, and only then the rollout makes progress.
-pub(in crate::engine) fn min_ready(s: &Snapshot, newest: &RevisionFacts) -> Option<String> {
-    let (least, deadline) = (s.workload.min_ready_seconds, s.workload.progress_deadline_seconds?);
-    let numbers = format!("minReadySeconds is {least} and progressDeadlineSeconds {deadline}");
-    if waits_to_count(newest) {
-        let waiting = match newest.ready.saturating_sub(newest.available) {
-            1 => "1 pod is ready and only waits".to_owned(),
-            n => format!("{n} pods are ready and only wait"),
-        };
-        let has_restarted = |pod: &PodFacts| pod.ready && pod.containers.iter().any(|c| c.restarts > 0);
-        let restarted = s.pods.iter().filter(|pod| pod.revision == newest.uid && has_restarted(pod)).count();
-        let anew = match restarted {
-            0 => String::new(),
-            n => format!("; {n} of them restarted, which begins the count anew"),
-        };
-        return Some(format!("{waiting} to count as available: {numbers}{anew}"));
-    }
-    (least >= deadline).then(|| format!("no pod can count as available in time: {numbers}"))
-}
-
-/// All pods of the revision are ready, and some have not been for long enough.
-pub(in crate::engine) fn waits_to_count(newest: &RevisionFacts) -> bool {
-    newest.ready >= newest.replicas && newest.ready > newest.available
 }
 
 /// Pods of the older revision ask for the same in this, such as ports, and so hold what those of the newest wait for.

@@ -70,7 +70,6 @@ fn workload() -> WorkloadFacts {
         ready_replicas: 2,
         available_replicas: 2,
         total_replicas: 3,
-        min_ready_seconds: 0,
         progress_deadline_seconds: Some(600),
         revision_history_limit: 10,
         max_unavailable: 0,

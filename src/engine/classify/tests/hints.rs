@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rstest::rstest;
+
 use super::build::*;
 use crate::engine::classify::{classify, notes};
 use crate::engine::facts::{ContainerTemplate, EventFacts, NodeRoom, PodFacts, RoomFacts, Snapshot, Termination};
@@ -76,6 +78,34 @@ fn a_node_that_an_autoscaler_has_asked_for_is_waited_for() {
     let s = hearing(s, POD, [event("TriggeredScaleUp", "pod triggered scale-up: [{pool 3->4 (max: 9)}]", 63)]);
     assert_eq!(single(&s, at(70)).grace_seconds, 360);
     assert_eq!(shown(&s, 70)[0].0, "pod/web-6d-x events[TriggeredScaleUp]");
+}
+
+#[rstest]
+#[case::by_karpenter("Nominated", 603, 900)]
+#[case::again_and_again("Nominated", 1203, 900)]
+#[case::by_the_cluster_autoscaler("TriggeredScaleUp", 1203, 900)]
+#[case::before_it_waited("Nominated", -60, 300)]
+fn a_node_that_never_joins_is_not_waited_for_without_end(#[case] reason: &str, #[case] last: i64, #[case] grace: i64) {
+    let s = only(unscheduled("0/3 nodes are available: 3 Insufficient cpu."));
+    let s = hearing(s, POD, [event(reason, "Pod should schedule on: nodeclaim/default-x7k2p", last)]);
+    assert_eq!(single(&s, at(1300)).grace_seconds, grace);
+}
+
+#[rstest]
+#[case("3 Insufficient cpu.", 300)]
+#[case("3 Too many pods.", 300)]
+#[case("3 node(s) didn't match Pod's node affinity/selector.", 300)]
+#[case("3 node(s) had untolerated taint(s).", 300)]
+#[case("3 node(s) didn't match pod anti-affinity rules.", 300)]
+#[case("3 node(s) had volume node affinity conflict.", 300)]
+#[case::no_node_cures_it("pod has unbound immediate PersistentVolumeClaims.", 120)]
+fn a_node_on_its_way_may_be_larger_or_of_another_kind(#[case] reasons: &str, #[case] grace: i64) {
+    let mut s = only(unscheduled(&format!("0/3 nodes are available: {reasons}")));
+    s.nodes.largest_cpu = 4000;
+    let s = with_template(s, vec![ContainerTemplate { cpu_request: Some(8000), ..template("web") }]);
+    assert!(single(&s, at(10)).grace_seconds <= 120);
+    let s = hearing(s, POD, [event("Nominated", "Pod should schedule on: nodeclaim/default-x7k2p", 3)]);
+    assert_eq!(single(&s, at(10)).grace_seconds, grace);
 }
 
 #[test]

@@ -306,8 +306,8 @@ fn an_answer_that_comes_too_late_under_a_low_limit_may_be_throttled() {
     };
     let told = Some(("template containers[web].resources".to_owned(), THROTTLED.to_owned()));
     assert_eq!(note(Some(200), LATE), told);
-    assert!(note(Some(1000), LATE).is_some_and(|(_, text)| text.contains("cpu 1,")));
-    assert_eq!(note(Some(1001), LATE), None, "that is more than one thread takes");
+    assert!(note(Some(999), LATE).is_some_and(|(_, text)| text.contains("cpu 999m,")));
+    assert_eq!(note(Some(1000), LATE), None, "that is as much as one thread takes");
     assert_eq!(note(None, LATE), None);
     assert_eq!(note(Some(200), ERROR_500), None, "the answer came");
 }

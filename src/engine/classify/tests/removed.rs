@@ -93,10 +93,29 @@ fn devices_that_another_revision_would_do_with_are_evidence(
     #[case] before: u64,
     #[case] sureness: Sureness,
 ) {
-    let mut s = only(finished("UnexpectedAdmissionError", message));
-    let old = Arc::make_mut(s.revisions.iter_mut().find(|r| &*r.uid == OLD).unwrap());
-    old.template.containers[0].devices = Box::new([(name("example.com/gpu"), before)]);
-    assert_eq!(seen(&s, at(50)), [(Class::PodSetup, Cause::DeviceUnavailable, sureness)]);
+    let one = finished("UnexpectedAdmissionError", message);
+    let elsewhere = PodFacts { node: Some(name("n2")), ..one.clone() };
+    let old_has = |before, pods: &[&PodFacts]| {
+        let mut s = snapshot(pods.iter().copied().cloned());
+        let old = Arc::make_mut(s.revisions.iter_mut().find(|r| &*r.uid == OLD).unwrap());
+        old.template.containers[0].devices = Box::new([(name("example.com/gpu"), before)]);
+        seen(&s, at(50))
+    };
+    let said = |sureness| (Class::PodSetup, Cause::DeviceUnavailable, sureness);
+    assert_eq!(old_has(before, &[&one, &elsewhere]), [said(sureness); 2]);
+    let other = PodFacts { revision: name(OLD), ..elsewhere };
+    let broken = PodFacts {
+        node: Some(name("n2")),
+        message: TOO_FEW.replace("Available: 1", "Available: 0").as_str().into(),
+        ..one.clone()
+    };
+    assert_eq!(old_has(before, &[&one, &one]), [said(Sureness::Excluded); 2], "it may be the node");
+    assert_eq!(old_has(before, &[&one, &other]), [said(Sureness::Excluded); 2], "it may be the node");
+    assert_eq!(
+        old_has(before.max(1), &[&one, &broken]),
+        [said(Sureness::Excluded); 2],
+        "the old one would not do either"
+    );
 }
 
 #[rstest]
