@@ -163,9 +163,10 @@ fn whole_lines(mut kept: Vec<u8>, come: usize) -> Vec<u8> {
         let last = kept.iter().rposition(|byte| *byte == b'\n');
         kept.truncate(last.map_or(0, |last| last + 1));
     }
-    if come > kept.len() || may_begin_within_a_line(&kept) {
-        let first = kept.iter().position(|byte| *byte == b'\n');
-        kept.drain(..first.map_or(kept.len(), |first| first + 1));
+    let first = kept.iter().position(|byte| *byte == b'\n').map_or(kept.len(), |first| first + 1);
+    let is_whole = || kept.get(..first).is_some_and(logs::is_whole);
+    if come > kept.len() || (may_begin_within_a_line(&kept) && !is_whole()) {
+        kept.drain(..first);
     }
     kept
 }

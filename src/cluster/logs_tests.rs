@@ -194,6 +194,14 @@ async fn what_may_be_the_rest_of_a_line_is_left_out(#[case] lines: Vec<usize>, #
     assert_eq!(end.iter().filter(|byte| **byte == b'\n').count(), kept);
 }
 
+/// What a runtime says of its end begins with what it says, however long it is.
+#[tokio::test]
+async fn a_first_line_that_is_plainly_whole_is_kept() {
+    let stamp = "2026-01-02T03:04:05.123456789Z";
+    let dump = format!("{stamp} panic: no ledger\n{}", format!("{stamp} goroutine 7 [running]:\n").repeat(200));
+    assert_eq!(end(dump.as_bytes()).await.unwrap(), dump.as_bytes());
+}
+
 #[tokio::test]
 async fn a_line_that_the_kubelet_has_cut_at_its_end_is_left_out() {
     let whole = "postgres://app:hunter2@db/shop\n".repeat(200_000);

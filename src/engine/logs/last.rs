@@ -232,6 +232,12 @@ fn end(log: &[u8]) -> Vec<Line> {
     lines
 }
 
+/// A runtime begins so what it says of an error that nobody caught.
+pub fn is_uncaught(text: &str) -> bool {
+    let panics = text.starts_with("thread '") && text.contains(" panicked at ");
+    panics || UNCAUGHT.iter().any(|words| text.starts_with(words)) || is_of_ruby(text)
+}
+
 /// How a line speaks of an end, if it does.
 fn kind(line: &Line) -> Option<Kind> {
     if line.is_quiet() {
@@ -241,9 +247,8 @@ fn kind(line: &Line) -> Option<Kind> {
         return Some(Kind::Uncaught);
     }
     let text = line.text.as_str();
-    let panics = text.starts_with("thread '") && text.contains(" panicked at ");
     let traceback = line.begins && text.starts_with("Traceback (most recent call last)");
-    if panics || traceback || UNCAUGHT.iter().any(|words| text.starts_with(words)) || is_of_ruby(text) {
+    if traceback || is_uncaught(text) {
         return Some(Kind::Uncaught);
     }
     match line.level {

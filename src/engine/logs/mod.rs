@@ -7,6 +7,7 @@
 //! Logs are untrusted and may be anything: they are read within bounds, in time linear in their length, and what is
 //! quoted from them is bounded, cleaned and redacted.
 
+mod beginning;
 mod elsewhere;
 mod excerpt;
 mod given_up;
@@ -37,6 +38,7 @@ use self::tally::{Sight, Tally};
 use super::text;
 use super::words::{Cause, Confidence};
 
+pub use self::beginning::is_whole;
 pub use self::excerpt::{MAX_EXCERPT, excerpt};
 pub use self::line::{MAX_BYTES, MAX_LINES};
 pub use self::matched::matched;
