@@ -249,7 +249,7 @@ impl<'l> Scan<'l> {
             if self.tally.may_be_taken_back()
                 && let Some(success) = success::of_line(bytes)
             {
-                self.tally.take_back(success, bytes);
+                self.tally.take_back(success, bytes, line::time(stamp));
             }
             return;
         };

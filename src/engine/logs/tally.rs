@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::success::{self, Success};
 use super::{Place, Seen, phrase, quoted, rank};
 use crate::engine::words::{Cause, Confidence};
@@ -34,6 +36,10 @@ struct Count {
     phrases: Vec<Box<str>>,
 }
 
+/// Standard output and standard error reach the runtime through pipes of their own, so that lines of one moment are in any
+/// order in the log: what a program says before it ends in vain may stand behind that.
+const MOMENT: SignedDuration = SignedDuration::from_millis(100);
+
 /// Different phrases kept of one cause.
 const MAX_PHRASES: usize = 4;
 
@@ -64,10 +70,12 @@ impl Tally {
         self.pending.as_ref().is_some_and(|(sight, _)| sight.retried) || self.counts.iter().any(|count| count.retried)
     }
 
-    /// A line tells of a success.
-    pub fn take_back(&mut self, success: Success, line: &[u8]) {
+    /// A line tells of a success at that time, if it has one.
+    pub fn take_back(&mut self, success: Success, line: &[u8], at: Option<Timestamp>) {
         self.flush();
-        let taken = |count: &Count| count.retried && success::takes_back(success, count.cause, &count.text, line);
+        let is_earlier = |count: &Count| count.last.at.zip(at).is_none_or(|(failed, at)| is_before(failed, at));
+        let takes = |count: &Count| success::takes_back(success, count.cause, &count.text, line);
+        let taken = |count: &Count| count.retried && is_earlier(count) && takes(count);
         self.counts.retain(|count| !taken(count));
     }
 
@@ -126,6 +134,12 @@ impl Count {
             phrases: self.phrases,
         }
     }
+}
+
+/// Stamps in whole seconds, which programs write themselves, tell nothing of moments.
+fn is_before(failed: Timestamp, at: Timestamp) -> bool {
+    let is_cut = [failed, at].iter().all(|at| at.subsec_nanosecond() == 0);
+    is_cut || at.duration_since(failed) >= MOMENT
 }
 
 /// A migration that fails tells more than the statement on which it failed.

@@ -235,6 +235,21 @@ fn what_a_later_success_takes_back_is_taken_back() {
     assert_eq!(causes(&format!("{schema}INFO connected to postgres\n")), [Cause::SchemaMismatch]);
 }
 
+/// Both are of one moment, one on standard output and the other on standard error.
+#[test]
+fn what_was_said_at_the_same_time_takes_nothing_back() {
+    let log = |up: &str, exit: &str| {
+        let exit = format!("{exit} app: exit 1: db is down: dial tcp 10.0.0.5:5432: connect: connection refused");
+        format!("{exit}\n{up} app: listening on port 8080\n")
+    };
+    let cause = |log: String| read(log.as_bytes()).lead(true).map(|seen| seen.cause);
+    let now = "2026-01-02T03:04:05.120000001Z";
+    assert_eq!(cause(log("2026-01-02T03:04:05.131Z", now)), Some(Cause::DependencyUnreachable));
+    assert_eq!(cause(log("2026-01-02T03:04:05.119Z", now)), Some(Cause::DependencyUnreachable));
+    assert_eq!(cause(log("2026-01-02T03:04:05.320Z", now)), None);
+    assert_eq!(cause(log("2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z")), None);
+}
+
 #[test]
 fn places_count_from_the_first_line_and_tell_when() {
     let log = "2026-01-02T03:04:05Z up\n2026-01-02T03:04:06Z ERROR deadlock detected\n2026-01-02T03:04:07.5Z ERROR deadlock detected\n";
