@@ -52,10 +52,9 @@ fn text(told: Told<'_>) -> String {
 
 /// A kubelet that knows no DNS server of the cluster says so of the pods whose names then do not resolve.
 fn resolver(s: &Snapshot, symptom: &Symptom<'_>) -> Option<(String, String)> {
-    let Subject::Pod(pod) = symptom.subject else { return None };
-    let mut events = s.events.about(&pod.uid).iter().rev().filter(|_| symptom.cause == Cause::DnsFailure);
-    let told =
-        Told { by: Teller::Subject(symptom.subject), event: events.find(|e| &*e.reason == "MissingClusterDNS")? };
+    let (Subject::Pod(pod), Cause::DnsFailure) = (symptom.subject, symptom.cause) else { return None };
+    let event = s.events.about(&pod.uid).iter().rev().find(|event| &*event.reason == "MissingClusterDNS")?;
+    let told = Told { by: Teller::Subject(symptom.subject), event };
     Some((source(s, told), text(told)))
 }
 
