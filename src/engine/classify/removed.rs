@@ -87,7 +87,9 @@ fn wants_more_devices(look: &Look<'_, '_>) -> bool {
 /// The kubelet has fewer devices left than the pod asks for, and enough for another revision.
 fn another_would_do(s: &Snapshot, pod: &PodFacts) -> bool {
     let rejected = pod.finished && pod.reason.as_deref() == Some("UnexpectedAdmissionError");
-    let Some(few) = too_few_devices(&pod.message).filter(|_| rejected && pod.node.is_some()) else { return false };
+    let Some(few) = (rejected && pod.node.is_some()).then(|| too_few_devices(&pod.message)).flatten() else {
+        return false;
+    };
     let mut others = s.revisions.iter().filter(|other| other.uid != pod.revision);
     others.any(|other| change::devices(other, few.resource) <= few.available)
 }
