@@ -87,9 +87,10 @@ fn wants_more_devices(look: &Look<'_, '_>) -> bool {
 /// The kubelet has fewer devices left than the pod asks for, and enough for another revision.
 fn another_would_do(s: &Snapshot, pod: &PodFacts) -> bool {
     let rejected = pod.finished && pod.reason.as_deref() == Some("UnexpectedAdmissionError");
-    let Some(few) = (rejected && pod.node.is_some()).then(|| too_few_devices(&pod.message)).flatten() else {
+    if !rejected || pod.node.is_none() {
         return false;
-    };
+    }
+    let Some(few) = too_few_devices(&pod.message) else { return false };
     let mut others = s.revisions.iter().filter(|other| other.uid != pod.revision);
     others.any(|other| change::devices(other, few.resource) <= few.available)
 }

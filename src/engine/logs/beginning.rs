@@ -13,7 +13,8 @@ pub fn is_whole(line: &[u8]) -> bool {
     let (_, said) = line::unstamped(line);
     let said = said.trim_ascii_end();
     let looked_at = String::from_utf8_lossy(said.get(..MAX_LOOKED_AT).unwrap_or(said));
-    let word = looked_at.trim_start_matches('[').split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+    let brackets = said.iter().take_while(|byte| **byte == b'[').count();
+    let word = shape::first_word(said.get(brackets..).unwrap_or_default());
     said.starts_with(b"{\"") && said.ends_with(b"}")
         || line::stamp(said).is_some()
         || level::of_word(word).is_some()

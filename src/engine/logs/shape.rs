@@ -83,9 +83,14 @@ pub fn is_exception(line: &[u8]) -> bool {
 
 /// It does not begin as loggers begin their lines.
 fn is_prose(line: &[u8]) -> bool {
-    let length = line.iter().take_while(|b| b.is_ascii_alphabetic()).count();
-    let word = line.get(..length).and_then(|word| std::str::from_utf8(word).ok()).unwrap_or_default();
+    let word = first_word(line);
     !word.is_empty() && level::of_word(word).is_none()
+}
+
+/// The letters that a line begins with.
+pub fn first_word(line: &[u8]) -> &str {
+    let length = line.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    line.get(..length).and_then(|word| std::str::from_utf8(word).ok()).unwrap_or_default()
 }
 
 /// Follows a log line by line and tells which lines belong together.
