@@ -57,8 +57,11 @@ command_nodes() {
   done
 }
 
+# The change renews the lease once: since 1.37 the controller manager judges no node whose lease has changed without that
+# (https://github.com/kubernetes/kubernetes/blob/v1.37.2/pkg/controller/nodelifecycle/node_lifecycle_controller.go).
 hold_lease() {
-  kubectl patch lease "$1" -n kube-node-lease --type merge -p "{\"spec\":{\"holderIdentity\":$2,\"leaseDurationSeconds\":$3}}"
+  kubectl patch lease "$1" -n kube-node-lease --type merge \
+    -p "{\"spec\":{\"holderIdentity\":$2,\"leaseDurationSeconds\":$3,\"renewTime\":\"$(date -u +%FT%T.%6NZ)\"}}"
 }
 
 # kwok passes over what happens to the pods of a node while it does not hold its lease, so it is shown them once more.
