@@ -95,7 +95,7 @@ impl Context {
 
     /// Forgets what only a policy makes it ask about a workload. Our own writes to it are remembered.
     pub fn disregard(&self, key: &WorkloadKey) {
-        self.tracker.found(key, Vec::new());
+        self.tracker.disregard(key);
         self.fleet.forget(key);
         self.inquiries.forget(key);
         self.listener.forget(key);

@@ -66,7 +66,7 @@ impl Tracker {
 
     /// What the last look saw; some of it is written into objects only a while later.
     pub fn seen(&self, key: &WorkloadKey) -> Seen {
-        self.with(key, |track| track.seen.clone())
+        self.with_known(key, |track| track.seen.clone()).unwrap_or_default()
     }
 
     pub fn saw(&self, key: &WorkloadKey, seen: Seen) {
@@ -105,6 +105,11 @@ impl Tracker {
         self.with(key, |track| track.findings = findings);
     }
 
+    /// Its findings count no more.
+    pub fn disregard(&self, key: &WorkloadKey) {
+        self.with_known(key, |track| track.findings = Vec::new());
+    }
+
     /// How many findings of each kind the last looks saw, of all workloads together.
     pub fn findings(&self) -> BTreeMap<(Class, Fault), usize> {
         let mut counts = BTreeMap::new();
@@ -114,7 +119,7 @@ impl Tracker {
     }
 
     pub fn succeeded(&self, key: &WorkloadKey) {
-        self.with(key, |track| (track.failures, track.rest) = (0, None));
+        self.with_known(key, |track| (track.failures, track.rest) = (0, None));
     }
 
     /// How long to wait after one more failure of this workload, apart from all others; at least for as long as the
@@ -133,11 +138,9 @@ impl Tracker {
     /// What is left of that wait. A failing workload changes all the time, and each change asks for a look: without
     /// this they would make a call that fails be repeated at once. A new generation is another matter.
     pub fn rests(&self, key: &WorkloadKey, generation: Option<i64>) -> Option<Duration> {
-        self.with(key, |track| {
-            let (until, failed_in) = track.rest?;
-            let left = until.saturating_duration_since(Instant::now());
-            (failed_in == generation && !left.is_zero()).then_some(left)
-        })
+        let (until, failed_in) = self.with_known(key, |track| track.rest)??;
+        let left = until.saturating_duration_since(Instant::now());
+        (failed_in == generation && !left.is_zero()).then_some(left)
     }
 
     /// How many workloads are being waited with after failures.
@@ -157,6 +160,11 @@ impl Tracker {
     fn with<T>(&self, key: &WorkloadKey, f: impl FnOnce(&mut Track) -> T) -> T {
         let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
         f(tracks.entry(key.clone()).or_default())
+    }
+
+    /// Nothing is remembered of a workload for this alone: most of a cluster's may be governed by no policy.
+    fn with_known<T>(&self, key: &WorkloadKey, f: impl FnOnce(&mut Track) -> T) -> Option<T> {
+        self.tracks.lock().unwrap_or_else(PoisonError::into_inner).get_mut(key).map(f)
     }
 }
 
@@ -211,6 +219,19 @@ mod tests {
         assert_eq!(tracker.rests(&key("b"), Some(1)), None);
         tokio::time::advance(Duration::from_secs(4)).await;
         assert_eq!(tracker.rests(&key("a"), Some(1)), None);
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_what_no_policy_governs() {
+        let tracker = Tracker::default();
+        tracker.seen(&key("a"));
+        tracker.rests(&key("a"), Some(1));
+        tracker.disregard(&key("a"));
+        tracker.succeeded(&key("a"));
+        assert!(tracker.tracks.lock().unwrap().is_empty());
+        tracker.found(&key("b"), vec![(Class::Unready, Fault::Unknown)]);
+        tracker.disregard(&key("b"));
+        assert!(tracker.findings().is_empty());
     }
 
     #[test]

@@ -30,6 +30,8 @@ const MARKS: &[(&str, Look)] = &[
     ("://", urls::user_information),
     (":\\/\\/", urls::user_information),
     (":\\\\/\\\\/", urls::user_information),
+    ("invalid port ", urls::port),
+    ("integer value as ", urls::port),
     (":thin:", urls::before_service),
     (":oci:", urls::before_service),
     ("/bot", urls::bot),

@@ -12,18 +12,15 @@ use super::*;
     "see jdbc:postgresql://***@h/db?user=u&password=***&ssl=true"
 )]
 #[case("Authorization: Bearer abcdefgh12345", "Authorization: Bearer ***")]
-#[case("authorization=Basic YXBwOmh1bnRlcjI=", "authorization=Basic ***")]
+#[case("bearer aB3-._~+/=x twice; authorization=Basic YXBwOmh1bnRlcjI=", "bearer *** twice; authorization=Basic ***")]
 #[case("> Authorization: Token a b c\n> Accept: */*", "> Authorization: Token ***\n> Accept: */*")]
-#[case("sent bearer aB3-._~+/=xyz twice", "sent bearer *** twice")]
 #[case("Set-Cookie: session=a1b2; Path=/\nnext", "Set-Cookie: ***\nnext")]
 #[case("got eyJhbGciOi.eyJzdWIiOi.c2ln back", "got *** back")]
 #[case("?jwt=eyJhbGciOi.eyJzdWIiOi&n=1", "?jwt=***&n=1")]
-#[case("DB_PASSWORD=hunter2 PORT=80", "DB_PASSWORD=*** PORT=80")]
-#[case("PGPASSWORD=x MYSQL_PWD=y", "PGPASSWORD=*** MYSQL_PWD=***")]
+#[case("DB_PASSWORD=hunter2 PORT=80 PGPASSWORD=x MYSQL_PWD=y", "DB_PASSWORD=*** PORT=80 PGPASSWORD=*** MYSQL_PWD=***")]
 #[case("spring.datasource.password = hunter2", "spring.datasource.password = ***")]
-#[case("clientSecret: 9f8e7d6c", "clientSecret: ***")]
+#[case("password: swordfish clientSecret: 9f8e7d6c", "password: *** clientSecret: ***")]
 #[case("SECRET_KEY_BASE=abc AWSSecretKey=def", "SECRET_KEY_BASE=*** AWSSecretKey=***")]
-#[case("password: swordfish", "password: ***")]
 #[case("DB_PASS: hunter2, dbPass: swordfish", "DB_PASS: ***, dbPass: ***")]
 #[case("auth: { user: 'app', pass: 'hunter2' }", "auth: { user: 'app', pass: '***' }")]
 #[case(r#"{"level":"error","db_pass":"hunter2"}"#, r#"{"level":"error","db_pass":"***"}"#)]
@@ -129,12 +126,14 @@ fn secrets_are_found_beside_their_names(#[case] text: &str, #[case] redacted: &s
 #[case(r#"{"dsn":"postgres:\/\/app:X@db\/app"}"#, r#"{"dsn":"postgres:\/\/***@db\/app"}"#)]
 #[case("postgres://app:p@ss/X@db:5432/app?a=b", "postgres://***@db:5432/app?a=b")]
 #[case(
-    r#"panic: parse "postgres://app:Zq7#X@db:5432/app": net/url"#,
-    r#"panic: parse "postgres://***@db:5432/app": net/url"#
+    r#"panic: parse "postgres://app:Zq#X@db:5432/app": invalid port ":Zq" after host"#,
+    r#"panic: parse "postgres://***@db:5432/app": invalid port ":***" after host"#
 )]
 #[case("redis://default:Zq7?X@redis:6379/0 amqp://guest:pa/ss@mq", "redis://***@redis:6379/0 amqp://***@mq")]
-#[case("https://app:x/y@registry.example/v2", "https://***@registry.example/v2")]
-#[case("mysql://app:12/34@db:3306/x", "mysql://***@db:3306/x")]
+#[case("https://app:x/y@r.example/v2 mysql://app:12/34@db:3306/x", "https://***@r.example/v2 mysql://***@db:3306/x")]
+#[case("redis://:Zq7RqVt2Error 1 postgres://app:Zq7RqVt2/db?x", "redis://:*** 1 postgres://app:***/db?x")]
+#[case(r#"{"msg":"invalid port \":Zq\" after host"}"#, r#"{"msg":"invalid port \":***\" after host"}"#)]
+#[case("Port could not be cast to integer value as 'Zq7'", "Port could not be cast to integer value as '***'")]
 #[case("jdbc:oracle:thin:app/X@db:1521:XE", "jdbc:oracle:thin:***@db:1521:XE")]
 #[case(
     "https://api.telegram.org/bot123456:AAEabcdEFGH1234567890abcdEFGH/getMe",
@@ -227,14 +226,15 @@ fn names_of_keys_and_sessions_are_known(#[case] name: &str) {
 #[case("root@tcp(db:3306)/shop")]
 #[case("flag --password is required, use --password-file or --token-url https://id/x")]
 #[case("mkdir -p /srv/app && docker run -p 8080:80 web && psql -U app -p 5432")]
-#[case("mysql -P 3306 and a password of the secret kind, a token to read")]
-#[case("couldn't find key password in Secret shop/db")]
+#[case("mysql -P 3306, a password of the secret kind, a token to read; couldn't find key password in Secret a/db")]
 #[case("bypass=x compass=x9 encompass=x trespass=x pass=12 bypass=true renderpass=main --bypass x")]
 #[case(
     "primary key=x foreign_key=x partition_key=x routing_key=x cache_key=x sort_key=x public_key=x idempotency_key=x role_key=x"
 )]
 #[case("ssh_key=/root/.ssh/id_rsa private_key=/etc/tls/tls.key")]
 #[case("https://host/path@version https://host:8080/a@b/c http://[::1]:80/a@b/c x://registry:4873/@scope/name")]
+#[case("http://:8080 http://web:http http://host:{port8080} docker://sha256:0a1b2c3d4e redis://:6379… http://a:1: x")]
+#[case("http://a:80801234 x://r/web@sha256:0a1b2c3d4e invalid port \":99999\" after host, invalid port 70000")]
 #[case("{ name: 'get', args: [ 'x' ] }")]
 #[case("mongodb://h1:27017,h2:27017/db?x=a@b jdbc:oracle:thin:@db:1521:XE")]
 #[case("/api/webhooks/list /bot12/x /bot123456:short https://s/x?key=user-7&signature=v1 Signature=v1aaaaaaaaaaaaaaa")]
@@ -291,6 +291,8 @@ fn the_marks_make_an_automaton() {
 #[case("=")]
 #[case("a://")]
 #[case("a://b@")]
+#[case("a://b:c1")]
+#[case("invalid port \"")]
 #[case("a@b.")]
 #[case("eyJ")]
 #[case("eyJabcde.")]

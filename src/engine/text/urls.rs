@@ -4,11 +4,14 @@ use std::ops::Range;
 
 use super::names::words;
 use super::scan::{back, forth, is_name, is_quote, is_value};
+use super::values::quoted_value;
 
 /// How far a scheme reaches back.
 const MAX_SCHEME: usize = 64;
 /// How long the user information of a URL may be.
 const MAX_USER_INFORMATION: usize = 512;
+/// What is shorter and no number names a port.
+const MIN_CUT_PASSWORD: usize = 8;
 /// Shorter parts of a path or a query name something.
 const MIN_KEY: usize = 16;
 /// A key of hexadecimal digits is as long.
@@ -29,7 +32,30 @@ pub fn user_information(text: &str, mark: Range<usize>) -> Option<Range<usize>> 
     } else {
         last(authority)
     };
-    at.filter(|at| scheme < mark.start && *at > 0).map(|at| mark.end..mark.end + at)
+    let hidden = at.filter(|at| *at > 0).map(|at| 0..at).or_else(|| without_host(authority));
+    hidden.filter(|_| scheme < mark.start).map(|hidden| mark.end + hidden.start..mark.end + hidden.end)
+}
+
+/// What stands in place of the port and is none, but may be a password behind which the text was cut off.
+fn without_host(authority: &[u8]) -> Option<Range<usize>> {
+    let colon = authority.iter().position(|b| *b == b':')?;
+    let (user, password) = authority.split_at_checked(colon + 1)?;
+    let run = password.get(..forth(password, 0, MAX_USER_INFORMATION, |b| b.is_ascii_alphanumeric()))?;
+    let mixed = run.iter().any(u8::is_ascii_digit) && run.iter().any(u8::is_ascii_alphabetic);
+    let is_digest = user.starts_with(b"sha") || user.contains(&b'@');
+    (run.len() >= MIN_CUT_PASSWORD && mixed && !is_digest).then_some(colon + 1..authority.len())
+}
+
+/// What a parser of URLs took for the port, as Go (`invalid port ":x" after host`) and Python (`Port could not be cast to
+/// integer value as 'x'`) say it: the beginning of a password that was not escaped.
+pub fn port(text: &str, mark: Range<usize>) -> Option<Range<usize>> {
+    let bytes = text.as_bytes();
+    let quote = forth(bytes, mark.end, 2, |b| b == b'\\');
+    let quoted = quoted_value(bytes, quote + 1, *bytes.get(quote).filter(|b| is_quote(**b))?, quote > mark.end);
+    let said = text.get(quoted.clone())?;
+    let port = said.strip_prefix(':').unwrap_or(said);
+    let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    (!is_number).then_some(quoted.end - port.len()..quoted.end)
 }
 
 fn is_of_url(byte: u8) -> bool {
