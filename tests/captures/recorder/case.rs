@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::database;
 use crate::kubectl::Kubectl;
 use crate::registry_faults;
 
@@ -46,6 +47,11 @@ pub enum Step {
     Cluster(String),
     /// The registry is to answer pulls of a repository and of those below it as a mode says: `REPOSITORY MODE`.
     Registry(String),
+    /// A database on the cluster's PostgreSQL is made for the service `orders`, whose role may have so many connections, and
+    /// the Secret `database` with its URL and its host.
+    Database(u32),
+    /// Statements are carried out in that database.
+    Sql(String),
     /// `kubectl wait` is called with these words.
     Wait(String),
     /// Objects are watched until they show something.
@@ -83,11 +89,12 @@ pub struct Play {
     pub kubectl: Kubectl,
     base: PathBuf,
     runs: bool,
+    database: Option<String>,
 }
 
 impl Play {
     pub fn new(namespace: &str, base: &Path) -> Self {
-        Self { kubectl: Kubectl::new(namespace), base: base.to_owned(), runs: false }
+        Self { kubectl: Kubectl::new(namespace), base: base.to_owned(), runs: false, database: None }
     }
 
     pub async fn steps(&mut self, steps: &[Step]) -> Result<(), String> {
@@ -108,6 +115,11 @@ impl Play {
             Step::Kubectl(words) => self.kubectl.call(words).await.map(drop),
             Step::Cluster(words) => self.kubectl.cluster(words).await,
             Step::Registry(words) => registry_faults::answer(words).await,
+            Step::Database(connections) => self.make_database(*connections).await,
+            Step::Sql(statements) => {
+                let url = self.database.as_deref().ok_or("the step `database` comes first")?;
+                database::sql(url, statements).await.map(drop)
+            }
             Step::Wait(words) => self.kubectl.call(&format!("wait --timeout=900s {words}")).await.map(drop),
             Step::See(see) => self.kubectl.see(see).await,
         }
@@ -118,6 +130,18 @@ impl Play {
             self.kubectl.input(&["apply", "--server-side", "-f", "-"], &object.to_string()).await?;
         }
         Ok(())
+    }
+
+    async fn make_database(&mut self, connections: u32) -> Result<(), String> {
+        let state = std::env::var("BACKSTAY_CLUSTER_STATE").unwrap_or_default();
+        let name = self.kubectl.namespace();
+        let url = database::create(&["--state", &state], name, &format!("pw-of-{name}"), connections).await?;
+        let host = url.rsplit_once('@').and_then(|(_, rest)| rest.split_once(':')).map(|(host, _)| host);
+        let data = json!({"DATABASE_URL": url, "DATABASE_HOST": host});
+        let secret =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}, "stringData": data});
+        self.database = Some(url);
+        self.apply(&[secret]).await
     }
 
     async fn ship(&mut self, patch: &Value) -> Result<(), String> {

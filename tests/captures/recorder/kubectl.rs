@@ -22,6 +22,10 @@ impl Kubectl {
         Self { namespace: namespace.to_owned() }
     }
 
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     pub async fn create_namespace(&self) -> Result<(), String> {
         self.output(&["create", "namespace", &self.namespace]).await?;
         // Pods are refused until it exists.

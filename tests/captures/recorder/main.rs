@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod case;
+#[path = "../../support/database.rs"]
+mod database;
 mod kubectl;
 #[path = "../../support/registry_faults.rs"]
 mod registry_faults;

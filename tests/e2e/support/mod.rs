@@ -7,6 +7,8 @@ pub mod database;
 pub mod expect;
 pub mod helm;
 mod kubeconfig;
+#[path = "../../support/database.rs"]
+mod postgres_server;
 pub mod process;
 mod refuse;
 pub mod registry;
