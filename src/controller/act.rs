@@ -9,7 +9,7 @@ use super::context::Context;
 use super::record::{self, Record};
 use super::write;
 use crate::api::Incident;
-use crate::cluster::apply::{self, Applied, CALL_TIMEOUT, Error, Fresh, Target};
+use crate::cluster::apply::{self, Applied, Baseline, CALL_TIMEOUT, Error, Fresh, Target};
 use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
 use crate::engine::decision::{Action, Decision, IncidentStep};
@@ -98,9 +98,9 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
         _ => None,
     };
     let needs_template = intent.kind == ActionKind::RollBack || step == Some(Step::PutBack);
-    let template_of = needs_template.then_some(&*intent.target.name);
+    let baseline = needs_template.then(|| Baseline::of(work.s, &intent.target));
     // The live read does not depend on the incident, so the two go side by side; the write waits for both.
-    let reading = work.trace.call("live read", apply::read(&ctx.client, work.target(), template_of));
+    let reading = work.trace.call("live read", apply::read(&ctx.client, work.target(), baseline));
     let (incident, fresh) = tokio::join!(ensure(ctx, work), reading);
     let incident = incident?;
     // Both may have changed while this look waited for answers. A freeze under way is completed, storm or not.
