@@ -9,6 +9,7 @@ mod loops;
 mod meanwhile;
 mod memory;
 mod policies;
+mod resumed;
 mod retention;
 mod rig;
 mod server;
