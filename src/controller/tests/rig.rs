@@ -329,6 +329,13 @@ impl Rig {
         event.unwrap_or_else(|| panic!("no Event {reason}: {events:?}"))["note"].as_str().unwrap().to_owned()
     }
 
+    /// The value of a counter, as the next scrape would have it.
+    pub fn counted(&self, series: &str) -> u32 {
+        let text = self.ctx.metrics.encode().unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
+    }
+
     /// All calls since the last time.
     pub fn calls(&self) -> Vec<Call> {
         self.server().calls()
