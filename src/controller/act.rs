@@ -37,7 +37,7 @@ pub struct Work<'a> {
     pub s: &'a Snapshot,
     pub decision: &'a Decision,
     pub now: Timestamp,
-    /// When the evidence came in.
+    /// When the look began.
     pub began: Instant,
     pub trace: &'a Look,
 }
@@ -182,7 +182,8 @@ async fn carry_out(
     }
 }
 
-/// Counts and remembers what was written.
+/// Remembers what was written. An action that is intended counts when its incident tells of it; the end of a pause is told
+/// in no such way, and counts here.
 fn settle(
     ctx: &Context,
     work: &Work<'_>,
@@ -193,8 +194,13 @@ fn settle(
     match applied {
         Applied::Done { generation } | Applied::Already { generation } => {
             ctx.tracker.wrote(work.key, *generation);
-            ctx.metrics.acted(kind, ActionResult::Accepted);
-            ctx.metrics.action_took(work.began.elapsed());
+            if kind == ActionKind::Resume {
+                ctx.metrics.acted(kind, ActionResult::Accepted);
+            }
+            // Later steps of a freeze are decided without a verdict.
+            if matches!(applied, Applied::Done { .. }) && work.decision.verdict.is_some() {
+                ctx.metrics.action_took(work.began.elapsed());
+            }
             let Some((kind, intent)) = done else { return Outcome::Nothing };
             Outcome::Acted(ActionRecord {
                 at: Timestamp::now(),

@@ -32,6 +32,7 @@ use crate::controller::context::Context;
 use crate::controller::fleet::{Fleet, Report};
 use crate::controller::inquiry::Inquiries;
 use crate::controller::listener::Listener;
+use crate::controller::tally::Tally;
 use crate::controller::tracker::Tracker;
 use crate::controller::workload;
 use crate::engine::storm::Limits;
@@ -171,6 +172,7 @@ impl Rig {
             policies: Policies::new(own, Mode::Enforce),
             fleet: Fleet::new(Limits::default()),
             tracker: Tracker::default(),
+            tally: Tally::default(),
             inquiries: Inquiries::new(client.clone(), wake.clone(), (around, true)),
             listener: Listener::default(),
             events: Events::new(client.clone(), "backstay-0"),
