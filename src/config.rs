@@ -9,6 +9,10 @@ use crate::cluster::lease;
 use crate::engine::{policy, storm};
 use crate::telemetry::TelemetryArgs;
 
+/// A quiet watch shows life when it is opened anew. Five seconds and the way there later it would be cut for its silence
+/// (`READ_SILENCE` in `cluster/client.rs`), and what it shows would be too old (`MAX_DATA_AGE_SECONDS` in `engine/guard.rs`).
+const LONGEST_WATCH: i64 = 50;
+
 /// What Backstay may do to workloads, over and above what each policy says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -58,13 +62,13 @@ pub struct RunArgs {
     )]
     pub concurrency: u16,
 
-    /// How long a watch may live before it is opened anew. A connection that died unnoticed is found out after this
-    /// many seconds and five more
+    /// How long a watch may live before it is opened anew, 10 to 50. A connection that died unnoticed is found out after
+    /// this many seconds and five more
     #[arg(
         long,
         env = "BACKSTAY_WATCH_TIMEOUT_SECONDS",
         default_value_t = 45,
-        value_parser = clap::value_parser!(u32).range(10..=290),
+        value_parser = clap::value_parser!(u32).range(10..=LONGEST_WATCH),
         value_name = "SECONDS"
     )]
     pub watch_timeout_seconds: u32,

@@ -53,6 +53,7 @@ fn namespaces_repeat_or_are_listed_and_count_once() {
 #[case::address_without_port("--listen=localhost")]
 #[case::no_concurrency("--concurrency=0")]
 #[case::watch_too_long("--watch-timeout-seconds=600")]
+#[case::watch_that_is_cut_for_its_silence("--watch-timeout-seconds=51")]
 #[case::no_retention("--incident-retention-days=0")]
 #[case::storm_of_more_than_all("--storm-percent=101")]
 #[case::lease_name("--lease-name=Back_Stay")]
@@ -62,6 +63,14 @@ fn namespaces_repeat_or_are_listed_and_count_once() {
 fn nonsense_is_refused_and_the_flag_named(#[case] flag: &str) {
     let error = parse(&[flag]).unwrap_err();
     assert!(error.contains(flag.split('=').next().unwrap()), "{error}");
+}
+
+#[test]
+fn a_quiet_watch_shows_life_before_it_is_cut_or_counts_as_too_old() {
+    let longest = (1..=600).rev().find_map(|seconds| parse(&[&format!("--watch-timeout-seconds={seconds}")]).ok());
+    let silence = longest.unwrap().watch_timeout() + Duration::from_secs(5);
+    assert!(silence < crate::cluster::client::READ_SILENCE);
+    assert!(silence.as_secs() < crate::engine::guard::MAX_DATA_AGE_SECONDS.unsigned_abs());
 }
 
 #[test]

@@ -144,7 +144,7 @@ impl Metrics {
             self.frozen_workloads.clone(),
         );
         self.register("storm_active", "1 while the storm brake forbids actions", self.storm_active.clone());
-        let help = "Time from sufficient evidence being visible to the action being accepted";
+        let help = "Time from the beginning of a look to the acceptance of the action that it decided on";
         self.register_seconds("action_duration", help, self.action_duration.clone());
         self.register_seconds("decision_duration", "Time to decide on a workload", self.decision_duration.clone());
     }
@@ -186,7 +186,7 @@ impl Metrics {
         self.actions.get_or_create(&ActionLabels::new(action, result)).inc();
     }
 
-    /// From the moment at which sufficient evidence could be seen on a watch to the accepted write.
+    /// From the beginning of the look that decided on an action to its first accepted write.
     pub fn action_took(&self, took: Duration) {
         self.action_duration.observe(took.as_secs_f64());
     }

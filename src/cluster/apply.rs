@@ -3,17 +3,20 @@
 //! Nothing here decides. What was permitted is compared with the object as it is now; if that has moved on, nothing
 //! is written and the workload is judged again.
 
+mod fresh;
+
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
-use kube::{Api, Client, ResourceExt};
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client};
 use serde_json::Value;
 use thiserror::Error;
 
+pub use self::fresh::{Baseline, Fresh, read};
 use super::client::Busy;
 use super::patch::{self, Live};
-use crate::api::{WORKLOAD_MANAGER, keys};
+use crate::api::WORKLOAD_MANAGER;
 use crate::engine::freeze::Step;
 use crate::engine::memory::{Intent, RevisionRef};
 use crate::metrics::ErrorCategory;
@@ -88,65 +91,11 @@ impl Error {
     }
 }
 
-/// What was read of a workload just before it is written.
-#[derive(Debug)]
-pub struct Fresh {
-    pub live: Live,
-    /// Somebody asked to be left alone, or it is no longer what was judged, which no digest shows.
-    pub hands_off: Option<String>,
-    pub scaled_to_zero: bool,
-    pub incident_mark: Option<String>,
-    pub paused_for: Option<String>,
-    /// The Deployment's template as it is.
-    pub current: Value,
-    /// The baseline's template, where the action needs it.
-    pub template: Option<Value>,
-}
-
-impl Fresh {
-    fn gone(because: String) -> Self {
-        Self {
-            live: Live { uid: String::new(), generation: 0, annotations: None, paused: false },
-            hands_off: Some(because),
-            scaled_to_zero: false,
-            incident_mark: None,
-            paused_for: None,
-            current: Value::Null,
-            template: None,
-        }
-    }
-}
-
 /// What a write brings about, by which it is recognised when its answer was lost.
 enum Brings<'a> {
     Template(&'a Value),
     Pause,
     Resume,
-}
-
-/// Reads the Deployment, and the baseline's template with it, as they are now.
-pub async fn read(client: &Client, target: Target<'_>, template_of: Option<&str>) -> Result<Fresh, Error> {
-    // Read as plain JSON: a typed template would silently lose the fields that this build does not know.
-    let kind = ApiResource::erase::<Deployment>(&());
-    let deployments: Api<DynamicObject> = Api::namespaced_with(client.clone(), target.namespace, &kind);
-    let kind = ApiResource::erase::<ReplicaSet>(&());
-    let sets: Api<DynamicObject> = Api::namespaced_with(client.clone(), target.namespace, &kind);
-    let deployment = call("reading", "Deployment", target.name, deployments.get_opt(target.name));
-    let template = async {
-        match template_of {
-            Some(name) => call("reading", "ReplicaSet", name, sets.get_opt(name)).await,
-            None => Ok(None),
-        }
-    };
-    let (deployment, set) = tokio::try_join!(deployment, template)?;
-    // What is gone is nothing that failed: the workload is judged again when the watch has told.
-    let Some(deployment) = deployment else { return Ok(Fresh::gone("the Deployment is gone".to_owned())) };
-    let template = match (set, template_of) {
-        (Some(set), _) => Some(patch::without_hash(template_value(&set)?)),
-        (None, Some(name)) => return Ok(Fresh::gone(format!("ReplicaSet {name} is gone"))),
-        (None, None) => None,
-    };
-    Ok(fresh(&deployment, target, template))
 }
 
 /// Puts the baseline's template back.
@@ -193,6 +142,9 @@ pub async fn freeze(
     (step, stop, fresh): (Step, &[RevisionRef], Fresh),
     may_go_on: impl Fn() -> bool,
 ) -> Result<Applied, Error> {
+    if let Some(because) = no_more(&fresh, incident, step) {
+        return Ok(Applied::Overtaken(because));
+    }
     match step {
         Step::PutBack => roll_back(client, target, intent, incident, fresh).await,
         Step::PauseAndScale => {
@@ -203,9 +155,6 @@ pub async fn freeze(
             Ok(if scale_to_zero(client, target, stop, may_go_on).await? { applied } else { Applied::LeftOff })
         }
         Step::Scale => {
-            if fresh.paused_for.as_deref() != Some(incident) {
-                return Ok(Applied::Overtaken("the freeze is no longer in force".to_owned()));
-            }
             let done = Applied::Done { generation: fresh.live.generation };
             Ok(if scale_to_zero(client, target, stop, may_go_on).await? { done } else { Applied::LeftOff })
         }
@@ -221,7 +170,7 @@ pub async fn resume(
     judged: i64,
     fresh: Fresh,
 ) -> Result<Applied, Error> {
-    if fresh.live.uid != target.uid || !fresh.live.paused || fresh.paused_for.as_deref() != Some(incident) {
+    if fresh.live.uid != target.uid || !is_held(&fresh, incident) {
         return Ok(Applied::Overtaken("the Deployment is not paused for this incident any more".to_owned()));
     }
     if let Some(applied) = moved_on(&fresh, judged) {
@@ -269,6 +218,19 @@ async fn scale_to_zero(
     Ok(true)
 }
 
+/// Why a ReplicaSet is not to be scaled any more: whoever ends our pause by `kubectl rollout resume` leaves its mark.
+fn no_more(fresh: &Fresh, incident: &str, step: Step) -> Option<String> {
+    let scales = matches!(step, Step::PauseAndScale | Step::Scale);
+    let ended = step == Step::Scale && !is_held(fresh, incident);
+    let ended = ended.then(|| "the freeze is no longer in force".to_owned());
+    fresh.hands_off.clone().filter(|_| scales).or(ended)
+}
+
+/// Our own pause is in force.
+fn is_held(fresh: &Fresh, incident: &str) -> bool {
+    fresh.live.paused && fresh.paused_for.as_deref() == Some(incident)
+}
+
 /// Something is not as it was judged.
 fn overtaken(fresh: &Fresh, intent: &Intent, incident: &str, brings: &Brings) -> Option<Applied> {
     if fresh.live.generation > intent.generation && is_ours(fresh, incident, brings) {
@@ -295,7 +257,7 @@ fn moved_on(fresh: &Fresh, judged: i64) -> Option<Applied> {
 
 /// The Deployment is as our own write for this incident leaves it.
 fn is_ours(fresh: &Fresh, incident: &str, brings: &Brings) -> bool {
-    let held = fresh.live.paused && fresh.paused_for.as_deref() == Some(incident);
+    let held = is_held(fresh, incident);
     let marked = fresh.incident_mark.as_deref() == Some(incident);
     match brings {
         Brings::Template(template) => marked && fresh.current == **template,
@@ -348,37 +310,6 @@ fn since(now: &Fresh, before: &Live, (incident, brings): (&str, &Brings<'_>)) ->
 
 fn refused(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if matches!(status.code, 404 | 409 | 422))
-}
-
-fn fresh(deployment: &DynamicObject, target: Target<'_>, template: Option<Value>) -> Fresh {
-    let annotation = |key: &str| deployment.annotations().get(key).cloned();
-    let spec = |pointer: &str| deployment.data.pointer(pointer);
-    let hands_off = if deployment.uid().as_deref() != Some(target.uid) {
-        Some("the Deployment was replaced by a namesake".to_owned())
-    } else if deployment.metadata.deletion_timestamp.is_some() {
-        Some("the Deployment is being deleted".to_owned())
-    } else {
-        let ignored = annotation(keys::IGNORE).as_deref() == Some("true");
-        ignored.then(|| format!("the Deployment carries {}", keys::IGNORE))
-    };
-    Fresh {
-        live: Live {
-            uid: deployment.uid().unwrap_or_default(),
-            generation: deployment.metadata.generation.unwrap_or_default(),
-            annotations: deployment.metadata.annotations.as_ref().map(|a| a.keys().cloned().collect()),
-            paused: spec("/spec/paused").and_then(Value::as_bool).unwrap_or_default(),
-        },
-        hands_off,
-        scaled_to_zero: spec("/spec/replicas").and_then(Value::as_i64) == Some(0),
-        incident_mark: annotation(keys::INCIDENT),
-        paused_for: annotation(keys::PAUSED_FOR),
-        current: spec("/spec/template").cloned().unwrap_or_default(),
-        template,
-    }
-}
-
-fn template_value(set: &DynamicObject) -> Result<Value, Error> {
-    set.data.pointer("/spec/template").cloned().ok_or_else(|| Error::NoTemplate { name: set.name_any() })
 }
 
 /// Makes one call, with a limit on its time and a context for its error.

@@ -21,7 +21,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Until a read is answered; a page of a list at a busy API server takes a while.
 const READ_ANSWER: Duration = Duration::from_secs(30);
 /// Between two bytes of an answer. Longer than a watch stays silent, which is its timeout and five seconds.
-const READ_SILENCE: Duration = Duration::from_secs(60);
+pub const READ_SILENCE: Duration = Duration::from_secs(60);
 /// Until a write is answered. A lease must outlive it.
 const WRITE: Duration = Duration::from_secs(8);
 

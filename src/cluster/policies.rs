@@ -2,18 +2,20 @@
 //!
 //! A namespaced policy wins over a cluster one; inside a kind the higher priority wins, then the older policy, then
 //! the name, so that every replica comes to the same answer. Where a policy of the namespace cannot be read, nobody knows
-//! whom it governs and whether it lets act, so those of the cluster only observe there.
+//! whom it governs and whether it lets act, so those of the cluster only observe there. The same holds where one of the
+//! cluster cannot be read that may go before.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
 
 use super::own::Own;
+use super::readable::Reach;
 use super::store::Labels;
 use crate::api::policy::Terms;
 use crate::api::selector::fault as fault_of;
@@ -21,7 +23,7 @@ use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
 use crate::config::Mode;
 use crate::engine::builtin;
 use crate::engine::facts::Name;
-use crate::engine::policy::{self, Impact, Policy};
+use crate::engine::policy::{self, Impact, Policy, Unread};
 use crate::engine::text;
 
 /// Bytes of a rule's name.
@@ -40,6 +42,7 @@ struct Known {
     compiled: BTreeMap<String, Arc<Compiled>>,
     /// Namespaces with a policy that cannot be read.
     unread: BTreeSet<String>,
+    unread_of_cluster: Arc<[Obscure]>,
 }
 
 /// A policy with its selectors and its rules ready to be asked.
@@ -52,6 +55,14 @@ pub struct Compiled {
     selector: Selector,
     rank: Rank,
     uid: String,
+}
+
+/// A policy for the whole cluster that cannot be read. What of it is not known may be anything.
+#[derive(Debug)]
+struct Obscure {
+    namespaces: Option<Selector>,
+    selector: Option<Selector>,
+    rank: Option<Rank>,
 }
 
 /// Lower is stronger: first whether it is a cluster policy, then priority, age and name.
@@ -89,32 +100,47 @@ impl Policies {
                 unread.insert(namespace);
             }
         }
+        let unreadable = self.own.cluster_policies.unreadable();
+        let mut unread_of_cluster: Vec<Obscure> =
+            unreadable.iter().map(|(_, object)| Obscure::of(&object.metadata, &object.reach)).collect();
         for policy in self.own.cluster_policies.all() {
             let key = format!("/{}", policy.name_any());
             if let Some(compiled) = reuse(&known.compiled, &key, policy.metadata.generation, policy.uid()) {
                 fresh.insert(key, compiled);
             } else if let Ok(compiled) = cluster(&policy, self.limit) {
                 fresh.insert(key, Arc::new(compiled));
+            } else {
+                unread_of_cluster.push(Obscure::of(&policy.metadata, &reach(&policy)));
             }
         }
-        *known = Known { compiled: fresh, unread };
+        *known = Known { compiled: fresh, unread, unread_of_cluster: unread_of_cluster.into() };
     }
 
     /// The policy that governs the workload, if any selects it.
     pub fn choose(&self, namespace: &str, labels: &Labels) -> Option<Choice> {
-        let (compiled, unread) = {
+        let (compiled, unread, unread_of_cluster) = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            (known.compiled.values().cloned().collect::<Vec<_>>(), known.unread.contains(namespace))
+            let compiled: Vec<_> = known.compiled.values().cloned().collect();
+            (compiled, known.unread.contains(namespace), known.unread_of_cluster.clone())
         };
         let mut selecting: Vec<&Arc<Compiled>> =
             compiled.iter().filter(|c| c.selector.matches(labels) && self.covers(c, namespace)).collect();
         selecting.sort_by(|a, b| a.rank.cmp(&b.rank));
         let (first, rest) = selecting.split_first()?;
-        let stands_in = unread && first.namespaces.is_some() && first.policy.mode == policy::Mode::Enforce;
-        let observing =
-            || Arc::new(Policy { mode: policy::Mode::Observe, stands_in, ..Policy::clone(first.policy.as_ref()) });
+        let goes_before = |u: &Obscure| {
+            let covers = u.namespaces.as_ref().is_none_or(|selector| self.is_of(namespace, selector));
+            let selects = covers && u.selector.as_ref().is_none_or(|selector| selector.matches(labels));
+            selects && u.rank.as_ref().is_none_or(|rank| *rank < first.rank)
+        };
+        let unread_peer = || unread_of_cluster.iter().any(goes_before).then_some(Unread::OfCluster);
+        let unread = unread.then_some(Unread::OfNamespace).or_else(unread_peer);
+        let acts = first.namespaces.is_some() && first.policy.mode == policy::Mode::Enforce;
+        let observing = |stands_in_for| {
+            let policy = Policy::clone(first.policy.as_ref());
+            Arc::new(Policy { mode: policy::Mode::Observe, stands_in_for: Some(stands_in_for), ..policy })
+        };
         Some(Choice {
-            policy: if stands_in { observing() } else { first.policy.clone() },
+            policy: unread.filter(|_| acts).map_or_else(|| first.policy.clone(), observing),
             of_cluster: first.namespaces.is_some(),
             overridden: rest.iter().map(|c| c.policy.reference.clone()).collect(),
         })
@@ -123,12 +149,35 @@ impl Policies {
     fn covers(&self, compiled: &Compiled, namespace: &str) -> bool {
         match &compiled.namespaces {
             None => compiled.namespace.as_deref() == Some(namespace),
-            Some(selector) => self
-                .own
-                .namespaces
-                .get("", namespace)
-                .is_some_and(|n| selector.matches(n.metadata.labels.as_ref().unwrap_or(&BTreeMap::new()))),
+            Some(selector) => self.is_of(namespace, selector),
         }
+    }
+
+    /// The namespace is there, and the selector of a policy for the whole cluster fits it.
+    fn is_of(&self, namespace: &str, selector: &Selector) -> bool {
+        let found = self.own.namespaces.get("", namespace);
+        found.is_some_and(|n| selector.matches(n.metadata.labels.as_ref().unwrap_or(&BTreeMap::new())))
+    }
+}
+
+impl Obscure {
+    fn of(metadata: &ObjectMeta, reach: &Reach) -> Self {
+        let name = metadata.name.clone().unwrap_or_default();
+        let created = metadata.creation_timestamp.as_ref().map(|t| t.0);
+        let read = |selected: &Option<LabelSelector>| selected.as_ref().and_then(|s| selector(s).ok());
+        Self {
+            namespaces: read(&reach.namespaces),
+            selector: read(&reach.selector),
+            rank: reach.priority.map(|priority| (true, Reverse(priority), created, name)),
+        }
+    }
+}
+
+fn reach(object: &ClusterIncidentPolicy) -> Reach {
+    Reach {
+        selector: Some(object.spec.selector.clone()),
+        namespaces: Some(object.spec.namespace_selector.clone()),
+        priority: Some(object.spec.terms.priority),
     }
 }
 
@@ -203,7 +252,7 @@ pub fn compile(reference: String, generation: Option<i64>, terms: &Terms, limit:
         guards: terms.guards.clone(),
         logs: terms.logs,
         impact: terms.impact.as_ref().and_then(Impact::said),
-        stands_in: false,
+        stands_in_for: None,
     }
 }
 

@@ -170,18 +170,78 @@ fn beside_a_policy_of_the_namespace_that_cannot_be_read_those_of_the_cluster_obs
     let policies = policies(&[other], &cluster, Mode::Enforce);
     let mode = |namespace: &str, app: &str| {
         let policy = policies.choose(namespace, &Labels::from([("app".to_owned(), app.to_owned())])).unwrap().policy;
-        (policy.mode, policy.stands_in)
+        (policy.mode, policy.stands_in_for)
     };
-    let enforces = (policy::Mode::Enforce, false);
+    let enforces = (policy::Mode::Enforce, None);
     assert_eq!(mode("shop", "web"), enforces);
     let odd = of_shop("odd", "resourceVersion: '7'") + &spec(WEB, odd);
     let odd = || serde_saphyr::from_str::<Readable<IncidentPolicy>>(&odd).unwrap();
     shelve(&policies.own.policies, [odd()]);
     policies.refresh();
-    assert_eq!(mode("shop", "web"), (policy::Mode::Observe, true));
+    assert_eq!(mode("shop", "web"), (policy::Mode::Observe, Some(Unread::OfNamespace)));
     assert_eq!(mode("shop", "other"), enforces, "a policy of the namespace that can be read is in force");
     assert_eq!(mode("bank", "web"), enforces, "another namespace has nothing to do with it");
     assert_eq!(policies.own.policies.apply("", kube::runtime::watcher::Event::Delete(odd())).len(), 1);
     policies.refresh();
     assert_eq!(mode("shop", "web"), enforces);
+}
+
+/// The same for one of the cluster, which is whom a strict policy for what is dear to all may be.
+#[rstest]
+#[case::unreadable("rollout: {stableSeconds: soon}")]
+#[case::invalid("rules: [{name: odd, match: {logs: ['(']}}]")]
+fn beside_a_policy_of_the_cluster_that_cannot_be_read_those_after_it_observe(#[case] odd: &str) {
+    let everywhere = "namespaceSelector: {matchExpressions: [{key: team, operator: Exists}]}";
+    let cluster = [of_team("all", EARLY) + &spec(WEB, &format!("{everywhere}, priority: 5"))];
+    let own = of_shop("own", EARLY) + &spec("{matchLabels: {app: own}}", "");
+    let policies = policies(&[own], &cluster, Mode::Enforce);
+    let modes = |selector: &str, reach: &str| {
+        let odd = of_team("odd", EARLY) + &spec(selector, &format!("{reach}, {odd}"));
+        shelve(&policies.own.cluster_policies, objects_or_not::<ClusterIncidentPolicy>(&odd));
+        policies.refresh();
+        let modes = [("shop", "web"), ("bank", "web"), ("shop", "own")].map(|(namespace, app)| {
+            let labels = Labels::from([("app".to_owned(), app.to_owned())]);
+            let policy = policies.choose(namespace, &labels).unwrap().policy;
+            let stands_in = policy.stands_in_for == Some(Unread::OfCluster);
+            assert_eq!(stands_in, policy.mode == policy::Mode::Observe, "{selector} {reach}");
+            policy.mode == policy::Mode::Enforce
+        });
+        for gone in objects_or_not(&odd) {
+            policies.own.cluster_policies.apply("", kube::runtime::watcher::Event::Delete(gone));
+        }
+        modes
+    };
+    let shop = "namespaceSelector: {matchLabels: {team: shop}}";
+    assert_eq!(modes(WEB, &format!("{everywhere}, priority: 100")), [false, false, true], "its own is in force");
+    assert_eq!(modes(WEB, &format!("{shop}, priority: 100")), [false, true, true], "elsewhere it governs nothing");
+    assert_eq!(modes("{matchLabels: {app: api}}", &format!("{shop}, priority: 100")), [true; 3]);
+    assert_eq!(modes(WEB, &format!("{everywhere}, priority: 4")), [true; 3], "it would not have been asked");
+    assert_eq!(modes(WEB, "namespaceSelector: {}, priority: 100"), [false, false, true], "nobody knows whom");
+    policies.refresh();
+    let labels = Labels::from([("app".to_owned(), "web".to_owned())]);
+    assert_eq!(policies.choose("shop", &labels).unwrap().policy.mode, policy::Mode::Enforce);
+}
+
+/// What cannot be read at all of it may be anything.
+#[rstest]
+#[case::selector("selector: {matchLabels: 7}, namespaceSelector: {matchLabels: {team: shop}}, priority: 9")]
+#[case::namespaces("selector: {matchLabels: {app: web}}, priority: 9")]
+#[case::priority("selector: {matchLabels: {app: web}}, namespaceSelector: {matchLabels: {team: shop}}, priority: high")]
+fn whom_an_unreadable_policy_of_the_cluster_would_govern_is_not_guessed(#[case] odd: &str) {
+    let everywhere = "namespaceSelector: {matchExpressions: [{key: team, operator: Exists}]}";
+    let cluster = [of_team("all", EARLY) + &spec(WEB, everywhere)];
+    let policies = policies(&[], &cluster, Mode::Enforce);
+    let odd = of_team("odd", LATE) + &format!("\nspec: {{{odd}, mode: Perhaps}}\n");
+    shelve(&policies.own.cluster_policies, objects_or_not::<ClusterIncidentPolicy>(&odd));
+    policies.refresh();
+    let labels = Labels::from([("app".to_owned(), "web".to_owned())]);
+    assert_eq!(policies.choose("shop", &labels).unwrap().policy.stands_in_for, Some(Unread::OfCluster));
+}
+
+/// The object as the watch delivers it, whether or not it can be read.
+fn objects_or_not<K>(text: &str) -> Vec<Readable<K>>
+where
+    K: kube::Resource<DynamicType = ()> + DeserializeOwned,
+{
+    vec![serde_saphyr::from_str(text).unwrap()]
 }

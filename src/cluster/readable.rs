@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, ObjectMeta};
 use kube::Resource;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error as _};
@@ -30,6 +30,27 @@ pub struct Unreadable {
     pub conditions: Vec<Condition>,
     /// Such as `spec.rollout.stableSeconds: must be a whole number, not a text`.
     pub because: String,
+    pub reach: Reach,
+}
+
+/// Whom a policy that cannot be read would govern, as far as that much of it can be read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reach {
+    pub selector: Option<LabelSelector>,
+    pub namespaces: Option<LabelSelector>,
+    pub priority: Option<i32>,
+}
+
+impl Reach {
+    fn of(object: &Value) -> Self {
+        let at = |place: &str| object.pointer(place);
+        let selector = |place: &str| at(place).and_then(|found| LabelSelector::deserialize(found).ok());
+        Self {
+            selector: selector("/spec/selector"),
+            namespaces: selector("/spec/namespaceSelector"),
+            priority: at("/spec/priority").map_or(Some(0), |found| i32::deserialize(found).ok()),
+        }
+    }
 }
 
 impl Unreadable {
@@ -52,7 +73,8 @@ impl<'de, K: Resource<DynamicType = ()> + DeserializeOwned> Deserialize<'de> for
                 let because = text::clean(&because, text::MAX_MESSAGE).into();
                 let conditions = value.pointer("/status/conditions").map(Vec::deserialize);
                 let conditions = conditions.and_then(Result::ok).unwrap_or_default();
-                Ok(Self(Err(Box::new(Unreadable { metadata, conditions, because }))))
+                let reach = Reach::of(&value);
+                Ok(Self(Err(Box::new(Unreadable { metadata, conditions, because, reach }))))
             }
         }
     }

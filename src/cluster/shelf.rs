@@ -1,7 +1,8 @@
 //! A store for Backstay's own kinds, which are few and read whole.
 //!
 //! What we write ourselves is put here at once, so that the next decision sees it even when the watch has not
-//! delivered it yet; an older version that arrives later is ignored. Who manages which field is not kept: nobody asks,
+//! delivered it yet; an older version that arrives later is ignored. A listing that was begun later has the last word, also
+//! where it says less: the API server may have gone back to an older state. Who manages which field is not kept: nobody asks,
 //! and it takes several times the room of the object itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,7 +98,7 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
 
     /// Remembers what we wrote ourselves.
     pub fn put(&self, object: K) {
-        self.write(|inner| inner.put(object));
+        self.write(|inner| inner.put(object, false));
     }
 
     /// Forgets what we deleted ourselves.
@@ -113,7 +114,8 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
                 *inner.listings.entry(namespace.to_owned()).or_default() += 1;
                 Vec::new()
             }
-            Event::InitApply(guard) | Event::Apply(guard) => inner.take(guard).into_iter().collect(),
+            Event::InitApply(guard) => inner.take(guard, true).into_iter().collect(),
+            Event::Apply(guard) => inner.take(guard, false).into_iter().collect(),
             Event::Delete(guard) => {
                 let key = key_of(&guard);
                 let odd = inner.unreadable.remove(&key);
@@ -134,12 +136,12 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
 }
 
 impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
-    fn take(&mut self, guard: Readable<K>) -> Option<Change<K>> {
+    fn take(&mut self, guard: Readable<K>, listed: bool) -> Option<Change<K>> {
         let key = key_of(&guard);
         match guard.0 {
             Ok(object) => {
                 self.unreadable.remove(&key);
-                self.put(object)
+                self.put(object, listed)
             }
             Err(unreadable) => self.misread(key, *unreadable),
         }
@@ -160,13 +162,16 @@ impl<K: Resource<DynamicType = ()> + Clone> Inner<K> {
         Some(gone.unwrap_or(Change { key, before: None, after: None }))
     }
 
-    fn put(&mut self, mut object: K) -> Option<Change<K>> {
+    fn put(&mut self, mut object: K, listed: bool) -> Option<Change<K>> {
         let key = key_of(&object);
         let listing = self.listing(&key);
         if let Some(entry) = self.objects.get_mut(&key) {
+            // What came since the listing was begun, such as our own write, may be newer than what it says.
+            let has_last_word = listed && entry.listing != listing;
             entry.listing = listing;
             let same_object = entry.object.uid() == object.uid();
-            if same_object && version(entry.object.as_ref()) >= version(&object) {
+            let (known, new) = (version(entry.object.as_ref()), version(&object));
+            if same_object && (known == new || (known > new && !has_last_word)) {
                 return None;
             }
         }
@@ -272,6 +277,26 @@ mod tests {
         assert!(shelf.get("ns", "a").is_none());
         assert_eq!(shelf.group("uid-b").len(), 1);
         assert!(shelf.group("uid-a").is_empty());
+    }
+
+    #[test]
+    fn a_listing_has_the_last_word_but_on_what_was_written_since_it_was_begun() {
+        let shelf = shelf();
+        let list = |shelf: &Shelf<ConfigMap>, version: &str| {
+            let changes = shelf.apply("", Event::InitApply(Readable(Ok(map("a", version)))));
+            (changes.len(), shelf.get("ns", "a").unwrap().resource_version().unwrap())
+        };
+        shelf.put(map("a", "7"));
+        shelf.apply("", Event::Init);
+        assert_eq!(list(&shelf, "3"), (1, "3".to_owned()), "the API server went back");
+        shelf.apply("", Event::InitDone);
+        assert_eq!(shelf.apply("", Event::Apply(Readable(Ok(map("a", "4"))))).len(), 1, "and goes on from there");
+        shelf.apply("", Event::Init);
+        assert_eq!(list(&shelf, "4"), (0, "4".to_owned()), "nothing is new");
+        shelf.apply("", Event::InitDone);
+        shelf.apply("", Event::Init);
+        shelf.put(map("a", "5"));
+        assert_eq!(list(&shelf, "4"), (0, "5".to_owned()), "it was begun before our own write");
     }
 
     #[test]

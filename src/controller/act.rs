@@ -9,7 +9,7 @@ use super::context::Context;
 use super::record::{self, Record};
 use super::write;
 use crate::api::Incident;
-use crate::cluster::apply::{self, Applied, CALL_TIMEOUT, Error, Fresh, Target};
+use crate::cluster::apply::{self, Applied, Baseline, CALL_TIMEOUT, Error, Fresh, Target};
 use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
 use crate::engine::decision::{Action, Decision, IncidentStep};
@@ -37,7 +37,7 @@ pub struct Work<'a> {
     pub s: &'a Snapshot,
     pub decision: &'a Decision,
     pub now: Timestamp,
-    /// When the evidence came in.
+    /// When the look began.
     pub began: Instant,
     pub trace: &'a Look,
 }
@@ -98,9 +98,9 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
         _ => None,
     };
     let needs_template = intent.kind == ActionKind::RollBack || step == Some(Step::PutBack);
-    let template_of = needs_template.then_some(&*intent.target.name);
+    let baseline = needs_template.then(|| Baseline::of(work.s, &intent.target));
     // The live read does not depend on the incident, so the two go side by side; the write waits for both.
-    let reading = work.trace.call("live read", apply::read(&ctx.client, work.target(), template_of));
+    let reading = work.trace.call("live read", apply::read(&ctx.client, work.target(), baseline));
     let (incident, fresh) = tokio::join!(ensure(ctx, work), reading);
     let incident = incident?;
     // Both may have changed while this look waited for answers. A freeze under way is completed, storm or not.
@@ -182,7 +182,8 @@ async fn carry_out(
     }
 }
 
-/// Counts and remembers what was written.
+/// Remembers what was written. An action that is intended counts when its incident tells of it; the end of a pause is told
+/// in no such way, and counts here.
 fn settle(
     ctx: &Context,
     work: &Work<'_>,
@@ -193,8 +194,13 @@ fn settle(
     match applied {
         Applied::Done { generation } | Applied::Already { generation } => {
             ctx.tracker.wrote(work.key, *generation);
-            ctx.metrics.acted(kind, ActionResult::Accepted);
-            ctx.metrics.action_took(work.began.elapsed());
+            if kind == ActionKind::Resume {
+                ctx.metrics.acted(kind, ActionResult::Accepted);
+            }
+            // Later steps of a freeze are decided without a verdict.
+            if matches!(applied, Applied::Done { .. }) && work.decision.verdict.is_some() {
+                ctx.metrics.action_took(work.began.elapsed());
+            }
             let Some((kind, intent)) = done else { return Outcome::Nothing };
             Outcome::Acted(ActionRecord {
                 at: Timestamp::now(),

@@ -10,8 +10,8 @@ use kube::ResourceExt;
 use tokio::task::JoinSet;
 
 use super::context::Context;
-use super::story::came_to;
-use super::{policy_status, record, storm, write};
+use super::tally::came_to;
+use super::{policy_status, record, storm, story, write};
 use crate::api::Incident;
 use crate::api::condition;
 use crate::cluster::apply::Error;
@@ -87,6 +87,7 @@ pub(super) fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>)
     m.set_store_objects(WatchedResource::Event, ctx.hints.len());
     let incidents = ctx.own.incidents.all();
     m.set_store_objects(WatchedResource::Incident, incidents.len());
+    ctx.tally.keep_open(&incidents);
     m.set_incidents_open(incidents.iter().filter(|i| i.is_open()).count());
     let frozen = ctx.own.health.all();
     let is_frozen = |conditions: &[_]| condition::is_true(conditions, "Frozen");
@@ -124,8 +125,10 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
             None if is_abandoned(ctx, &incident) => {
                 let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), &[], now);
                 let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await;
-                let written = written.map(|incident| came_to(ctx, &incident, Outcome::Abandoned.into()));
-                outcome = outcome.and(written);
+                if story::is_told(&written) {
+                    came_to(ctx, &incident, Outcome::Abandoned.into());
+                }
+                outcome = outcome.and(written.map(drop));
             }
             None if storm::is_left_over(ctx, &incident) => {
                 outcome = outcome.and(storm::close(ctx, &incident, now).await);

@@ -12,6 +12,7 @@ use super::fleet::Fleet;
 use super::inquiry::Inquiries;
 use super::listener::Listener;
 use super::storm::Pen;
+use super::tally::Tally;
 use super::tracker::Tracker;
 use crate::api::Incident;
 use crate::cluster::events::Events;
@@ -35,6 +36,7 @@ pub struct Context {
     pub policies: Policies,
     pub fleet: Fleet,
     pub tracker: Tracker,
+    pub tally: Tally,
     pub inquiries: Inquiries,
     pub listener: Listener,
     /// The client of all writes; it does not retry by itself.

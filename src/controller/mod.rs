@@ -17,6 +17,7 @@ mod scene;
 mod sight;
 pub mod storm;
 pub mod story;
+pub mod tally;
 pub mod tracker;
 pub mod workload;
 pub mod write;

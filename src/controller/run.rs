@@ -13,6 +13,7 @@ use super::fleet::Fleet;
 use super::inquiry::Inquiries;
 use super::listener::Listener;
 use super::parts::{Ended, Parts, ended};
+use super::tally::Tally;
 use super::tracker::Tracker;
 use super::{chores, looks, own_streams, sight};
 use crate::cluster::chain::chain;
@@ -137,6 +138,7 @@ fn start(
         policies: Policies::new(own, args.mode),
         fleet: Fleet::new((&args.storm).into()),
         tracker: Tracker::default(),
+        tally: Tally::default(),
         inquiries: Inquiries::new(
             writer.clone(),
             wake.clone(),

@@ -2,6 +2,7 @@
 
 use super::act::{Outcome, Work};
 use super::context::{Context, deployment_reference, incident_reference};
+use super::tally::{self, came_to};
 use super::{record, scene, write};
 use crate::api::Incident;
 use crate::cluster::apply::{self, Error};
@@ -108,10 +109,10 @@ async fn update(
     if !is_told(&written) {
         return written.map(drop);
     }
+    tally::accepted(ctx, incident, &done);
     let incident = Incident { status: Some(status), ..incident.clone() };
     // Half a freeze is no news yet: the whole is told a moment later.
-    let whole = |a: &&ActionRecord| incident.intent().is_none_or(|i| i.kind != ActionKind::Freeze || a.kind == i.kind);
-    let acted = acted.filter(whole).map(|a| (a.kind, why.as_str()));
+    let acted = acted.filter(|a| tally::is_whole(&incident, a)).map(|a| (a.kind, why.as_str()));
     tell(ctx, work, &incident, acted, (progress, entered || other_refusal)).await;
     if let Some(decision::Action::Resume { because, .. }) = &work.decision.action {
         let (deployment, related) = (deployment_reference(&work.s.workload), incident_reference(&incident));
@@ -122,7 +123,7 @@ async fn update(
 
 /// Whether the incident tells of it now. Without an answer it may, and then nothing would bring the Event later; an
 /// Event told twice is one Event.
-fn is_told(written: &Result<Incident, Error>) -> bool {
+pub fn is_told(written: &Result<Incident, Error>) -> bool {
     written.as_ref().err().is_none_or(Error::may_have_landed)
 }
 
@@ -219,16 +220,10 @@ async fn close(
         }
         (decision::Outcome::Abandoned, _) => {}
     }
-    came_to(ctx, &written?, outcome.into());
+    tally::accepted(ctx, &incident, &unrecorded);
+    came_to(ctx, &Incident { status: Some(status), ..(*incident).clone() }, outcome.into());
+    written?;
     // What follows, such as the verdict on a new template, is decided with this incident out of the way.
     let _ = ctx.wake.send(work.key.clone());
     Ok(())
-}
-
-/// Counts what an incident came to.
-pub fn came_to(ctx: &Context, incident: &Incident, outcome: IncidentOutcome) {
-    let action = incident.status.as_ref().and_then(|s| s.actions.last()).map(|a| a.kind);
-    if let Some(lead) = incident.spec.opened.findings.first() {
-        ctx.metrics.incident_came_to(lead.class, action, outcome);
-    }
 }

@@ -10,12 +10,15 @@ use tokio::time::Instant;
 
 use crate::cluster::gather::Seen;
 use crate::cluster::store::WorkloadKey;
-use crate::engine::facts::{Name, WorkloadFacts};
+use crate::engine::facts::Name;
+use crate::engine::guard::MAX_DATA_AGE_SECONDS;
 use crate::engine::words::{Class, Fault, RefusalReason, State};
 
 /// The first pause after a failed look; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How long our own write is waited for. A watch shows life more often, and after that what it shows is what there is.
+pub const OWN_WRITE: Duration = Duration::from_secs(MAX_DATA_AGE_SECONDS.unsigned_abs());
 /// An API server that asks for more is asked again after this.
 const LONGEST_ASKED: Duration = Duration::from_secs(300);
 
@@ -32,8 +35,10 @@ pub struct Said {
 struct Track {
     uid: Option<Name>,
     seen: Seen,
-    /// Our own last write to the Deployment; older sights of it are not judged.
-    written: Option<i64>,
+    /// Our own last write to the Deployment, and until when older sights of it are not judged.
+    written: Option<(i64, Instant)>,
+    /// The generation that was seen last.
+    generation: i64,
     said: Option<Said>,
     /// Since when the remembered health has differed from what it should say.
     differs_since: Option<Timestamp>,
@@ -50,18 +55,27 @@ pub struct Tracker {
 }
 
 impl Tracker {
-    /// The workload as it is in the stores is at least as new as our own last write to it.
-    pub fn is_caught_up(&self, key: &WorkloadKey, workload: &WorkloadFacts) -> bool {
+    /// For how long yet the stores may be waited for, if they show the workload as it was before our own last write. An API
+    /// server that was restored from a backup never shows that again.
+    pub fn awaits(&self, key: &WorkloadKey, (uid, generation): (&Name, i64)) -> Option<Duration> {
         self.with(key, |track| {
-            if track.uid.as_ref() != Some(&workload.uid) {
-                *track = Track { uid: Some(workload.uid.clone()), ..Track::default() };
+            if track.uid.as_ref() != Some(uid) {
+                *track = Track { uid: Some(uid.clone()), ..Track::default() };
             }
-            track.written.is_none_or(|generation| workload.generation >= generation)
+            let seen = std::mem::replace(&mut track.generation, generation);
+            let (written, until) = track.written.filter(|(written, _)| generation < *written)?;
+            let left = until.saturating_duration_since(Instant::now());
+            if seen <= generation && !left.is_zero() {
+                return Some(left);
+            }
+            tracing::warn!(%key, written, generation, "our own write is gone, going by what the API server shows");
+            track.written = None;
+            None
         })
     }
 
     pub fn wrote(&self, key: &WorkloadKey, generation: i64) {
-        self.with(key, |track| track.written = track.written.max(Some(generation)));
+        self.with(key, |track| track.written = track.written.max(Some((generation, Instant::now() + OWN_WRITE))));
     }
 
     /// What the last look saw; some of it is written into objects only a while later.
@@ -79,7 +93,7 @@ impl Tracker {
         let mut tracks = self.tracks.lock().unwrap_or_else(PoisonError::into_inner);
         for track in tracks.values_mut() {
             let (uid, written, said) = (track.uid.take(), track.written, track.said.take());
-            *track = Track { uid, written, said, ..Track::default() };
+            *track = Track { uid, written, generation: track.generation, said, ..Track::default() };
         }
     }
 
@@ -169,77 +183,5 @@ impl Tracker {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::memory::CurrentRevision;
-
-    fn key(name: &str) -> WorkloadKey {
-        WorkloadKey::new("shop", name)
-    }
-
-    #[test]
-    fn back_off_grows_per_workload_and_ends_with_success() {
-        let tracker = Tracker::default();
-        let failed = |name: &str| tracker.failed(&key(name), Some(1), None);
-        assert_eq!(failed("a"), FIRST_PAUSE);
-        assert_eq!(failed("a"), FIRST_PAUSE * 2);
-        assert_eq!(failed("b"), FIRST_PAUSE);
-        tracker.succeeded(&key("a"));
-        assert_eq!(tracker.in_backoff(), 1);
-        assert_eq!(failed("a"), FIRST_PAUSE);
-        for _ in 0..50 {
-            failed("a");
-        }
-        assert_eq!(failed("a"), LONGEST_PAUSE);
-    }
-
-    #[test]
-    fn what_another_leader_may_know_better_is_forgotten_and_our_own_writes_are_not() {
-        let tracker = Tracker::default();
-        let current = Some(CurrentRevision { hash: Name::from("59"), since: Timestamp::UNIX_EPOCH });
-        tracker.saw(&key("a"), Seen { current, ..Seen::default() });
-        tracker.wrote(&key("a"), 7);
-        tracker.failed(&key("a"), Some(7), None);
-        tracker.found(&key("a"), vec![(Class::Unready, Fault::Unknown)]);
-        tracker.forget_looks();
-        assert_eq!(tracker.seen(&key("a")).current, None);
-        assert_eq!((tracker.in_backoff(), tracker.rests(&key("a"), Some(7))), (0, None));
-        assert!(tracker.findings().is_empty());
-        assert_eq!(tracker.with(&key("a"), |track| track.written), Some(7));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_wait_is_kept_until_it_is_over_or_the_workload_is_another() {
-        let tracker = Tracker::default();
-        let asked = Duration::from_secs(7);
-        assert_eq!(tracker.failed(&key("a"), Some(1), Some(asked)), asked);
-        tokio::time::advance(Duration::from_secs(3)).await;
-        assert_eq!(tracker.rests(&key("a"), Some(1)), Some(Duration::from_secs(4)));
-        assert_eq!(tracker.rests(&key("a"), Some(2)), None, "somebody changed the Deployment");
-        assert_eq!(tracker.rests(&key("b"), Some(1)), None);
-        tokio::time::advance(Duration::from_secs(4)).await;
-        assert_eq!(tracker.rests(&key("a"), Some(1)), None);
-    }
-
-    #[test]
-    fn nothing_is_remembered_of_what_no_policy_governs() {
-        let tracker = Tracker::default();
-        tracker.seen(&key("a"));
-        tracker.rests(&key("a"), Some(1));
-        tracker.disregard(&key("a"));
-        tracker.succeeded(&key("a"));
-        assert!(tracker.tracks.lock().unwrap().is_empty());
-        tracker.found(&key("b"), vec![(Class::Unready, Fault::Unknown)]);
-        tracker.disregard(&key("b"));
-        assert!(tracker.findings().is_empty());
-    }
-
-    #[test]
-    fn the_same_word_twice_is_no_news() {
-        let tracker = Tracker::default();
-        let said = Said { state: State::Healthy, refusal: None, action: false, newest: None };
-        assert!(tracker.is_news(&key("a"), said.clone()));
-        assert!(!tracker.is_news(&key("a"), said.clone()));
-        assert!(tracker.is_news(&key("a"), Said { state: State::Failing, ..said }));
-    }
-}
+#[path = "tracker_tests.rs"]
+mod tests;

@@ -36,9 +36,9 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     let trace = ctx.traces.look();
     ctx.metrics.reconciled();
     let Some(s) = trace.step("gather", || sight::gather(ctx, key, now)) else { return Ok(None) };
-    if !ctx.tracker.is_caught_up(key, &s.workload) {
+    if let Some(left) = ctx.tracker.awaits(key, (&s.workload.uid, s.workload.generation)) {
         // The watch will bring our own write; judging an older sight would mean judging it twice.
-        return Ok(None);
+        return Ok(Some(left));
     }
     let (s, decision) = judge(ctx, key, s, now, &trace).await;
     ctx.metrics.decided(decision.state, began.elapsed());

@@ -15,7 +15,7 @@ pub fn policy() -> Policy {
         guards: Guards::default(),
         logs: LogAccess::default(),
         impact: None,
-        stands_in: false,
+        stands_in_for: None,
     }
 }
 

@@ -27,6 +27,9 @@ const MOST_STEPS: i64 = 6;
 /// How long until something is looked at again that no watch of the workload's own objects tells of. Seconds.
 const LOOK_AGAIN_SECONDS: i64 = 300;
 
+/// Why our own pause ends at a person's word.
+pub const ASKED: &str = "a person asked to resume";
+
 /// Everything that one look at a workload yields before it is decided what follows.
 pub struct Look<'a> {
     pub s: &'a Snapshot,
@@ -64,6 +67,7 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
         Stage::Freezing(incident, intent) => hold::freezing(&look, incident, intent),
         Stage::Frozen(incident, intent) => hold::frozen(&look, incident, intent),
         Stage::Reverted(incident, intent) => hold::reverted(incident, intent),
+        Stage::Resumed(incident) => close(incident, State::Progressing, Outcome::Superseded, ASKED.to_owned()),
         Stage::Retaken(incident) => retaken(&look, incident, taken_back(incident)),
         Stage::Superseded(incident) => superseded(&look, incident),
     };

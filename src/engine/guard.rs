@@ -114,7 +114,7 @@ pub fn check(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
 pub fn check_pause(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
     permit(case, &PAUSE_GUARDS, ActionKind::Pause, now).map_err(|refusal| match refusal.reason {
         RefusalReason::ObserveOnly => {
-            no(refusal.reason, &format!("{}; it would have paused the rollout", observes(case.s)))
+            no(refusal.reason, &format!("{}; it would have paused the rollout", case.s.policy.why_it_observes()))
         }
         _ => refusal,
     })
@@ -137,7 +137,10 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
         return Err(refusal);
     }
     if s.policy.mode == Mode::Observe {
-        return Err(no(RefusalReason::ObserveOnly, &format!("{}; what was begun is left as it is", observes(s))));
+        return Err(no(
+            RefusalReason::ObserveOnly,
+            &format!("{}; what was begun is left as it is", s.policy.why_it_observes()),
+        ));
     }
     let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), ..intent.clone() };
     Ok(Permit { intent })
@@ -147,7 +150,7 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
 pub fn forbids_resume(s: &Snapshot) -> Option<(RefusalReason, &'static str)> {
     match (s.workload.opted_out, s.policy.mode) {
         (true, _) => Some((RefusalReason::OptedOut, OPTED_OUT)),
-        (false, Mode::Observe) => Some((RefusalReason::ObserveOnly, observes(s))),
+        (false, Mode::Observe) => Some((RefusalReason::ObserveOnly, s.policy.why_it_observes())),
         (false, Mode::Enforce) => None,
     }
 }
@@ -380,18 +383,11 @@ fn observe_only(case: &Case, _: Timestamp) -> Option<Refusal> {
             ActionKind::Freeze => "frozen on",
             _ => "rolled back to",
         };
-        no(RefusalReason::ObserveOnly, &format!("{}; it would have {would} {}", observes(case.s), target.name))
+        no(
+            RefusalReason::ObserveOnly,
+            &format!("{}; it would have {would} {}", case.s.policy.why_it_observes(), target.name),
+        )
     })
-}
-
-fn observes(s: &Snapshot) -> &'static str {
-    match &s.policy {
-        policy if policy.is_none() => "no policy governs the Deployment any more",
-        policy if policy.stands_in => {
-            "an IncidentPolicy of the namespace cannot be read, so the policy of the cluster observes only"
-        }
-        _ => "the policy observes only",
-    }
 }
 
 pub fn no(reason: RefusalReason, because: &str) -> Refusal {

@@ -5,13 +5,14 @@ use jiff::Timestamp;
 
 use super::baseline::{self, Health};
 use super::decide::{
-    Draft, Look, given_up, lets_go, patience, record, recovering, resume, retaken, template_put_back, watching,
+    ASKED, Draft, Look, given_up, lets_go, patience, record, recovering, retaken, template_put_back, watching,
 };
-use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal};
+use super::decision::{Action, IncidentStep, Progress, Refusal};
 use super::facts::{RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::freeze::{self, Step};
 use super::guard;
+use super::judge;
 use super::memory::{Intent, OpenIncident};
 use super::moment::after;
 use super::tried;
@@ -92,7 +93,7 @@ fn left_alone(look: &Look, incident: &OpenIncident, intent: &Intent, told: Progr
 pub fn frozen(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
     let s = look.s;
     if s.workload.resume_asked.as_ref() == Some(&incident.name) {
-        return resume(incident, "a person asked to resume", Outcome::Superseded);
+        return judge::asked_to_resume(incident, true);
     }
     let step = freeze::step(s, intent, true);
     if step == Step::PutBack {
@@ -126,9 +127,8 @@ pub fn orphaned(look: &Look) -> Option<Draft> {
     let w = &look.s.workload;
     let name = w.paused_for.as_ref().filter(|name| w.paused && !look.s.memory.open.iter().any(|i| &i.name == *name))?;
     if w.resume_asked.as_ref() == Some(name) {
-        let because = "a person asked to resume".to_owned();
-        let action = Some(Action::Resume { incident: name.clone(), because: because.clone(), overrules: true });
-        return Some(Draft { state: State::Progressing, why: because, action, ..Draft::default() });
+        let action = Some(Action::Resume { incident: name.clone(), because: ASKED.to_owned(), overrules: true });
+        return Some(Draft { state: State::Progressing, why: ASKED.to_owned(), action, ..Draft::default() });
     }
     let ends = match guard::forbids_resume(look.s) {
         None => format!("backstay.dev/resume: {name} ends it"),

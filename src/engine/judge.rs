@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::attribute;
 use super::baseline::{self, Settles};
-use super::decide::{Draft, Look, close, nothing_runs, resume};
+use super::decide::{ASKED, Draft, Look, close, nothing_runs, resume};
 use super::decision::{Action, IncidentStep, Outcome, Progress, Refusal, Verdict};
 use super::finding::Finding;
 use super::guard::{self, Case, Permit};
@@ -104,10 +104,9 @@ pub fn suspended(look: &mut Look, incident: &OpenIncident) -> Draft {
 
 /// A person's word goes before whatever the evidence calls for. Where there is enough, they overrule it, and this
 /// template is left alone; where there is not yet, they merely do not want to wait.
-fn asked_to_resume(incident: &OpenIncident, evident: bool) -> Draft {
-    let because = "a person asked to resume";
-    let draft = resume(incident, because, if evident { Outcome::Superseded } else { Outcome::Cleared });
-    let action = Action::Resume { incident: incident.name.clone(), because: because.to_owned(), overrules: evident };
+pub fn asked_to_resume(incident: &OpenIncident, evident: bool) -> Draft {
+    let draft = resume(incident, ASKED, if evident { Outcome::Superseded } else { Outcome::Cleared });
+    let action = Action::Resume { incident: incident.name.clone(), because: ASKED.to_owned(), overrules: evident };
     Draft { action: Some(action), ..draft }
 }
 

@@ -21,6 +21,8 @@ pub enum Stage<'a> {
     Frozen(&'a OpenIncident, &'a Intent),
     /// The freeze is in force, and the owner of the template put that of the baseline back.
     Reverted(&'a OpenIncident, &'a Intent),
+    /// A person had the freeze ended, which is in no record yet.
+    Resumed(&'a OpenIncident),
     /// Another writer put the failing template back after our action.
     Retaken(&'a OpenIncident),
     /// A template arrived that is neither the failing one nor the baseline.
@@ -115,6 +117,8 @@ fn frozen<'a>(
         (false, false) => judged(incident, newest),
         (false, true) if !known => Stage::Superseded(incident),
         (false, true) if reverted => Stage::Recovering(incident, intent),
+        // The person's word outlives our own write, of which nothing else may be known.
+        (false, true) if s.workload.resume_asked.as_ref() == Some(&incident.name) => Stage::Resumed(incident),
         // Once the freeze was in force, only somebody else can have ended it: with the baseline's template it has
         // become a roll-back, with the failing one it was retaken.
         (false, true) if was_in_force(incident, intent) && has_moved_on(s, incident) => {

@@ -25,8 +25,15 @@ pub struct Policy {
     pub guards: Guards,
     pub logs: LogAccess,
     pub impact: Option<Impact>,
-    /// It only observes, since a policy of the workload's namespace cannot be read and may have said so.
-    pub stands_in: bool,
+    /// It only observes, since a policy that may go before it cannot be read and may have said so.
+    pub stands_in_for: Option<Unread>,
+}
+
+/// A policy that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Unread {
+    OfNamespace,
+    OfCluster,
 }
 
 /// The reference of a policy that stands for none.
@@ -36,6 +43,19 @@ impl Policy {
     /// No policy governs the workload, and an incident of it is followed to its end.
     pub fn is_none(&self) -> bool {
         &*self.reference == NO_POLICY
+    }
+
+    pub fn why_it_observes(&self) -> &'static str {
+        match self.stands_in_for {
+            _ if self.is_none() => "no policy governs the Deployment any more",
+            None => "the policy observes only",
+            Some(Unread::OfNamespace) => {
+                "an IncidentPolicy of the namespace cannot be read, so the policy of the cluster observes only"
+            }
+            Some(Unread::OfCluster) => {
+                "a ClusterIncidentPolicy that may go before this one cannot be read, so this one observes only"
+            }
+        }
     }
 }
 

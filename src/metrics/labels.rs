@@ -11,7 +11,7 @@ use crate::engine::words::{ActionKind, Class, Fault, RefusalReason, State};
 /// What became of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum ActionResult {
-    /// The API server accepted it.
+    /// It was carried out, which counts once for each action.
     Accepted,
     /// A precondition failed: the workload changed after it was judged.
     Stale,

@@ -134,7 +134,7 @@ pub struct Step {
     pub expect: Option<String>,
     /// Carry the action out.
     pub apply: bool,
-    /// The operator dies before it records the action.
+    /// The operator dies before it records the action, or the end of the incident.
     pub forget: bool,
     /// The operator has just been started again: what it had seen of the pods is lost.
     pub restarted: bool,

@@ -384,8 +384,8 @@ impl World {
             self.memory = memory;
         } else if applied != Some("Overtaken") {
             self.see_template(decision);
+            self.close(decision);
         }
-        self.close(decision);
         self.write_health(snapshot, decision);
         applied
     }

@@ -61,7 +61,7 @@ const INSIDE: [Entry; 11] = [
     ("", "events", "", &["watch"]),
     (OURS, "incidentpolicies", "", WATCH),
     (OURS, "incidentpolicies", "status", STATUS),
-    (OURS, "workloadhealths", "", &["get", "list", "watch", "create"]),
+    (OURS, "workloadhealths", "", &["get", "list", "watch", "create", "delete"]),
     (OURS, "workloadhealths", "status", STATUS),
     (OURS, "incidents", "", &["get", "list", "watch", "create", "delete"]),
     (OURS, "incidents", "status", STATUS),

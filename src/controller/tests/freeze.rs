@@ -16,7 +16,7 @@ pub fn owned(server: &mut Server) {
     server.edit(WEB, |web| web["metadata"]["annotations"]["argocd.argoproj.io/tracking-id"] = json!("shop"));
 }
 
-fn is_frozen(rig: &Rig) {
+pub fn is_frozen(rig: &Rig) {
     let server = rig.server();
     let web = server.get(WEB).unwrap();
     assert_eq!(web["spec"]["paused"], json!(true));
@@ -26,7 +26,7 @@ fn is_frozen(rig: &Rig) {
 }
 
 /// The Deployment controller follows the template that was put back, as far as one replica.
-fn starts_baseline(server: &mut Server) {
+pub fn starts_baseline(server: &mut Server) {
     runs(server, BASELINE, 1);
     server.edit(BASELINE, |set| set["metadata"]["annotations"]["deployment.kubernetes.io/revision"] = json!("3"));
     server.edit(WEB, |web| {
@@ -56,7 +56,7 @@ pub fn ships(server: &mut Server) {
     server.edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
 }
 
-const STRIKES: [Strike; 8] = [
+pub const STRIKES: [Strike; 8] = [
     Strike::Refuse(403),
     Strike::Refuse(409),
     Strike::Refuse(422),
@@ -304,7 +304,7 @@ async fn a_pause_whose_incident_is_gone_is_shouted_about_too() {
 }
 
 /// The failing revision alone runs: its rollout had completed before it failed.
-fn completed(server: &mut Server) {
+pub fn completed(server: &mut Server) {
     owned(server);
     runs(server, BASELINE, 0);
     runs(server, FAILING, 2);

@@ -37,6 +37,15 @@ fn delete_baseline(server: &mut Server) {
     server.remove(BASELINE);
 }
 
+/// A namesake of the baseline.
+fn replace_baseline(server: &mut Server) {
+    server.edit(BASELINE, |set| set["metadata"]["uid"] = json!("another"));
+}
+
+fn change_baseline(server: &mut Server) {
+    server.edit(BASELINE, |set| image(set, "web:0"));
+}
+
 /// A namesake of the same generation.
 fn replace(server: &mut Server) {
     let mut web = server.remove(WEB).unwrap();
@@ -67,6 +76,8 @@ const READ_BASELINE: (Method, &str) = (Method::GET, "/replicasets/web-59");
 #[case::replaced_before_the_write(PATCH, replace)]
 #[case::opted_out_before_the_read(READ, ignore)]
 #[case::baseline_deleted_before_the_read(READ_BASELINE, delete_baseline)]
+#[case::baseline_replaced_before_the_read(READ_BASELINE, replace_baseline)]
+#[case::baseline_changed_before_the_read(READ_BASELINE, change_baseline)]
 #[case::unannotated_before_the_write(PATCH, strip_annotations)]
 #[tokio::test(start_paused = true)]
 async fn a_workload_that_moved_on_is_left_alone_and_judged_again(

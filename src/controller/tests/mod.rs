@@ -2,6 +2,7 @@
 //! refuses it, is busy, is silent, or loses the answer.
 
 mod around;
+mod counts;
 mod freeze;
 mod gauges;
 mod logs;
@@ -9,6 +10,7 @@ mod loops;
 mod meanwhile;
 mod memory;
 mod policies;
+mod resumed;
 mod retention;
 mod rig;
 mod server;

@@ -32,6 +32,7 @@ use crate::controller::context::Context;
 use crate::controller::fleet::{Fleet, Report};
 use crate::controller::inquiry::Inquiries;
 use crate::controller::listener::Listener;
+use crate::controller::tally::Tally;
 use crate::controller::tracker::Tracker;
 use crate::controller::workload;
 use crate::engine::storm::Limits;
@@ -171,6 +172,7 @@ impl Rig {
             policies: Policies::new(own, Mode::Enforce),
             fleet: Fleet::new(Limits::default()),
             tracker: Tracker::default(),
+            tally: Tally::default(),
             inquiries: Inquiries::new(client.clone(), wake.clone(), (around, true)),
             listener: Listener::default(),
             events: Events::new(client.clone(), "backstay-0"),
@@ -327,6 +329,13 @@ impl Rig {
         let events = self.server().all("events");
         let event = events.iter().find(|event| event["reason"] == reason);
         event.unwrap_or_else(|| panic!("no Event {reason}: {events:?}"))["note"].as_str().unwrap().to_owned()
+    }
+
+    /// The value of a counter, as the next scrape would have it.
+    pub fn counted(&self, series: &str) -> u32 {
+        let text = self.ctx.metrics.encode().unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     /// All calls since the last time.

@@ -39,7 +39,7 @@ pub(super) fn snapshot(pods: impl IntoIterator<Item = PodFacts>) -> Snapshot {
             guards: Guards::default(),
             logs: LogAccess::default(),
             impact: None,
-            stands_in: false,
+            stands_in_for: None,
         }),
         memory: Memory::default(),
         fleet: FleetFacts::default(),
