@@ -163,9 +163,11 @@ fn is_about_running(finding: &Finding) -> bool {
     class || finding.cause == Cause::WrongArchitecture
 }
 
-/// The pod is one of the finding's. A finding names few of many pods; of more, those that are not ready are taken.
+/// The pod is one of the finding's. A finding names few of many pods; of more, those that are not ready are taken. One that
+/// is not about pods, such as a refusal to create them, names none.
 fn shows(finding: &Finding, pod: &PodFacts) -> bool {
-    let all_named = usize::try_from(finding.failing_pods).is_ok_and(|n| n <= finding.pods.len());
+    let all_named =
+        finding.pods.is_empty() || usize::try_from(finding.failing_pods).is_ok_and(|n| n <= finding.pods.len());
     (!all_named && !pod.ready) || finding.pods.contains(&pod.name)
 }
 
