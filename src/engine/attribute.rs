@@ -192,7 +192,11 @@ pub fn is_crash(finding: &Finding) -> bool {
 }
 
 fn is_good_part(finding: &Finding) -> bool {
-    finding.failing_pods.saturating_mul(CONTROL_SHARE) >= finding.total_pods
+    is_good_part_of(finding.failing_pods, finding)
+}
+
+fn is_good_part_of(pods: u32, finding: &Finding) -> bool {
+    pods > 0 && pods.saturating_mul(CONTROL_SHARE) >= finding.total_pods
 }
 
 /// The template is materially that of the healthy revision.

@@ -159,6 +159,7 @@ impl<'a> Group<'a> {
             rule: self.rule.map_or_else(String::new, |r| r.name.clone()),
             onset: self.symptoms.iter().map(|x| onset(x)).min().unwrap_or(now),
             began: self.symptoms.iter().map(|x| x.began.min(onset(x))).min().unwrap_or(now),
+            more_than_slow: count(self.symptoms.iter().filter(|x| !is_slow(x, threshold, now)).count()),
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
             rollback: knowledge::about(class, cause).rollback,
@@ -288,6 +289,12 @@ fn reached(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> bool {
     symptom.sureness != Sureness::Excluded
         && symptom.occurrences >= needed(symptom.sureness, threshold)
         && due(symptom, threshold) <= now
+}
+
+/// It may be no more than a start that takes its time.
+fn is_slow(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> bool {
+    let was_ready = matches!(symptom.detail, Detail::NotReady { was_ready: true, .. });
+    symptom.sureness == Sureness::Timed && !was_ready && !reached(symptom, threshold, now)
 }
 
 /// How often it must have been seen.
