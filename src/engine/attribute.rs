@@ -163,9 +163,11 @@ fn is_about_running(finding: &Finding) -> bool {
     class || finding.cause == Cause::WrongArchitecture
 }
 
-/// The pod is one of the finding's. A finding names few of many pods; of more, those that are not ready are taken.
+/// The pod is one of the finding's. A finding names few of many pods; of more, those that are not ready are taken. One that
+/// is not about pods, such as a refusal to create them, names none.
 fn shows(finding: &Finding, pod: &PodFacts) -> bool {
-    let all_named = usize::try_from(finding.failing_pods).is_ok_and(|n| n <= finding.pods.len());
+    let all_named =
+        finding.pods.is_empty() || usize::try_from(finding.failing_pods).is_ok_and(|n| n <= finding.pods.len());
     (!all_named && !pod.ready) || finding.pods.contains(&pod.name)
 }
 
@@ -190,7 +192,11 @@ pub fn is_crash(finding: &Finding) -> bool {
 }
 
 fn is_good_part(finding: &Finding) -> bool {
-    finding.failing_pods.saturating_mul(CONTROL_SHARE) >= finding.total_pods
+    is_good_part_of(finding.failing_pods, finding)
+}
+
+fn is_good_part_of(pods: u32, finding: &Finding) -> bool {
+    pods > 0 && pods.saturating_mul(CONTROL_SHARE) >= finding.total_pods
 }
 
 /// The template is materially that of the healthy revision.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 
 use super::classify;
-use super::facts::{ContainerState, Name, PodFacts, Snapshot};
+use super::facts::{ContainerState, Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Detail, Evidence, Finding, Subject, Symptom};
 use super::knowledge;
 use super::listen;
@@ -32,21 +32,7 @@ pub struct Weighed {
 
 /// Gathers and counts. `rules` are asked in order; a finding that no rule matches is never sufficient.
 pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now: Timestamp) -> Weighed {
-    let mut groups: Vec<Group> = Vec::new();
-    for symptom in symptoms {
-        let key = Key::of(symptom);
-        match groups.iter_mut().find(|g| g.key == key) {
-            Some(group) => group.symptoms.push(symptom),
-            None => {
-                // Pods of one revision tend to fail together.
-                let mut alike = Vec::with_capacity(if groups.is_empty() { symptoms.len() } else { 1 });
-                alike.push(symptom);
-                groups.push(Group { key, rule: None, symptoms: alike });
-            }
-        }
-    }
-    // A rule may ask for what any of the pods said, so it is chosen when all of them are there.
-    groups.iter_mut().for_each(|group| group.rule = group.governed_by(s));
+    let groups = groups(s, symptoms);
     let (mut next_look, mut evident_since) = (None, None);
     let newest = rollout.map(|r| &*r.newest.uid);
     let mut findings: Vec<Finding> = Vec::with_capacity(groups.len());
@@ -62,17 +48,52 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
         let past = group.symptoms.iter().filter_map(|x| passes(x, s)).filter(|at| *at > now);
         next_look = earliest(next_look, due.chain(past).min());
     }
-    findings.sort_by(|a, b| {
-        let rank = |f: &Finding| (!f.newest, !f.sufficient, f.sureness == Sureness::Excluded, f.class, f.cause);
-        let same = |f: &Finding| (f.sureness as u8, f.total_pods);
-        rank(a)
-            .cmp(&rank(b))
-            .then_with(|| a.container.cmp(&b.container))
-            .then_with(|| a.revision.cmp(&b.revision))
-            .then_with(|| same(a).cmp(&same(b)))
-            .then_with(|| a.pods.cmp(&b.pods))
-    });
+    findings.sort_by(order);
     Weighed { findings, next_look, evident_since }
+}
+
+fn groups<'a>(s: &'a Snapshot, symptoms: &'a [Symptom<'a>]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for symptom in symptoms {
+        let key = Key::of(symptom);
+        match groups.iter_mut().find(|g| g.key == key) {
+            Some(group) => group.symptoms.push(symptom),
+            None => {
+                // Pods of one revision tend to fail together.
+                let mut alike = Vec::with_capacity(if groups.is_empty() { symptoms.len() } else { 1 });
+                alike.push(symptom);
+                groups.push(Group { key, rule: None, symptoms: alike });
+            }
+        }
+    }
+    // A rule may ask for what any of the pods said, so it is chosen when all of them are there.
+    groups.iter_mut().for_each(|group| group.rule = group.governed_by(s));
+    groups
+}
+
+/// The newest revision's findings come first, of these the sufficient ones.
+pub fn order(a: &Finding, b: &Finding) -> Ordering {
+    let rank = |f: &Finding| (!f.newest, !f.sufficient, f.sureness == Sureness::Excluded, f.class, f.cause);
+    let same = |f: &Finding| (f.sureness as u8, f.total_pods);
+    rank(a)
+        .cmp(&rank(b))
+        .then_with(|| a.container.cmp(&b.container))
+        .then_with(|| a.revision.cmp(&b.revision))
+        .then_with(|| same(a).cmp(&same(b)))
+        .then_with(|| a.pods.cmp(&b.pods))
+}
+
+/// How many pods count for a finding of the newest revision, of those alone that show it or another one of `blamed`.
+pub fn counted_for(
+    s: &Snapshot,
+    (symptoms, newest): (&[Symptom], &RevisionFacts),
+    (finding, blamed): (&Finding, &[&Finding]),
+    now: Timestamp,
+) -> u32 {
+    let groups = groups(s, symptoms);
+    let Some(own) = groups.iter().find(|g| g.key.is_of(finding, newest)) else { return finding.counted_pods };
+    let is_blamed = |g: &&Group| blamed.iter().any(|f| g.key.is_of(f, newest));
+    count(counted(groups.iter().filter(is_blamed).filter(|g| g.shares_rule(own)), now))
 }
 
 /// What symptoms of one finding have in common.
@@ -102,6 +123,15 @@ impl<'a> Key<'a> {
             container: symptom.container.map(|c| &*c.name),
             revision,
         }
+    }
+}
+
+impl Key<'_> {
+    fn is_of(&self, finding: &Finding, newest: &RevisionFacts) -> bool {
+        let shown = (finding.class, finding.cause, finding.sureness, finding.container.as_deref());
+        let of_pods = self.of_pods != finding.pods.is_empty();
+        let of_newest = self.revision.is_none_or(|uid| *uid == *newest.uid);
+        (self.class, self.cause, self.sureness, self.container) == shown && of_pods && of_newest
     }
 }
 
@@ -159,6 +189,7 @@ impl<'a> Group<'a> {
             rule: self.rule.map_or_else(String::new, |r| r.name.clone()),
             onset: self.symptoms.iter().map(|x| onset(x)).min().unwrap_or(now),
             began: self.symptoms.iter().map(|x| x.began.min(onset(x))).min().unwrap_or(now),
+            more_than_slow: count(self.symptoms.iter().filter(|x| !is_slow(x, threshold, now)).count()),
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
             rollback: knowledge::about(class, cause).rollback,
@@ -288,6 +319,12 @@ fn reached(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> bool {
     symptom.sureness != Sureness::Excluded
         && symptom.occurrences >= needed(symptom.sureness, threshold)
         && due(symptom, threshold) <= now
+}
+
+/// It may be no more than a start that takes its time.
+fn is_slow(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> bool {
+    let was_ready = matches!(symptom.detail, Detail::NotReady { was_ready: true, .. });
+    symptom.sureness == Sureness::Timed && !was_ready && !reached(symptom, threshold, now)
 }
 
 /// How often it must have been seen.

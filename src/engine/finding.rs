@@ -182,6 +182,10 @@ pub struct Finding {
     /// others suffered at the time, never against a revision.
     #[serde(skip)]
     pub began: Timestamp,
+    /// So many of the pods are not merely slow to start: they had been ready before, or show it for longer than a start takes,
+    /// or in a way that no start does.
+    #[serde(skip)]
+    pub more_than_slow: u32,
     pub fault: Fault,
     pub confidence: Confidence,
     pub rollback: Rollback,

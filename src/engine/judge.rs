@@ -10,6 +10,7 @@ use super::finding::Finding;
 use super::guard::{self, Case, Permit};
 use super::hazard;
 use super::hold;
+use super::lead::lead;
 use super::lifecycle;
 use super::memory::{LedgerEntry, OpenIncident};
 use super::moment::seconds_between;
@@ -142,25 +143,6 @@ fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -
     };
     condemn(look, rollout, &verdict, &draft);
     Draft { verdict: Some(verdict), ..draft }
-}
-
-/// Attributes every finding of the newest revision that suffices, and picks the one to go by: the first that the
-/// revision is at fault for, since each would suffice alone; else the first.
-fn lead(look: &mut Look, rollout: &Rollout) -> Option<(usize, Verdict)> {
-    let control = baseline::control(look.s, rollout, &look.ledger.entries);
-    let findings = &look.weighed.findings;
-    let sufficient = findings.iter().enumerate().filter(|(_, f)| f.is_evident());
-    let verdicts: Vec<(usize, Verdict)> =
-        sufficient.map(|(at, f)| (at, attribute::attribute(look.s, rollout, (f, findings), control))).collect();
-    for (at, verdict) in &verdicts {
-        if let Some(finding) = look.weighed.findings.get_mut(*at) {
-            finding.fault = verdict.fault;
-            finding.confidence = verdict.confidence;
-            finding.rejected.clone_from(&verdict.rejected);
-        }
-    }
-    let at = verdicts.iter().position(|(_, v)| v.blames_the_revision()).unwrap_or(0);
-    verdicts.into_iter().nth(at)
 }
 
 fn act(

@@ -94,8 +94,8 @@ pub fn may_show(class: Class, cause: Cause, sureness: Sureness) -> bool {
         Sureness::Flapping => as_a_rule(cause),
         // A program that cannot be run ends the shell that should run it.
         Sureness::Counted if class == Class::ContainerStart => true,
-        // No sandbox comes up within such a limit, which only events tell.
-        Sureness::Timed if cause == Cause::LimitTooLowToStart => true,
+        // No sandbox comes up within such a limit, which only events tell. What a rollout gives back to a quota takes time.
+        Sureness::Timed if matches!(cause, Cause::LimitTooLowToStart | Cause::QuotaExceeded) => true,
         // Pods that kubelets reject are made anew, and are counted.
         Sureness::Repeated if matches!(class, Class::Pending | Class::PodSetup) => true,
         _ => causes(class).any(as_a_rule),

@@ -24,6 +24,7 @@ pub mod judge;
 pub mod kin;
 pub mod knowledge;
 pub mod kubectl;
+mod lead;
 pub mod lifecycle;
 pub mod listen;
 pub mod logs;

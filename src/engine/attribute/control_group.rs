@@ -3,15 +3,16 @@
 use jiff::Timestamp;
 
 use super::{
-    Case, control_is_ready, is_about_running, is_crash, is_good_part, judged_pods, may_be_shared, shows, verdict,
+    Case, control_is_ready, is_about_running, is_crash, is_good_part_of, judged_pods, may_be_shared, shows, verdict,
 };
 use crate::engine::decision::Verdict;
 use crate::engine::facts::PodFacts;
 use crate::engine::finding::Finding;
+use crate::engine::knowledge;
 use crate::engine::listen::{self, CONTROL_WINDOW_SECONDS};
 use crate::engine::moment::{after, seconds_between};
 use crate::engine::text;
-use crate::engine::words::{Class, Confidence, Fault, Sureness};
+use crate::engine::words::{Cause, Class, Confidence, Fault, Sureness};
 
 /// A status shows the last two ends of a container, and with no more than these the first was not much before them.
 const FEW_EXITS: u32 = 3;
@@ -34,15 +35,39 @@ pub(super) fn fails_too(case: &Case) -> Option<Verdict> {
     };
     let because = format!(
         "{} of {} pods of the healthy revision {} fail too ({}, {})",
-        alike.failing_pods, alike.total_pods, control.hash, alike.class, alike.cause
+        failing(case, alike),
+        alike.total_pods,
+        control.hash,
+        alike.class,
+        alike.cause
     );
     Some(verdict(fault, Confidence::Likely, because))
 }
 
 fn speaks(case: &Case, of_control: &Finding) -> bool {
-    let most = of_control.failing_pods.saturating_mul(2) > of_control.total_pods;
+    let pods = failing(case, of_control);
+    let most = pods.saturating_mul(2) > of_control.total_pods;
     let at_once = of_control.began >= after(case.finding.began, -CONTROL_WINDOW_SECONDS);
-    is_good_part(of_control) && (most || at_once)
+    explains(case.finding, of_control) && is_good_part_of(pods, of_control) && (most || at_once)
+}
+
+/// What may be at fault for both. An old pod that crashes or lost its readiness is no longer well, whatever the new ones show.
+/// One that never came to run says nothing of a program that does, but only of pods that fail in the same way; of a cause that is
+/// as a rule the revision's own, for that cause alone.
+fn explains(finding: &Finding, of_control: &Finding) -> bool {
+    let its_own = knowledge::about(finding.class, finding.cause).fault == Fault::Revision;
+    let alike = finding.cause == of_control.cause || of_control.cause == Cause::Unknown;
+    is_about_running(of_control)
+        || finding.class == Class::RolloutStalled
+        || (finding.class == of_control.class && (alike || !its_own))
+}
+
+/// So many pods of the baseline fail. One that was just made is not ready yet either, which is no failure, unless it is told
+/// for the same reason that it will not be.
+fn failing(case: &Case, of_control: &Finding) -> u32 {
+    let same = (case.finding.class, case.finding.cause) == (of_control.class, of_control.cause);
+    let told = !matches!(of_control.cause, Cause::Unknown | Cause::NoScheduler) && !is_about_running(of_control);
+    if same && told { of_control.failing_pods } else { of_control.more_than_slow }
 }
 
 /// Pods of the baseline crashed at about the same time and are gone by now.

@@ -23,6 +23,13 @@ fn failing<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a PodFacts> {
     pods(case).filter(move |pod| shows(finding, pod))
 }
 
+/// The same, and those that keep a rollout from moving, which is not itself about pods.
+fn holding_up<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a PodFacts> {
+    let finding = case.finding;
+    let stalled = finding.class == Class::RolloutStalled;
+    pods(case).filter(move |pod| shows(finding, pod) || (stalled && !pod.ready))
+}
+
 fn only_one_is_bad(case: &Case) -> Option<Verdict> {
     let mut nodes = failing(case).filter_map(|pod| pod.node.as_ref());
     let node = nodes.next()?;
@@ -54,7 +61,7 @@ fn all_are_sick(case: &Case) -> Option<Verdict> {
     if is_told_by_the_template(case.finding) || own.iter().all(|node| node.ready && node.pressure.is_empty()) {
         return None;
     }
-    let bad: BTreeSet<&Name> = failing(case).filter_map(|pod| pod.node.as_ref()).collect();
+    let bad: BTreeSet<&Name> = holding_up(case).filter_map(|pod| pod.node.as_ref()).collect();
     // What serves beside them does not write as much.
     let full = case.finding.cause == Cause::StorageFull;
     let is_full = |n: &NodeFacts| full && n.pressure.iter().any(|pressure| &**pressure == "DiskPressure");
@@ -81,6 +88,6 @@ pub(super) fn on_one_of_their_own(case: &Case) -> bool {
 
 /// What no node brings about: the name of an image, a command, or a pod that the API server does not accept.
 fn is_told_by_the_template(finding: &Finding) -> bool {
-    let class = matches!(finding.class, Class::ImagePullBackOff | Class::ContainerStart | Class::CreateRefused);
-    class && finding.rollback == Rollback::Helps
+    let class = matches!(finding.class, Class::ImagePullBackOff | Class::ContainerStart);
+    finding.class == Class::CreateRefused || (class && finding.rollback == Rollback::Helps)
 }

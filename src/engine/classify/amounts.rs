@@ -57,6 +57,14 @@ impl Amount {
     pub(super) fn less(self, used: Self) -> Self {
         Self(self.0.saturating_sub(used.0).max(0))
     }
+
+    pub(super) fn plus(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    pub(super) fn times(self, count: usize) -> Self {
+        Self(self.0.saturating_mul(i128::try_from(count).unwrap_or(i128::MAX)))
+    }
 }
 
 impl fmt::Display for Amount {
@@ -112,6 +120,13 @@ mod tests {
         let amount = |text| Amount::read(text).unwrap();
         assert_eq!(amount("4Gi").less(amount("1Gi")), amount("3Gi"));
         assert_eq!(amount("1").less(amount("2")), amount("0"));
+    }
+
+    #[test]
+    fn amounts_add_up() {
+        let amount = |text| Amount::read(text).unwrap();
+        assert_eq!(amount("500m").times(3).plus(amount("1")), amount("2500m"));
+        assert_eq!(amount("999999P").times(usize::MAX).plus(amount("1")), Amount(i128::MAX));
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use super::hint;
 use super::look::Scene;
+use super::quota;
 use super::text::{Reading, Table, contains, reading};
 use crate::engine::facts::{ConditionFacts, RevisionFacts};
 use crate::engine::finding::{Detail, Subject, Symptom, Told};
@@ -56,8 +57,9 @@ fn refused<'a>(
     condition: &'a ConditionFacts,
 ) -> Symptom<'a> {
     let told = newer_refusal(scene, subject, condition);
-    let last = told.and_then(|told| read(&told.event.message));
-    let said = last.or_else(|| read(&condition.message)).unwrap_or(said(Cause::Unknown));
+    let last = told.and_then(|told| Some((read(&told.event.message)?, &told.event.message)));
+    let first = || (read(&condition.message).unwrap_or(said(Cause::Unknown)), &condition.message);
+    let (said, text) = last.unwrap_or_else(first);
     let detail = Detail::Condition { kind, condition };
     let symptom =
         Symptom::new((said.class, said.cause, said.sureness), subject, condition.since.min(scene.now), detail);
@@ -65,7 +67,16 @@ fn refused<'a>(
     if said.sureness == Sureness::Definitive {
         return symptom;
     }
-    // The condition comes with the first refusal, stays as it is with every further one, and goes with the first success.
+    let of_newest = match subject {
+        Subject::Revision(revision) => scene.newest.is_some_and(|newest| newest.uid == revision.uid),
+        Subject::Workload | Subject::Pod(_) => kind == "ReplicaFailure",
+    };
+    let waits = of_newest && said.cause == Cause::QuotaExceeded;
+    let given_back = if waits { quota::given_back_within(scene, condition, text) } else { None };
+    if let Some(grace_seconds) = given_back.filter(|grace| scene.elapsed(condition.since) < *grace) {
+        return Symptom { sureness: Sureness::Timed, grace_seconds, ..symptom };
+    }
+    // The condition comes with the first refusal, stays as it is with every further one, and goes when all pods are created.
     let pace = Pace::BackingOff;
     Symptom { occurrences: pace.attempts_after(scene.elapsed(condition.since)), pace: Some(pace), ..symptom }
 }

@@ -19,6 +19,8 @@ pub(super) struct Scene<'a> {
     pub now: Timestamp,
     /// The revision that the Deployment's template belongs to.
     pub newest: Option<&'a RevisionFacts>,
+    /// The rollout to it has not been complete yet.
+    pub rolling: bool,
     /// When the rollout to the newest revision began.
     pub rollout_start: Timestamp,
     /// What has been well since then is well.
@@ -34,11 +36,12 @@ impl<'a> Scene<'a> {
         let rollout = rollout::current(s, now);
         let rollout_start = rollout.map_or(s.workload.created, |rollout| rollout.since);
         let newest = rollout.map(|rollout| rollout.newest);
+        let rolling = rollout.is_some_and(|rollout| rollout.completed.is_none());
         let node_lost = s.nodes.own.iter().any(|node| !node.ready);
         let stable = SignedDuration::from_secs(s.policy.rollout.stable_seconds);
         let stable_since = now.checked_sub(stable).unwrap_or(Timestamp::MIN);
         let nodes_since = s.nodes.own.iter().filter_map(|node| node.ready_since).max().unwrap_or(Timestamp::MIN);
-        Self { s, now, newest, rollout_start, stable_since, node_lost, nodes_since }
+        Self { s, now, newest, rolling, rollout_start, stable_since, node_lost, nodes_since }
     }
 
     pub(super) fn look<'p>(&'p self, pod: &'a PodFacts) -> Look<'p, 'a> {

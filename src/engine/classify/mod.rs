@@ -10,7 +10,7 @@
 //! | no configuration | `config` |
 //! | not ready | `unready` → `probe` |
 //! | an init container hangs | `init` |
-//! | no pod | `create_refused` → `refusal` |
+//! | no pod | `create_refused` → `refusal`, `quota` |
 //! | taken away, evicted, a node lost | `removed` |
 //! | nothing fails and nothing moves | `stalled` |
 //! | it failed after its rollout | `late` |
@@ -36,6 +36,7 @@ mod notes;
 mod oom;
 mod pending;
 mod probe;
+mod quota;
 mod refusal;
 mod removed;
 mod room;

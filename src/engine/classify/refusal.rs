@@ -26,8 +26,21 @@ pub(super) struct Shortage<'t> {
     pub limited: Amount,
 }
 
+impl Shortage<'_> {
+    fn is_one(&self) -> bool {
+        self.limited.less(self.used) < self.requested
+    }
+}
+
 /// Reads `exceeded quota: …`. A text that lost its middle gives what is left of it.
 pub(super) fn quota(message: &str) -> Option<Quota<'_>> {
+    let Quota { name, mut shortages } = limits(message)?;
+    shortages.retain(Shortage::is_one);
+    Some(Quota { name, shortages }).filter(|quota| !quota.shortages.is_empty())
+}
+
+/// The same with what there was enough of.
+pub(super) fn limits(message: &str) -> Option<Quota<'_>> {
     let (_, rest) = message.split_once("exceeded quota: ")?;
     let (name, rest) = rest.split_once(", requested: ")?;
     let (requested, rest) = rest.split_once(", used: ")?;
@@ -38,12 +51,12 @@ pub(super) fn quota(message: &str) -> Option<Quota<'_>> {
         let pair = list.split(',').find_map(|pair| pair.trim().strip_prefix(resource)?.strip_prefix('='));
         pair.and_then(Amount::read)
     };
-    let shortages = requested.split(',').filter_map(|pair| {
+    let all = requested.split(',').filter_map(|pair| {
         let (resource, amount) = pair.trim().split_once('=')?;
         let (requested, used, limited) = (Amount::read(amount)?, of(used, resource)?, of(limited, resource)?);
-        (limited.less(used) < requested).then_some(Shortage { resource, requested, used, limited })
+        Some(Shortage { resource, requested, used, limited })
     });
-    Some(Quota { name, shortages: shortages.collect() }).filter(|quota| !quota.shortages.is_empty())
+    Some(Quota { name, shortages: all.collect() })
 }
 
 impl fmt::Display for Shortage<'_> {

@@ -169,6 +169,7 @@ fn a_step_that_needs_what_is_missing_or_grows_too_long_is_left_out() {
 
 #[rstest]
 #[case::only_events_tell_it(Class::OOMKilled, Cause::LimitTooLowToStart, Sureness::Timed, true)]
+#[case::a_rollout_frees_it(Class::CreateRefused, Cause::QuotaExceeded, Sureness::Timed, true)]
 #[case::another_cause_of_the_class(Class::OOMKilled, Cause::ContainerLimit, Sureness::Timed, false)]
 #[case::as_a_rule(Class::Pending, Cause::Taints, Sureness::Timed, true)]
 #[case::flapping_is_one_cause(Class::Unready, Cause::ReadinessHttp, Sureness::Flapping, false)]

@@ -12,6 +12,7 @@ mod pending;
 mod phrases;
 mod pods;
 mod probe;
+mod quota;
 mod refused;
 mod removed;
 mod scheduling;
