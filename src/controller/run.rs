@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::context::Context;
@@ -70,9 +70,13 @@ pub async fn run(
     let (release, released) = watch::channel(false);
     let mut services = Parts::default();
     services.run("server", server.run(ended(released.clone())));
-    services.run("lease", lease.run(ended(released)));
+    let (fill, filled) = oneshot::channel();
+    services.run("lease", stand(lease, filled, released));
     let mut working = tokio::spawn(async move {
-        wait_for_stores(&ctx, &stores, ending.clone()).await;
+        if !wait_for_stores(&ctx, &stores, ending.clone()).await {
+            return;
+        }
+        let _ = fill.send(());
         tokio::select! {
             () = lead(&ctx, leadership) => {}
             () = looks::work(ctx.clone(), woken, concurrency, health, ending) => {}
@@ -166,10 +170,14 @@ fn start(
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Nothing is decided before everything that is needed has been listed once, and, if there is an answer at all, the
-/// policies for the whole cluster too: who leads next surveys the workloads that policies govern.
-pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch::Receiver<bool>) {
+/// policies for the whole cluster too: who leads next surveys the workloads that policies govern. Returns whether that came
+/// to pass before the end.
+pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch::Receiver<bool>) -> bool {
     let (mut told, mut since) = (false, None);
-    while !*shutdown.borrow() {
+    loop {
+        if *shutdown.borrow() {
+            return false;
+        }
         let missing = ctx.missing();
         if missing.is_empty() {
             let since = since.get_or_insert_with(Instant::now);
@@ -189,6 +197,16 @@ pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch:
     ctx.policies.refresh();
     gate.open();
     tracing::info!(workloads = ctx.stores.counts().workloads, pods = ctx.stores.counts().pods, "ready");
+    true
+}
+
+/// Stands for election once the stores are filled: a replica that cannot judge would hold the lease, and keep it from one
+/// that can.
+pub(super) async fn stand(lease: Lease, filled: oneshot::Receiver<()>, released: watch::Receiver<bool>) {
+    match filled.await {
+        Ok(()) => lease.run(ended(released)).await,
+        Err(_) => ended(released).await,
+    }
 }
 
 /// On becoming the leader everything is surveyed before anything is done: the storm brake must know how all
