@@ -19,6 +19,7 @@ use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
 use crate::config::IncidentArgs;
 use crate::engine::decision::Outcome;
+use crate::engine::guard::MAX_DATA_AGE_SECONDS;
 use crate::engine::moment::after;
 use crate::metrics::WatchedResource;
 use crate::server::Health;
@@ -145,9 +146,11 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
 }
 
 fn is_abandoned(ctx: &Context, incident: &Incident) -> bool {
-    if storm::is_storm(incident) {
+    let namespace = incident.namespace().unwrap_or_default();
+    // Where Deployments were never listed, or may not be any more, one that is not seen is not gone.
+    if storm::is_storm(incident) || ctx.data_age_seconds(&namespace, false) > MAX_DATA_AGE_SECONDS {
         return false;
     }
-    let key = WorkloadKey::new(&incident.namespace().unwrap_or_default(), &incident.spec.workload.name);
+    let key = WorkloadKey::new(&namespace, &incident.spec.workload.name);
     ctx.stores.workload(&key).is_none_or(|(w, ..)| *w.uid != *incident.spec.workload.uid)
 }
