@@ -156,7 +156,7 @@ async fn blocked(ctx: &Context, work: &Work<'_>, kind: ActionKind, incident: Opt
     let status = record::blocked(incident, kind, &chain(error), work.now);
     if record::differs(incident.status.as_ref(), &status)
         && let Err(error) =
-            work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, incident, &status)).await
+            work.trace.call("record", write::incident_status(ctx, incident, &status)).await
     {
         let (namespace, workload) = (&*work.key.namespace, &*work.key.name);
         let error = chain(&error);
@@ -222,7 +222,7 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
         Some(incident) => (*incident).clone(),
         None => {
             let incident = record::open(work.s, work.decision, &record, work.now);
-            work.trace.call("record", write::create_incident(&ctx.client, &ctx.own, &incident)).await?
+            work.trace.call("record", write::create_incident(ctx, &incident)).await?
         }
     };
     let intended = wanted.is_none_or(|wanted| existing.intent() == Some(wanted));
@@ -230,6 +230,6 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
         return Ok(Some(existing));
     }
     let status = record::update(&existing, work.decision, record.progress, &[], work.now);
-    let written = write::incident_status(&ctx.client, &ctx.own, &existing, &status);
+    let written = write::incident_status(ctx, &existing, &status);
     work.trace.call("record", written).await.map(Some)
 }

@@ -124,7 +124,7 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
             Some(at) => ended.entry(incident.spec.workload.uid.clone()).or_default().push((at, incident)),
             None if is_abandoned(ctx, &incident) => {
                 let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), &[], now);
-                let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await;
+                let written = write::incident_status(ctx, &incident, &status).await;
                 let written = written.map(|incident| came_to(ctx, &incident, Outcome::Abandoned.into()));
                 outcome = outcome.and(written);
             }

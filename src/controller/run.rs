@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::context::Context;
@@ -22,8 +22,8 @@ use crate::cluster::hints::HintStreams;
 use crate::cluster::lease::{self, Leadership, Lease, Standing};
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
-use crate::cluster::store::WorkloadKey;
 use crate::cluster::streams::{Scope, Streams};
+use crate::cluster::wake::{self, Woken};
 use crate::cluster::watches::Watches;
 use crate::config::RunArgs;
 use crate::metrics::Metrics;
@@ -102,7 +102,7 @@ pub async fn run(
     Ok(outcome?)
 }
 
-type Started = (Arc<Context>, mpsc::UnboundedReceiver<WorkloadKey>, Parts);
+type Started = (Arc<Context>, Woken, Parts);
 
 /// Starts to watch, and everything that runs beside the loop.
 fn start(
@@ -127,7 +127,7 @@ fn start(
     let reader = client::read_client(config.clone(), watches.clone())?;
     let writer = client::write_client(config)?;
 
-    let (wake, woken) = mpsc::unbounded_channel();
+    let (wake, woken) = wake::channel();
     let listener = match args.read_logs {
         true => Listener::new(writer.clone(), wake.clone(), metrics.clone()),
         false => Listener::default(),
@@ -223,7 +223,9 @@ pub(super) async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadersh
             keys.iter().for_each(|key| sight::survey(ctx, key));
             tracing::info!(workloads = keys.len(), "leading");
             ctx.set_surveyed(true);
-            keys.into_iter().for_each(|key| drop(ctx.wake.send(key)));
+            for key in keys {
+                ctx.wake.send(key);
+            }
         } else if !leads && led {
             tracing::info!("following");
             ctx.set_surveyed(false);

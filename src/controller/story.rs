@@ -104,7 +104,7 @@ async fn update(
     let entered = before.is_none_or(|b| b.progress != Some(progress));
     let other_refusal =
         before.and_then(|b| b.refusal.as_ref()).map(|r| r.reason) != status.refusal.as_ref().map(|r| r.reason);
-    let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, incident, &status)).await;
+    let written = work.trace.call("record", write::incident_status(ctx, incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);
     }
@@ -200,7 +200,7 @@ async fn close(
     if !ctx.standing.is_leader() {
         return Ok(());
     }
-    let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
+    let written = work.trace.call("record", write::incident_status(ctx, &incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);
     }
@@ -221,7 +221,7 @@ async fn close(
     }
     came_to(ctx, &written?, outcome.into());
     // What follows, such as the verdict on a new template, is decided with this incident out of the way.
-    let _ = ctx.wake.send(work.key.clone());
+    ctx.wake.send(work.key.clone());
     Ok(())
 }
 

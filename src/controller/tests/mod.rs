@@ -8,6 +8,7 @@ mod logs;
 mod loops;
 mod meanwhile;
 mod memory;
+mod own;
 mod policies;
 mod retention;
 mod rig;
