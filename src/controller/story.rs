@@ -2,7 +2,7 @@
 
 use super::act::{Outcome, Work};
 use super::context::{Context, deployment_reference, incident_reference};
-use super::{record, scene, write};
+use super::{blocked, record, scene, write};
 use crate::api::Incident;
 use crate::cluster::apply::{self, Error};
 use crate::cluster::events::About;
@@ -91,6 +91,7 @@ async fn update(
     if let Some(told) = scene::tell(ctx, work, incident, progress).await {
         told.add_to(&mut status);
     }
+    let denial = blocked::add(&mut status, work, incident, outcome);
     // To look around takes its time, and only the leader writes records.
     if !ctx.standing.is_leader() {
         return Ok(());
@@ -107,6 +108,9 @@ async fn update(
     let written = work.trace.call("record", write::incident_status(ctx, incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);
+    }
+    if let Some(denial) = denial {
+        blocked::tell(ctx, work, incident, denial).await;
     }
     let incident = Incident { status: Some(status), ..incident.clone() };
     // Half a freeze is no news yet: the whole is told a moment later.

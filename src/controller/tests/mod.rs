@@ -2,6 +2,7 @@
 //! refuses it, is busy, is silent, or loses the answer.
 
 mod around;
+mod denied;
 mod freeze;
 mod gauges;
 mod logs;
