@@ -105,6 +105,12 @@ impl Events {
         self.publish(about, Step { kind: Kind::Warning, reason: "Held", action: refusal, note }).await;
     }
 
+    /// `action` is what the API server does not take, `why` what it answered.
+    pub async fn blocked(&self, about: About<'_>, action: &'static str, why: &str) {
+        let note = format!("The API server refused the action {action}, which is tried again: {why}");
+        self.publish(about, Step { kind: Kind::Warning, reason: "ActionBlocked", action, note }).await;
+    }
+
     pub async fn recovered(&self, about: About<'_>, baseline: &str, why: &str) {
         let note = format!("Recovered on {baseline}: {why}");
         self.publish(about, Step { kind: Kind::Normal, reason: "Recovered", action: "Verify", note }).await;

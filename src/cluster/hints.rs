@@ -12,14 +12,14 @@ use jiff::{SignedDuration, Timestamp};
 use kube::api::WatchParams;
 use kube::runtime::watcher::Event;
 use kube::{Api, Client};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::digest::Digest;
 use super::facts::{Interner, UNINTERESTING, event_facts, talked_about};
 use super::slim::SlimEvent;
-use super::store::{Family, Stores, WorkloadKey};
+use super::store::{Family, Stores};
 use super::streams::{Scope, namespaced};
+use super::wake::Wake;
 use super::watches::{Watch, Watches};
 use crate::engine::facts::{EventFacts, EventsFacts, Name};
 
@@ -232,14 +232,8 @@ impl HintStreams {
         Self { params, places, nodes }
     }
 
-    /// Runs all of them until the set is dropped or the receiver of `touched` is gone.
-    pub fn spawn(
-        self,
-        client: &Client,
-        hints: &Arc<Hints>,
-        stores: &Arc<Stores>,
-        touched: &UnboundedSender<WorkloadKey>,
-    ) -> JoinSet<()> {
+    /// Runs all of them until the set is dropped or nobody takes from `touched` any more.
+    pub fn spawn(self, client: &Client, hints: &Arc<Hints>, stores: &Arc<Stores>, touched: &Wake) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         let fields = self.params.field_selector.as_deref().unwrap_or_default();
         let of_nodes = self.params.clone().fields(&format!("involvedObject.kind=Node,{fields}"));
@@ -253,7 +247,7 @@ impl HintStreams {
             let (hints, stores, touched) = (hints.clone(), stores.clone(), touched.clone());
             tasks.spawn(listen::listen(api, params, watch, move |event| {
                 let news = hints.take(event, Timestamp::now());
-                news.and_then(|object| stores.workload_of(&object)).is_none_or(|key| touched.send(key).is_ok())
+                news.and_then(|object| stores.workload_of(&object)).is_none_or(|key| touched.send(key))
             }));
         }
         tasks

@@ -24,6 +24,7 @@ pub mod slim;
 pub mod store;
 pub mod streams;
 pub mod survey;
+pub mod wake;
 pub mod watches;
 
 pub use crate::engine::text;

@@ -96,9 +96,10 @@ impl<K: Resource<DynamicType = ()> + Clone> Shelf<K> {
         self.read(|inner| inner.unreadable.iter().map(|(k, odd)| (k.clone(), odd.object.clone())).collect())
     }
 
-    /// Remembers what we wrote ourselves.
-    pub fn put(&self, object: K) {
-        self.write(|inner| inner.put(object, false));
+    /// Remembers what we wrote ourselves. The answer may hold what others wrote meanwhile, and of that the watch does not tell
+    /// any more: what it brings is no newer.
+    pub fn put(&self, object: K) -> Option<Change<K>> {
+        self.write(|inner| inner.put(object, false))
     }
 
     /// Forgets what we deleted ourselves.

@@ -16,12 +16,12 @@ use kube::runtime::watcher as watch_resource;
 use kube::runtime::watcher::{self, DefaultBackoff, Event, ListSemantic};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::chain::chain;
 use super::slim::{SlimDeployment, SlimNode, SlimPod, SlimReplicaSet};
-use super::store::{Source, Stored, Stores, WorkloadKey};
+use super::store::{Source, Stored, Stores};
+use super::wake::Wake;
 use super::watches::{Watch, Watches};
 
 /// What is watched, and how.
@@ -105,9 +105,9 @@ impl Streams {
         Self { config: scope.config(), places, nodes }
     }
 
-    /// Runs all streams until the set is dropped or the receiver of `touched` is gone. Every workload for which a
-    /// fact changed is sent, several times if it changes several times.
-    pub fn spawn(self, client: &Client, stores: &Arc<Stores>, touched: &UnboundedSender<WorkloadKey>) -> JoinSet<()> {
+    /// Runs all streams until the set is dropped or nobody takes from `touched` any more. Every workload for which a
+    /// fact changed is sent.
+    pub fn spawn(self, client: &Client, stores: &Arc<Stores>, touched: &Wake) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for (number, place) in (0..).zip(self.places) {
             let sink = Sink { stores: stores.clone(), touched: touched.clone(), source: Source(number) };
@@ -143,7 +143,7 @@ where
 #[derive(Clone)]
 pub(super) struct Sink {
     stores: Arc<Stores>,
-    touched: UnboundedSender<WorkloadKey>,
+    touched: Wake,
     source: Source,
 }
 
@@ -151,7 +151,7 @@ impl Sink {
     fn taking<K: Stored>(self) -> impl FnMut(Event<K>) -> bool {
         move |event| {
             let keys = K::apply(&self.stores, self.source, event, Timestamp::now());
-            keys.into_iter().all(|key| self.touched.send(key).is_ok())
+            keys.into_iter().all(|key| self.touched.send(key))
         }
     }
 }

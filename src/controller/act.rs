@@ -7,17 +7,16 @@ use jiff::Timestamp;
 
 use super::context::Context;
 use super::record::{self, Record};
-use super::write;
+use super::{blocked, write};
 use crate::api::Incident;
 use crate::cluster::apply::{self, Applied, Baseline, CALL_TIMEOUT, Error, Fresh, Target};
-use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
 use crate::engine::decision::{Action, Decision, IncidentStep};
 use crate::engine::facts::Snapshot;
 use crate::engine::freeze::{self, Step};
 use crate::engine::memory::{ActionRecord, Intent};
 use crate::engine::words::ActionKind;
-use crate::metrics::{ActionResult, ErrorCategory};
+use crate::metrics::ActionResult;
 use crate::telemetry::traces::Look;
 
 /// What became of a decision's action.
@@ -27,6 +26,8 @@ pub enum Outcome {
     Nothing,
     /// It was carried out, or a step of it that counts by itself.
     Acted(ActionRecord),
+    /// The API server refused it. It is tried again, ever more slowly.
+    Denied(ActionKind, Error),
     /// The workload moved on; it is judged again when that is seen.
     Overtaken,
 }
@@ -65,14 +66,16 @@ pub async fn act(ctx: &Context, work: &Work<'_>) -> Result<(Outcome, Option<Inci
         None => Ok((Outcome::Nothing, ensure(ctx, work).await?)),
         Some(action) if !leads(ctx, action.kind()) => Ok((Outcome::Overtaken, None)),
         Some(Action::Resume { incident, overrules, .. }) => {
-            let resumed = resume(ctx, work, (incident, *overrules)).await;
-            if let Err(error) = &resumed {
-                let incident = ctx.own.incidents.get(&work.s.workload.namespace, incident);
-                blocked(ctx, work, ActionKind::Resume, incident.as_deref(), error).await;
-            }
+            let outcome = match resume(ctx, work, (incident, *overrules)).await {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let incident = ctx.own.incidents.get(&work.s.workload.namespace, incident);
+                    blocked::outcome(ctx, work, ActionKind::Resume, incident.as_deref(), error).await?
+                }
+            };
             // One that goes on tells of it.
             let goes_on = work.record().and_then(|r| ctx.own.incidents.get(&work.s.workload.namespace, r.name));
-            resumed.map(|outcome| (outcome, goes_on.map(|incident| (*incident).clone())))
+            Ok((outcome, goes_on.map(|incident| (*incident).clone())))
         }
         Some(Action::RollBack(permit) | Action::Freeze(permit) | Action::Pause(permit)) => {
             intended(ctx, work, permit.intent()).await
@@ -123,8 +126,8 @@ async fn intended(ctx: &Context, work: &Work<'_>, intent: &Intent) -> Result<(Ou
     let applied = match applied {
         Ok(applied) => applied,
         Err(error) => {
-            blocked(ctx, work, intent.kind, incident.as_ref(), &error).await;
-            return Err(error);
+            let outcome = blocked::outcome(ctx, work, intent.kind, incident.as_ref(), error).await?;
+            return Ok((outcome, incident));
         }
     };
     let done = match step {
@@ -145,23 +148,6 @@ fn leads(ctx: &Context, kind: ActionKind) -> bool {
         ctx.metrics.acted(kind, ActionResult::NotLeading);
     }
     leads
-}
-
-/// An action that was refused or failed is tried again, ever more slowly; meanwhile the incident says so.
-async fn blocked(ctx: &Context, work: &Work<'_>, kind: ActionKind, incident: Option<&Incident>, error: &Error) {
-    let denied = matches!(error.category(), ErrorCategory::Forbidden | ErrorCategory::Invalid);
-    ctx.metrics.acted(kind, if denied { ActionResult::Denied } else { ActionResult::Failed });
-    // The calls may have taken their time, and the record is that of whoever leads.
-    let Some(incident) = incident.filter(|_| ctx.standing.is_leader()) else { return };
-    let status = record::blocked(incident, kind, &chain(error), work.now);
-    if record::differs(incident.status.as_ref(), &status)
-        && let Err(error) =
-            work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, incident, &status)).await
-    {
-        let (namespace, workload) = (&*work.key.namespace, &*work.key.name);
-        let error = chain(&error);
-        tracing::warn!(namespace, workload, %error, "the incident does not say yet that its action failed");
-    }
 }
 
 async fn carry_out(
@@ -228,14 +214,14 @@ async fn ensure(ctx: &Context, work: &Work<'_>) -> Result<Option<Incident>, Erro
         Some(incident) => (*incident).clone(),
         None => {
             let incident = record::open(work.s, work.decision, &record, work.now);
-            work.trace.call("record", write::create_incident(&ctx.client, &ctx.own, &incident)).await?
+            work.trace.call("record", write::create_incident(ctx, &incident)).await?
         }
     };
     let intended = wanted.is_none_or(|wanted| existing.intent() == Some(wanted));
-    if intended || record::goes_on(&existing, work.decision) {
+    if intended || record::stands(&existing, work.decision) {
         return Ok(Some(existing));
     }
     let status = record::update(&existing, work.decision, record.progress, &[], work.now);
-    let written = write::incident_status(&ctx.client, &ctx.own, &existing, &status);
+    let written = write::incident_status(ctx, &existing, &status);
     work.trace.call("record", written).await.map(Some)
 }

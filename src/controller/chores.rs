@@ -19,6 +19,7 @@ use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
 use crate::config::IncidentArgs;
 use crate::engine::decision::Outcome;
+use crate::engine::guard::MAX_DATA_AGE_SECONDS;
 use crate::engine::moment::after;
 use crate::metrics::WatchedResource;
 use crate::server::Health;
@@ -124,7 +125,7 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
             Some(at) => ended.entry(incident.spec.workload.uid.clone()).or_default().push((at, incident)),
             None if is_abandoned(ctx, &incident) => {
                 let status = record::close(&incident, (Outcome::Abandoned, "the workload is gone"), &[], now);
-                let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await;
+                let written = write::incident_status(ctx, &incident, &status).await;
                 if story::is_told(&written) {
                     came_to(ctx, &incident, Outcome::Abandoned.into());
                 }
@@ -148,9 +149,11 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
 }
 
 fn is_abandoned(ctx: &Context, incident: &Incident) -> bool {
-    if storm::is_storm(incident) {
+    let namespace = incident.namespace().unwrap_or_default();
+    // Where Deployments were never listed, or may not be any more, one that is not seen is not gone.
+    if storm::is_storm(incident) || ctx.data_age_seconds(&namespace, false) > MAX_DATA_AGE_SECONDS {
         return false;
     }
-    let key = WorkloadKey::new(&incident.namespace().unwrap_or_default(), &incident.spec.workload.name);
+    let key = WorkloadKey::new(&namespace, &incident.spec.workload.name);
     ctx.stores.workload(&key).is_none_or(|(w, ..)| *w.uid != *incident.spec.workload.uid)
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::fleet::Fleet;
 use super::inquiry::Inquiries;
@@ -21,6 +20,7 @@ use crate::cluster::lease::Standing;
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
 use crate::cluster::store::{Stores, WorkloadKey};
+use crate::cluster::wake::Wake;
 use crate::cluster::watches::{WatchAge, Watches};
 use crate::engine::facts::WorkloadFacts;
 use crate::engine::guard::MAX_DATA_AGE_SECONDS;
@@ -48,7 +48,7 @@ pub struct Context {
     /// Where the parent incident of a storm is written.
     pub namespace: String,
     /// Asks for another look at workloads.
-    pub wake: UnboundedSender<WorkloadKey>,
+    pub wake: Wake,
     /// Policies or namespaces changed; their status may have to.
     pub policies_changed: Notify,
     /// Whoever holds it writes the storm's incident.

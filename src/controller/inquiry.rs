@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::cluster::around::{self, Question, Source};
 use crate::cluster::store::WorkloadKey;
+use crate::cluster::wake::Wake;
 use crate::config::AroundArgs;
 use crate::engine::baseline;
 use crate::engine::decision::{Action, Decision};
@@ -51,7 +51,7 @@ struct Inquiry {
 /// All inquiries. Losing them costs a few reads.
 pub struct Inquiries {
     client: Client,
-    wake: UnboundedSender<WorkloadKey>,
+    wake: Wake,
     reach: AroundArgs,
     /// The whole cluster is watched.
     everywhere: bool,
@@ -60,7 +60,7 @@ pub struct Inquiries {
 }
 
 impl Inquiries {
-    pub fn new(client: Client, wake: UnboundedSender<WorkloadKey>, (reach, everywhere): (AroundArgs, bool)) -> Self {
+    pub fn new(client: Client, wake: Wake, (reach, everywhere): (AroundArgs, bool)) -> Self {
         Self { client, wake, reach, everywhere, slots: Arc::new(Semaphore::new(AT_ONCE)), asked: Mutex::default() }
     }
 
@@ -153,7 +153,7 @@ impl Inquiries {
             let _slot = slots.acquire().await;
             let around = around::read(Source::Cluster(&client), &question).await;
             told.send_replace(Some(Arc::new(around)));
-            let _ = wake.send(key);
+            wake.send(key);
         });
     }
 

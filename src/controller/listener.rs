@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kube::Client;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{Notify, Semaphore};
 
 use self::book::{Book, PAUSE, Reading};
 use crate::cluster::chain::chain;
 use crate::cluster::logs;
 use crate::cluster::store::WorkloadKey;
+use crate::cluster::wake::Wake;
 use crate::engine::facts::{LogFacts, Name, PodFacts};
 use crate::engine::listen::Wanted;
 use crate::metrics::{LogResult, Metrics};
@@ -36,7 +36,7 @@ pub struct Listener {
 
 struct Inner {
     client: Client,
-    wake: UnboundedSender<WorkloadKey>,
+    wake: Wake,
     metrics: Arc<Metrics>,
     books: Mutex<HashMap<WorkloadKey, Book>>,
     at_once: Semaphore,
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Inner {
 }
 
 impl Listener {
-    pub fn new(client: Client, wake: UnboundedSender<WorkloadKey>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(client: Client, wake: Wake, metrics: Arc<Metrics>) -> Self {
         let inner = Inner {
             client,
             wake,
@@ -164,12 +164,12 @@ impl Inner {
         let (news, again) = self.keep(&key, wanted.into_iter().zip(readings).collect());
         self.read.notify_waiters();
         if news {
-            let _ = self.wake.send(key.clone());
+            self.wake.send(key.clone());
         }
         if again {
             // A container that runs on need not change, so nothing else might ask for that look.
             tokio::time::sleep(PAUSE).await;
-            let _ = self.wake.send(key);
+            self.wake.send(key);
         }
     }
 

@@ -10,7 +10,7 @@ use kube::core::ObjectMeta;
 use kube::runtime::controller::{Action, Config as LoopConfig, Error as LoopError, ReconcileRequest, applier};
 use kube::runtime::reflector::{self, ObjectRef, store::Writer};
 use kube::runtime::watcher::Event;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use super::context::Context;
 use super::parts::ended;
@@ -18,6 +18,7 @@ use super::workload;
 use crate::cluster::apply;
 use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
+use crate::cluster::wake::Woken;
 use crate::server::Health;
 
 /// A Deployment's name, for the loop that looks at one workload at a time: what is known of it is in the stores.
@@ -33,7 +34,7 @@ const MAX_SILENCE: Duration = Duration::from_secs(60);
 /// Looks at what was woken until `shutdown`.
 pub(super) async fn work(
     ctx: Arc<Context>,
-    woken: mpsc::UnboundedReceiver<WorkloadKey>,
+    woken: Woken,
     concurrency: u16,
     health: Health,
     shutdown: watch::Receiver<bool>,
@@ -84,7 +85,7 @@ async fn reconcile(name: Arc<WorkloadName>, ctx: Arc<Context>) -> Result<Action,
 /// Requests for looks. The loop's own store of names follows the stores, so that what is gone is not looked for.
 fn requests(
     ctx: Arc<Context>,
-    woken: mpsc::UnboundedReceiver<WorkloadKey>,
+    woken: Woken,
     mut writer: Writer<WorkloadName>,
 ) -> impl futures::Stream<Item = ReconcileRequest<WorkloadName>> {
     // The loop waits for its store's first listing; ours is filled by name as names come.

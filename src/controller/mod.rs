@@ -1,6 +1,7 @@
 //! The shell around the engine: gather, decide, apply, record.
 
 pub mod act;
+mod blocked;
 pub mod chores;
 pub mod context;
 pub mod fleet;

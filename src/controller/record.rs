@@ -1,5 +1,6 @@
 //! What an incident should say after a decision. Pure: the caller writes it if it differs from what is there.
 
+mod blocking;
 mod conditions;
 mod fit;
 mod logs;
@@ -10,23 +11,20 @@ mod timeline;
 
 use jiff::Timestamp;
 
+pub use self::blocking::{block, blocked};
 pub use self::fit::fit_status;
 pub use self::logs::hear;
 pub use self::opening::{Record, open};
 pub use self::timeline::tell;
 use self::timeline::{done_word, entered, tell_end, tell_of_template};
-use crate::api::condition;
 use crate::api::incident::{Incident, IncidentStatus};
 use crate::engine::decision::{Action, Decision, Outcome, Progress};
 use crate::engine::finding::Finding;
 use crate::engine::first_signal;
 use crate::engine::memory::{ActionRecord, Intent};
-use crate::engine::words::ActionKind;
 
 /// Findings kept in an incident.
 const MAX_FINDINGS: usize = 8;
-/// Reason of `Mitigated` while the API server does not take the action.
-const BLOCKED: &str = "ActionBlocked";
 /// Actions kept.
 const MAX_ACTIONS: usize = 16;
 
@@ -47,6 +45,9 @@ pub fn update(
         first(&mut status, incident);
     }
     add_actions(&mut status, incident, done);
+    if !done.is_empty() {
+        blocking::is_over(&mut status);
+    }
     assess(&mut status, incident, decision);
     tell_of_template(&mut status, decision, now);
     if before.progress != Some(progress)
@@ -55,29 +56,6 @@ pub fn update(
         tell(&mut status, now, what, text);
     }
     conditions::set(&mut status, incident, now);
-    fit_status(&mut status, incident);
-    status
-}
-
-/// The status of an incident whose action was refused by the API server or failed; it is tried again.
-pub fn blocked(incident: &Incident, kind: ActionKind, error: &str, now: Timestamp) -> IncidentStatus {
-    let mut status = incident.status.clone().unwrap_or_default();
-    if status.conditions.is_empty() {
-        first(&mut status, incident);
-        status.progress = Some(Progress::Acting);
-    }
-    // Told once, however often it is tried.
-    if status.timeline.last().is_none_or(|entry| entry.what != BLOCKED) {
-        tell(&mut status, now, BLOCKED, error.to_owned());
-    }
-    if kind == ActionKind::Resume {
-        // What the incident did to the workload is in force until then.
-        fit_status(&mut status, incident);
-        return status;
-    }
-    conditions::set(&mut status, incident, now);
-    let wanted = conditions::wanted("Mitigated", Some(false), BLOCKED, error);
-    condition::set(&mut status.conditions, wanted, incident.metadata.generation, now);
     fit_status(&mut status, incident);
     status
 }
@@ -139,9 +117,15 @@ pub fn intent(decision: &Decision) -> Option<&Intent> {
 
 /// The decision is the next step of what the incident intends already, such as the second half of a freeze. Its intent
 /// stays as it was: when it was made, and at which generation, tells what has become of it.
-pub fn goes_on(incident: &Incident, decision: &Decision) -> bool {
+fn goes_on(incident: &Incident, decision: &Decision) -> bool {
     let under_way = |wanted: &Intent| incident.intent().is_some_and(|before| wanted.goes_on_with(before));
     decision.verdict.is_none() && intent(decision).is_some_and(under_way)
+}
+
+/// The intent of the incident stays as it is: this is its next step, or it is tried once more as it stands.
+pub fn stands(incident: &Incident, decision: &Decision) -> bool {
+    let again = || intent(decision).zip(incident.intent()).is_some_and(|(wanted, before)| wanted.repeats(before));
+    goes_on(incident, decision) || (blocking::is_blocked(incident) && again())
 }
 
 /// What was known when the incident was opened goes into the status first, so that it tells the whole story.
@@ -174,7 +158,7 @@ fn assess(status: &mut IncidentStatus, incident: &Incident, decision: &Decision)
     if decision.baseline.is_some() {
         status.baseline.clone_from(&decision.baseline);
     }
-    if let Some(intent) = intent(decision).filter(|_| !goes_on(incident, decision)) {
+    if let Some(intent) = intent(decision).filter(|_| !stands(incident, decision)) {
         status.intent = Some(intent.clone());
         status.template_returned_at = None;
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use super::context::Context;
@@ -23,8 +23,8 @@ use crate::cluster::hints::HintStreams;
 use crate::cluster::lease::{self, Leadership, Lease, Standing};
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
-use crate::cluster::store::WorkloadKey;
 use crate::cluster::streams::{Scope, Streams};
+use crate::cluster::wake::{self, Woken};
 use crate::cluster::watches::Watches;
 use crate::config::RunArgs;
 use crate::metrics::Metrics;
@@ -71,9 +71,13 @@ pub async fn run(
     let (release, released) = watch::channel(false);
     let mut services = Parts::default();
     services.run("server", server.run(ended(released.clone())));
-    services.run("lease", lease.run(ended(released)));
+    let (fill, filled) = oneshot::channel();
+    services.run("lease", stand(lease, filled, released));
     let mut working = tokio::spawn(async move {
-        wait_for_stores(&ctx, &stores, ending.clone()).await;
+        if !wait_for_stores(&ctx, &stores, ending.clone()).await {
+            return;
+        }
+        let _ = fill.send(());
         tokio::select! {
             () = lead(&ctx, leadership) => {}
             () = looks::work(ctx.clone(), woken, concurrency, health, ending) => {}
@@ -99,7 +103,7 @@ pub async fn run(
     Ok(outcome?)
 }
 
-type Started = (Arc<Context>, mpsc::UnboundedReceiver<WorkloadKey>, Parts);
+type Started = (Arc<Context>, Woken, Parts);
 
 /// Starts to watch, and everything that runs beside the loop.
 fn start(
@@ -124,7 +128,7 @@ fn start(
     let reader = client::read_client(config.clone(), watches.clone())?;
     let writer = client::write_client(config)?;
 
-    let (wake, woken) = mpsc::unbounded_channel();
+    let (wake, woken) = wake::channel();
     let listener = match args.read_logs {
         true => Listener::new(writer.clone(), wake.clone(), metrics.clone()),
         false => Listener::default(),
@@ -168,10 +172,14 @@ fn start(
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// Nothing is decided before everything that is needed has been listed once, and, if there is an answer at all, the
-/// policies for the whole cluster too: who leads next surveys the workloads that policies govern.
-pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch::Receiver<bool>) {
+/// policies for the whole cluster too: who leads next surveys the workloads that policies govern. Returns whether that came
+/// to pass before the end.
+pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch::Receiver<bool>) -> bool {
     let (mut told, mut since) = (false, None);
-    while !*shutdown.borrow() {
+    loop {
+        if *shutdown.borrow() {
+            return false;
+        }
         let missing = ctx.missing();
         if missing.is_empty() {
             let since = since.get_or_insert_with(Instant::now);
@@ -191,6 +199,16 @@ pub(super) async fn wait_for_stores(ctx: &Context, gate: &Gate, shutdown: watch:
     ctx.policies.refresh();
     gate.open();
     tracing::info!(workloads = ctx.stores.counts().workloads, pods = ctx.stores.counts().pods, "ready");
+    true
+}
+
+/// Stands for election once the stores are filled: a replica that cannot judge would hold the lease, and keep it from one
+/// that can.
+pub(super) async fn stand(lease: Lease, filled: oneshot::Receiver<()>, released: watch::Receiver<bool>) {
+    match filled.await {
+        Ok(()) => lease.run(ended(released)).await,
+        Err(_) => ended(released).await,
+    }
 }
 
 /// On becoming the leader everything is surveyed before anything is done: the storm brake must know how all
@@ -207,7 +225,9 @@ pub(super) async fn lead(ctx: &Context, mut leadership: watch::Receiver<Leadersh
             keys.iter().for_each(|key| sight::survey(ctx, key));
             tracing::info!(workloads = keys.len(), "leading");
             ctx.set_surveyed(true);
-            keys.into_iter().for_each(|key| drop(ctx.wake.send(key)));
+            for key in keys {
+                ctx.wake.send(key);
+            }
         } else if !leads && led {
             tracing::info!("following");
             ctx.set_surveyed(false);

@@ -106,11 +106,11 @@ async fn record(ctx: &Context, name: &str, weather: &Weather, now: Timestamp) ->
         Some(incident) => (*incident).clone(),
         None => {
             tracing::warn!(incident = name, why, "a storm began");
-            write::create_incident(&ctx.client, &ctx.own, &parent::open(&ctx.namespace, name, &why, now)).await?
+            write::create_incident(ctx, &parent::open(&ctx.namespace, name, &why, now)).await?
         }
     };
     let status = parent::status(&incident, &why, affected_now(ctx), now);
-    let written = write::incident_status(&ctx.client, &ctx.own, &incident, &status).await?;
+    let written = write::incident_status(ctx, &incident, &status).await?;
     let reference = incident_reference(&written);
     let about = About { regarding: &reference, related: None };
     ctx.events.held(about, RefusalReason::Storm.into(), &why).await;
@@ -134,7 +134,7 @@ async fn follow(ctx: &Context, incident: &Incident, before: IncidentStatus, now:
         status.timeline.push(said);
     }
     parent::conditions(&mut status, incident, now);
-    write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
+    write::incident_status(ctx, incident, &status).await?;
     Ok(())
 }
 
@@ -153,7 +153,7 @@ async fn end(ctx: &Context, name: &str, now: Timestamp) -> Result<(), Error> {
 /// Records that the storm is over.
 pub async fn close(ctx: &Context, incident: &Incident, now: Timestamp) -> Result<(), Error> {
     let status = parent::closed(incident, now);
-    write::incident_status(&ctx.client, &ctx.own, incident, &status).await?;
+    write::incident_status(ctx, incident, &status).await?;
     Ok(())
 }
 
@@ -170,8 +170,7 @@ fn known(ctx: &Context, name: &str) -> Option<Arc<Incident>> {
 /// What fails is looked at again: the brake may have let go, or hold.
 pub fn wake_failing(ctx: &Context) {
     for key in ctx.fleet.failing() {
-        // The receiver lives as long as the process; a send that fails means that it is ending.
-        let _ = ctx.wake.send(key);
+        ctx.wake.send(key);
     }
 }
 

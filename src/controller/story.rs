@@ -3,7 +3,7 @@
 use super::act::{Outcome, Work};
 use super::context::{Context, deployment_reference, incident_reference};
 use super::tally::{self, came_to};
-use super::{record, scene, write};
+use super::{blocked, record, scene, write};
 use crate::api::Incident;
 use crate::cluster::apply::{self, Error};
 use crate::cluster::events::About;
@@ -92,6 +92,7 @@ async fn update(
     if let Some(told) = scene::tell(ctx, work, incident, progress).await {
         told.add_to(&mut status);
     }
+    let denial = blocked::add(&mut status, work, incident, outcome);
     // To look around takes its time, and only the leader writes records.
     if !ctx.standing.is_leader() {
         return Ok(());
@@ -105,11 +106,14 @@ async fn update(
     let entered = before.is_none_or(|b| b.progress != Some(progress));
     let other_refusal =
         before.and_then(|b| b.refusal.as_ref()).map(|r| r.reason) != status.refusal.as_ref().map(|r| r.reason);
-    let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, incident, &status)).await;
+    let written = work.trace.call("record", write::incident_status(ctx, incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);
     }
     tally::accepted(ctx, incident, &done);
+    if let Some(denial) = denial {
+        blocked::tell(ctx, work, incident, denial).await;
+    }
     let incident = Incident { status: Some(status), ..incident.clone() };
     // Half a freeze is no news yet: the whole is told a moment later.
     let acted = acted.filter(|a| tally::is_whole(&incident, a)).map(|a| (a.kind, why.as_str()));
@@ -201,7 +205,7 @@ async fn close(
     if !ctx.standing.is_leader() {
         return Ok(());
     }
-    let written = work.trace.call("record", write::incident_status(&ctx.client, &ctx.own, &incident, &status)).await;
+    let written = work.trace.call("record", write::incident_status(ctx, &incident, &status)).await;
     if !is_told(&written) {
         return written.map(drop);
     }
@@ -224,6 +228,6 @@ async fn close(
     came_to(ctx, &Incident { status: Some(status), ..(*incident).clone() }, outcome.into());
     written?;
     // What follows, such as the verdict on a new template, is decided with this incident out of the way.
-    let _ = ctx.wake.send(work.key.clone());
+    ctx.wake.send(work.key.clone());
     Ok(())
 }

@@ -62,6 +62,8 @@ pub async fn look(ctx: &Context, key: &WorkloadKey) -> Result<Again, Error> {
     Ok(match outcome {
         // Nothing tells when a lost race is over, so it is not waited for longer than this.
         Outcome::Overtaken => Some(Duration::from_secs(5)),
+        // It is told by now, and waited for like any other call that fails.
+        Outcome::Denied(_, error) => return Err(error),
         _ => next.map(|at| until(at, Timestamp::now())),
     })
 }

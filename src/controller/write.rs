@@ -8,16 +8,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::context::Context;
+use super::own_streams;
 use crate::api::incident::IncidentStatus;
 use crate::api::{Incident, STATUS_MANAGER, WorkloadHealth, WorkloadHealthStatus};
 use crate::cluster::apply::{Error, call};
 use crate::cluster::own::Own;
+use crate::cluster::shelf::Change;
 
 /// Creates the incident. That it exists already is fine: its name says that it is the same one, and the one that
 /// exists is the one that counts.
-pub async fn create_incident(client: &Client, own: &Own, incident: &Incident) -> Result<Incident, Error> {
+pub async fn create_incident(ctx: &Context, incident: &Incident) -> Result<Incident, Error> {
     let namespace = incident.namespace().unwrap_or_default();
-    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &namespace);
     let name = incident.name_any();
     let params = PostParams { field_manager: Some(STATUS_MANAGER.to_owned()), ..PostParams::default() };
     let created = match call("creating", "Incident", &name, api.create(&params, incident)).await {
@@ -26,27 +29,32 @@ pub async fn create_incident(client: &Client, own: &Own, incident: &Incident) ->
         }
         other => other?,
     };
-    own.incidents.put(created.clone());
+    keep(ctx, &created);
     Ok(created)
+}
+
+/// Keeps an incident as the API server gave it back, and heeds what a person said in it: the watch brings nothing that
+/// is newer, and tells nobody. Our own incident is no news before anybody has changed it.
+fn keep(ctx: &Context, incident: &Incident) {
+    let change = ctx.own.incidents.put(incident.clone());
+    let is_ours = |change: &Change<Incident>| change.before.is_none() && incident.metadata.generation == Some(1);
+    if let Some(change) = change.filter(|change| !is_ours(change)) {
+        own_streams::incident_changed(ctx, &change);
+    }
 }
 
 /// Replaces an incident's status, whatever it was: only the leader writes it. One that somebody deleted is forgotten,
 /// so that the next look opens it anew.
-pub async fn incident_status(
-    client: &Client,
-    own: &Own,
-    incident: &Incident,
-    status: &IncidentStatus,
-) -> Result<Incident, Error> {
+pub async fn incident_status(ctx: &Context, incident: &Incident, status: &IncidentStatus) -> Result<Incident, Error> {
     let namespace = incident.namespace().unwrap_or_default();
-    let api: Api<Incident> = Api::namespaced(client.clone(), &namespace);
+    let api: Api<Incident> = Api::namespaced(ctx.client.clone(), &namespace);
     let name = incident.name_any();
     let patch = Patch::Json::<()>(replacement(incident.uid().as_deref(), status));
     let params = manager();
     let written = call("writing the status of", "Incident", &name, api.patch_status(&name, &params, &patch)).await;
     match &written {
-        Ok(incident) => own.incidents.put(incident.clone()),
-        Err(error) if error.is_missing() => own.incidents.forget(&namespace, &name),
+        Ok(incident) => keep(ctx, incident),
+        Err(error) if error.is_missing() => ctx.own.incidents.forget(&namespace, &name),
         Err(_) => {}
     }
     written
@@ -113,7 +121,9 @@ pub async fn health_status(
     let patch = Patch::Json::<()>(replacement(health.uid().as_deref(), status));
     let params = manager();
     match call("writing the status of", "WorkloadHealth", &name, api.patch_status(&name, &params, &patch)).await {
-        Ok(written) => own.health.put(written),
+        Ok(written) => {
+            own.health.put(written);
+        }
         Err(error) => {
             // One that somebody deleted is created anew.
             if error.is_missing() {

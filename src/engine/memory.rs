@@ -139,6 +139,13 @@ impl Intent {
         after(self.deadline, -INTENT_SECONDS)
     }
 
+    /// This is what `before` set out to do, decided once more. When a pause was intended tells how long it may go
+    /// unnoticed, and when a template was put back how long the freeze may take, so that these are intended anew.
+    pub fn repeats(&self, before: &Self) -> bool {
+        let is_timed = self.kind == ActionKind::Pause || self.puts_back;
+        !is_timed && *self == Self { deadline: self.deadline, ..before.clone() }
+    }
+
     /// This is a later step of what `before` set out to do.
     pub fn goes_on_with(&self, before: &Self) -> bool {
         self.kind == before.kind

@@ -31,6 +31,7 @@ async fn t31_missing_definitions_are_waited_for() {
         for plural in ["incidentpolicies", "workloadhealths", "incidents"] {
             assert!(why.contains(plural), "{plural} is named: {why}");
         }
+        assert!(!operator.stands(&place.client).await, "it cannot judge, so it leaves the lease to others");
         define(&ALL, &[]).await;
         operator.says("that it is ready", |line| (text(line, "/message") == "ready").then_some(())).await;
         assert!(operator.readyz().await.0, "it is ready");

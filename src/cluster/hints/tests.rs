@@ -2,10 +2,10 @@ use http::{Request, Response};
 use kube::client::Body;
 use rstest::rstest;
 use serde_json::json;
-use tokio::sync::mpsc::unbounded_channel;
 use tower_test::mock;
 
 use super::*;
+use crate::cluster::wake;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + seconds).unwrap()
@@ -127,7 +127,7 @@ async fn events_of_nodes_are_watched_where_they_are(#[case] namespaces: &[&str],
     let streams = HintStreams::new(&scope, &mut watches);
     let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
     let (hints, stores) = (Arc::<Hints>::default(), Arc::<Stores>::default());
-    let (touched, _woken) = unbounded_channel();
+    let (touched, _woken) = wake::channel();
     let _tasks = streams.spawn(&Client::new(service, "default"), &hints, &stores, &touched);
     let mut asked = Vec::new();
     for _ in paths {

@@ -4,11 +4,11 @@ use axum::body::Body as Answer;
 use http::{Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder};
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 use tower_test::mock::{self, Handle, SendResponse};
 
 use super::*;
+use crate::cluster::wake::{self, Woken};
 use crate::cluster::watches::LivenessLayer;
 
 /// A stream against a scripted API server, on paused time.
@@ -16,7 +16,7 @@ pub(in crate::cluster) struct Rig {
     server: Handle<Request<Body>, Response<Answer>>,
     stores: Arc<Stores>,
     pub(in crate::cluster) watches: Arc<Watches>,
-    touched: UnboundedReceiver<WorkloadKey>,
+    touched: Woken,
     pub(in crate::cluster) tasks: JoinSet<()>,
 }
 
@@ -46,7 +46,7 @@ impl Rig {
         let watches = Arc::new(watches);
         let client = ClientBuilder::new(service, "default").with_layer(&LivenessLayer(watches.clone())).build();
         let stores = Arc::<Stores>::default();
-        let (sender, touched) = unbounded_channel();
+        let (sender, touched) = wake::channel();
         let sink = Sink { stores: stores.clone(), touched: sender, source: Source(0) };
         let tasks = run(&client, watch, sink);
         Self { server, stores, watches, touched, tasks }
@@ -273,15 +273,14 @@ async fn an_event_that_changes_a_fact_touches_its_workload() {
     SlimDeployment::apply(&rig.stores, Source(0), Event::Apply(deployment), Timestamp::now());
     SlimReplicaSet::apply(&rig.stores, Source(0), Event::Apply(set), Timestamp::now());
     listed(&mut rig, "10", &[pod("9", 0)]).await;
-    rig.expect_watch("10")
-        .await
-        .send_response(answer(&[event("MODIFIED", &pod("11", 0)), event("MODIFIED", &pod("12", 1))]));
+    let watch = rig.expect_watch("10").await;
+    assert_eq!(rig.touched.drain(), ["shop/web"], "the list");
+    watch.send_response(answer(&[event("MODIFIED", &pod("11", 0))]));
+    let watch = rig.expect_watch("11").await;
+    assert_eq!(rig.touched.drain(), [""; 0], "a new version alone");
+    watch.send_response(answer(&[event("MODIFIED", &pod("12", 1))]));
     let _open = rig.expect_watch("12").await;
-    let mut touched = Vec::new();
-    while let Ok(key) = rig.touched.try_recv() {
-        touched.push(key.to_string());
-    }
-    assert_eq!(touched, ["shop/web"; 2], "the list and the restart, not the new version alone");
+    assert_eq!(rig.touched.drain(), ["shop/web"], "the restart");
 }
 
 #[tokio::test(start_paused = true)]
@@ -292,7 +291,7 @@ async fn every_kind_is_watched_in_every_namespace_of_the_scope() {
     let namespaces = vec!["a".to_owned(), "b".to_owned()];
     let scope = Scope { namespaces, labels: Some("team=x".to_owned()), ..Scope::default() };
     let streams = Streams::new(&scope, &mut watches);
-    let (sender, _touched) = unbounded_channel();
+    let (sender, _touched) = wake::channel();
     let _tasks = streams.spawn(&client, &Arc::default(), &sender);
     let mut paths = Vec::new();
     for _ in 0..7 {

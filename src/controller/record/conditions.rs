@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::blocking::{self, BLOCKED};
 use super::timeline::done_word;
 use crate::api::condition::{self, Wanted};
 use crate::api::incident::{Incident, IncidentStatus};
@@ -9,6 +10,9 @@ use crate::engine::decision::{Outcome, Progress};
 use crate::engine::memory::ActionRecord;
 use crate::engine::tried::changes_template;
 use crate::engine::words::{ActionKind, Fault};
+
+/// Reason of `Mitigated` while an action is under way.
+pub const ACTING: &str = "Acting";
 
 /// Sets all five from what the status says otherwise.
 pub fn set(status: &mut IncidentStatus, incident: &Incident, now: Timestamp) {
@@ -53,11 +57,12 @@ fn mitigated(status: &IncidentStatus, incident: &Incident) -> Wanted {
         (Some(outcome @ (Outcome::Superseded | Outcome::Abandoned)), ..) => not(outcome.to_string(), why),
         (None, Some(progress @ (Progress::Ineffective | Progress::Retaken)), _) => not(format!("{progress:?}"), why),
         (None, _, Some(r)) if !stands => not(r.reason.to_string(), r.because.clone()),
-        (outcome, ..) => match (in_force(status, incident), outcome, paused()) {
+        (outcome, ..) => match (in_force(status, incident), outcome, blocking::answer(status), paused()) {
             (Some(a), ..) => wanted("Mitigated", Some(true), done_word(a.kind), format!("{} → {}", a.from, a.to)),
-            (None, Some(outcome), _) => wanted("Mitigated", Some(true), outcome.to_string(), why),
-            (None, None, Some(pause)) => not(done_word(pause.kind).to_owned(), why),
-            (None, None, None) => wanted("Mitigated", None, "Acting", "an action is under way"),
+            (None, Some(outcome), ..) => wanted("Mitigated", Some(true), outcome.to_string(), why),
+            (None, None, Some(answer), _) => not(BLOCKED.to_owned(), answer.to_owned()),
+            (None, None, None, Some(pause)) => not(done_word(pause.kind).to_owned(), why),
+            (None, None, None, None) => wanted("Mitigated", None, ACTING, "an action is under way"),
         },
     }
 }

@@ -3,8 +3,9 @@ use serde_json::json;
 use strum::IntoEnumIterator;
 
 use super::*;
+use crate::api::condition;
 use crate::engine::decision::{IncidentStep, Refusal};
-use crate::engine::words::{RefusalReason, State};
+use crate::engine::words::{ActionKind, RefusalReason, State};
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + seconds).unwrap()

@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use super::rig::{OWN, Rig, WEB, second, web};
 use super::server::{Call, Strike};
 use crate::cluster::store::WorkloadKey;
+use crate::cluster::wake;
 use crate::controller::looks;
 use crate::server::Health;
 
@@ -23,7 +24,7 @@ struct Loop {
 async fn start() -> Loop {
     let mut rig = Rig::changed(second).await;
     let (end, ending) = watch::channel(false);
-    let (_, nothing) = tokio::sync::mpsc::unbounded_channel();
+    let (_, nothing) = wake::channel();
     let woken = std::mem::replace(&mut rig.woken, nothing);
     let task = tokio::spawn(looks::work(rig.ctx.clone(), woken, 8, Health::default(), ending));
     Loop { rig, end, task }
@@ -34,7 +35,7 @@ impl Loop {
     async fn busy(&self, key: &WorkloadKey, time: Duration) {
         let until = tokio::time::Instant::now() + time;
         while tokio::time::Instant::now() < until {
-            self.rig.ctx.wake.send(key.clone()).unwrap();
+            assert!(self.rig.ctx.wake.send(key.clone()));
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -53,7 +54,7 @@ fn tries(calls: &[Call], path: &str) -> Vec<u16> {
 async fn a_workload_that_cannot_be_written_waits_for_itself_however_often_it_is_woken() {
     let l = start().await;
     l.rig.server().strike_all(Method::PATCH, "/deployments/web", Strike::Refuse(403));
-    l.rig.ctx.wake.send(WorkloadKey::new("shop", "api")).unwrap();
+    assert!(l.rig.ctx.wake.send(WorkloadKey::new("shop", "api")));
     l.busy(&web(), Duration::from_secs(60)).await;
     let calls = l.rig.calls();
     assert_eq!(tries(&calls, "/deployments/api"), [200], "the other is acted on at once, and once");
@@ -105,7 +106,7 @@ async fn a_replica_that_no_longer_leads_asks_for_nothing() {
 async fn the_end_waits_for_a_look_that_is_under_way() {
     let l = start().await;
     l.rig.server().strike(Method::POST, "/incidents", 1, Strike::Late(3));
-    l.rig.ctx.wake.send(web()).unwrap();
+    assert!(l.rig.ctx.wake.send(web()));
     tokio::time::sleep(Duration::from_secs(1)).await;
     l.end.send_replace(true);
     l.task.await.unwrap();

@@ -3,12 +3,14 @@
 
 mod around;
 mod counts;
+mod denied;
 mod freeze;
 mod gauges;
 mod logs;
 mod loops;
 mod meanwhile;
 mod memory;
+mod own;
 mod policies;
 mod resumed;
 mod retention;

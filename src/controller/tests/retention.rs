@@ -1,5 +1,7 @@
 //! What becomes of incidents that are over, and of those whose workload is gone.
 
+use std::sync::Arc;
+
 use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -8,6 +10,8 @@ use super::rig::{OWN, Rig, writes};
 use super::server::Strike;
 use crate::api::Incident;
 use crate::cluster::apply::Error;
+use crate::cluster::slim::SlimDeployment;
+use crate::cluster::watches::Watches;
 use crate::config::IncidentArgs;
 use crate::controller::chores;
 use crate::engine::decision::Outcome;
@@ -147,4 +151,20 @@ async fn one_that_somebody_else_deleted_is_no_failure() {
     rig.calls();
     chores::clear_away(&rig.ctx, &KEPT, Timestamp::now()).await.unwrap();
     assert_eq!(writes(&rig.calls()), [""; 0], "it is not asked for again before the watch has told");
+}
+
+/// Of several namespaces one may be without the right to Deployments, and with that to incidents.
+#[tokio::test(start_paused = true)]
+async fn no_workload_is_taken_for_gone_where_none_was_ever_listed() {
+    let (mut rig, open) = rig().await;
+    let mut watches = Watches::default();
+    let deployments = watches.add::<SlimDeployment>(Some("shop"));
+    Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
+    rig.server().remove(super::rig::WEB);
+    deployments.failed(true);
+    clear(&rig).await.unwrap();
+    assert_eq!(writes(&rig.calls()), [""; 0]);
+    deployments.listed();
+    clear(&rig).await.unwrap();
+    assert_eq!(writes(&rig.calls()), [format!("PATCH {}/status", path(&open))]);
 }

@@ -11,7 +11,6 @@ use kube::Resource;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
@@ -26,6 +25,7 @@ use crate::cluster::readable::Readable;
 use crate::cluster::shelf::Shelf;
 use crate::cluster::slim::{SlimDeployment, SlimNode, SlimPod, SlimReplicaSet};
 use crate::cluster::store::{Source, Stored, WorkloadKey};
+use crate::cluster::wake::{self, Woken};
 use crate::cluster::watches::Watches;
 use crate::config::{AroundArgs, Mode};
 use crate::controller::context::Context;
@@ -52,7 +52,7 @@ const THEN: &str = "2026-03-01T10:01:00Z";
 pub struct Rig {
     pub server: Arc<Mutex<Server>>,
     pub ctx: Arc<Context>,
-    pub woken: UnboundedReceiver<WorkloadKey>,
+    pub woken: Woken,
     lease: JoinHandle<()>,
     _stop: oneshot::Sender<()>,
 }
@@ -163,7 +163,7 @@ impl Rig {
         }
         let own = Own::new();
         let around = AroundArgs { surroundings: true, secret_namespaces: Vec::new(), try_baseline: false };
-        let (wake, woken) = unbounded_channel();
+        let (wake, woken) = wake::channel();
         let ctx = Arc::new(Context {
             stores: Arc::default(),
             hints: Arc::default(),

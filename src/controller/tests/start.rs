@@ -1,15 +1,17 @@
 //! Before the first survey: which workloads there are depends on policies for the whole cluster too.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::rig::Rig;
+use super::server::{Server, connect};
 use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
+use crate::cluster::lease::{Lease, Settings, Timing};
 use crate::cluster::slim::{SlimNode, SlimPod};
 use crate::cluster::watches::{Watch, Watches};
-use crate::controller::run::wait_for_stores;
+use crate::controller::run::{stand, wait_for_stores};
 use crate::server::Health;
 
 /// How long it takes until everything is taken for listed, when this becomes of the watch of cluster policies after a
@@ -30,7 +32,7 @@ async fn waited(becomes: impl FnOnce(&Watch) + Send + 'static) -> Duration {
         std::future::pending::<()>().await;
     });
     let began = tokio::time::Instant::now();
-    wait_for_stores(&rig.ctx, &gate, ending).await;
+    assert!(wait_for_stores(&rig.ctx, &gate, ending).await);
     assert_eq!(health.closed_gates(), [""; 0]);
     began.elapsed()
 }
@@ -88,4 +90,47 @@ async fn where_nothing_at_all_is_allowed_it_is_not_ready() {
         pods.failed(true);
         assert_eq!(rig.ctx.missing(), ["pods"]);
     }
+}
+
+/// What lists fail for may be the rights of this replica alone, or its version: another is to lead.
+#[tokio::test(start_paused = true)]
+async fn a_replica_whose_stores_are_not_filled_does_not_stand_for_election() {
+    let server = Arc::new(Mutex::new(Server::default()));
+    let settings = Settings {
+        namespace: "backstay".to_owned(),
+        name: "backstay".to_owned(),
+        identity: "backstay-0".to_owned(),
+        timing: Timing::default(),
+    };
+    let (lease, standing) = Lease::new(connect(&server), settings);
+    let (fill, filled) = oneshot::channel();
+    let (release, released) = watch::channel(false);
+    let candidate = tokio::spawn(stand(lease, filled, released));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(server.lock().unwrap().all("leases").is_empty(), "it is left to others");
+    fill.send(()).unwrap();
+    let mut leadership = standing.watch();
+    tokio::time::timeout(Duration::from_secs(1), leadership.changed()).await.expect("at once").unwrap();
+    assert!(standing.is_leader());
+    release.send_replace(true);
+    candidate.await.unwrap();
+    assert!(!standing.is_leader());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_ends_before_its_stores_are_filled_is_not_ready() {
+    let mut rig = Rig::new().await;
+    let mut watches = Watches::default();
+    let _pods = watches.add::<SlimPod>(None);
+    Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
+    let (end, ending) = watch::channel(false);
+    let health = Health::default();
+    let gate = health.gate("stores", "nothing listed yet");
+    let ends = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        end.send_replace(true);
+    };
+    let (filled, ()) = tokio::join!(wait_for_stores(&rig.ctx, &gate, ending), ends);
+    assert!(!filled);
+    assert_eq!(health.closed_gates(), ["stores: not listed yet: pods"]);
 }

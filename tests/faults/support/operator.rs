@@ -84,6 +84,12 @@ impl Operator {
         .await;
     }
 
+    /// Whether it, or another beside it, stands for election.
+    pub async fn stands(&self, client: &Client) -> bool {
+        let leases: Api<Lease> = Api::namespaced(client.clone(), &self.setup.namespace);
+        leases.get_opt("backstay").await.expect("the lease can be read").is_some()
+    }
+
     /// Waits for a line of its log.
     pub async fn says<T>(&self, what: &str, mut condition: impl FnMut(&Value) -> Option<T>) -> T {
         let mut said = self.said.clone();
