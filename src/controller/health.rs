@@ -11,9 +11,9 @@ use crate::api::condition::{self, Wanted};
 use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
 use crate::engine::baseline::is_healthy;
 use crate::engine::decision::{Decision, IncidentStep};
-use crate::engine::facts::{Snapshot, WorkloadFacts};
+use crate::engine::facts::{Name, Snapshot, WorkloadFacts};
 use crate::engine::judge::SCALED_TO_ZERO;
-use crate::engine::memory::{ActionRecord, LedgerEntry, OpenIncident, RevisionRef};
+use crate::engine::memory::{ActionRecord, LedgerEntry, Migration, OpenIncident, RevisionRef};
 use crate::engine::moment::after;
 use crate::engine::words::{ActionKind, State};
 
@@ -134,6 +134,13 @@ fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
         && says_frozen(a) == says_frozen(b)
         && says_zero(a) == says_zero(b)
         && !proves_more(a, b)
+        && noted(a).eq(noted(b))
+}
+
+/// What keeps revisions from being gone back to: that a schema was migrated with a later one.
+fn noted(status: &WorkloadHealthStatus) -> impl Iterator<Item = (&Name, Option<&Migration>)> {
+    let notes = status.ledger.iter().map(|e| (&e.uid, e.migration.as_ref()));
+    notes.filter(|(_, migration)| migration.is_some())
 }
 
 fn says_frozen(status: &WorkloadHealthStatus) -> bool {

@@ -10,6 +10,7 @@ use super::evidence::{self, Weighed};
 use super::facts::Snapshot;
 use super::finding::Finding;
 use super::guard;
+use super::hazard;
 use super::hold;
 use super::judge;
 use super::lifecycle::{self, Stage};
@@ -71,11 +72,13 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
     conclude(look, draft)
 }
 
-fn conclude(look: Look, draft: Draft) -> Decision {
-    let Look { s, now, rollout, ledger, weighed } = look;
+fn conclude(mut look: Look, draft: Draft) -> Decision {
+    let ledger = std::mem::take(&mut look.ledger.entries);
+    let ledger = hazard::remember(ledger, look.s, look.rollout.as_ref(), look.now);
+    let Look { s, now, rollout, ledger: Ledger { next_look, .. }, weighed } = look;
     let refused = draft.refusal.as_ref().and_then(|r| r.next_look);
     let elsewhere = lies_elsewhere(&weighed, draft.refusal.as_ref()).then(|| after(now, LOOK_AGAIN_SECONDS));
-    let next = [ledger.next_look, weighed.next_look, refused, elsewhere].into_iter().fold(draft.next_check, earliest);
+    let next = [next_look, weighed.next_look, refused, elsewhere].into_iter().fold(draft.next_check, earliest);
     let failing_since = weighed.findings.iter().filter(|f| f.is_evident()).map(|f| f.began).min();
     let evident_since = weighed.evident_since;
     let current = match (&rollout, rollout::is_unrolled(s)) {
@@ -84,9 +87,9 @@ fn conclude(look: Look, draft: Draft) -> Decision {
     };
     let baseline = draft.baseline.or_else(|| {
         let r = rollout.as_ref()?;
-        baseline::last_healthy(s, r, &ledger.entries).ok().map(guard::reference)
+        baseline::last_healthy(s, r, &ledger).ok().map(guard::reference)
     });
-    let ledger_entries = attribute::remember_crashes(ledger.entries, &weighed.findings, now);
+    let ledger = attribute::remember_crashes(ledger, &weighed.findings, now);
     Decision {
         state: draft.state,
         why: draft.why,
@@ -98,7 +101,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         refusal: draft.refusal,
         incident: draft.incident,
         template_returned: draft.template_returned,
-        ledger: ledger_entries,
+        ledger,
         current,
         failing_since,
         evident_since,
