@@ -30,10 +30,12 @@ pub struct Seen {
     pub noted: Option<Vec<Note>>,
 }
 
-/// What keeps those before a revision from being gone back to.
+/// What keeps a revision, or those before it, from being gone back to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
     pub uid: Name,
+    /// When it was seen to fail.
+    pub broken_at: Option<Timestamp>,
     /// What migrated a schema with it.
     pub migration: Option<Migration>,
 }
@@ -46,8 +48,9 @@ impl Seen {
         let bare = decision.ledger.iter().filter(|e| e.healthy_since.is_none() && e.failed_at.is_none());
         let troubled = bare.map(|e| (e.uid.clone(), e.hash.clone())).collect();
         let (crashed, healthy) = (crashed.collect(), healthy.collect());
-        let noted = decision.ledger.iter().filter(|e| e.migration.is_some());
-        let note = |e: &LedgerEntry| Note { uid: e.uid.clone(), migration: e.migration.clone() };
+        let noted = decision.ledger.iter().filter(|e| e.broken_at.is_some() || e.migration.is_some());
+        let note =
+            |e: &LedgerEntry| Note { uid: e.uid.clone(), broken_at: e.broken_at, migration: e.migration.clone() };
         let noted = Some(noted.map(note).collect());
         Self { current: decision.current.clone(), crashed, healthy, troubled, noted }
     }
@@ -161,11 +164,12 @@ fn crashes(ledger: &mut [LedgerEntry], incidents: &[Arc<Incident>], seen: &[(Nam
     }
 }
 
-/// What was noted since the memory was written.
+/// What was noted since the memory was written, or taken back.
 fn notes(ledger: &mut [LedgerEntry], seen: &Seen) {
     let Some(noted) = &seen.noted else { return };
     for entry in ledger {
         let note = noted.iter().find(|note| note.uid == entry.uid);
+        entry.broken_at = note.and_then(|note| note.broken_at);
         // That a migration ran is not taken back.
         if let Some(migration) = note.and_then(|note| note.migration.as_ref()) {
             entry.migration = Some(migration.clone());

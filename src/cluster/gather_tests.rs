@@ -125,15 +125,16 @@ fn what_this_process_noted_goes_before_what_is_written() {
     let own = Own::new();
     let mut health = serde_saphyr::from_str::<WorkloadHealth>(HEALTH).unwrap();
     for entry in health.status.iter_mut().flat_map(|status| &mut status.ledger) {
+        entry.broken_at = Some(noon);
         entry.migration = Some(Migration { at: noon, by: "Job web-migrate".into() });
     }
     shelve(&own.health, [Readable(Ok(health))]);
     let noted = |seen: &Seen| {
         let notes = ledger_of(&own, seen);
-        notes.iter().map(|e| e.migration.is_some()).collect::<Vec<_>>()
+        notes.iter().map(|e| (e.broken_at.is_some(), e.migration.is_some())).collect::<Vec<_>>()
     };
-    assert_eq!(noted(&Seen::default()), [true, true]);
-    let note = Note { uid: "r-1".into(), migration: None };
+    assert_eq!(noted(&Seen::default()), [(true, true), (true, true)]);
+    let note = Note { uid: "r-1".into(), broken_at: Some(noon), migration: None };
     let seen = Seen { noted: Some(vec![note]), ..Seen::default() };
-    assert_eq!(noted(&seen), [true, true], "a migration is not taken back");
+    assert_eq!(noted(&seen), [(false, true), (true, true)], "a migration is not taken back");
 }

@@ -10,6 +10,7 @@ use kube::core::ObjectMeta;
 use crate::api::condition::{self, Wanted};
 use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
 use crate::engine::baseline::is_healthy;
+use crate::engine::broken::is_broken;
 use crate::engine::decision::{Decision, IncidentStep};
 use crate::engine::facts::{Name, Snapshot, WorkloadFacts};
 use crate::engine::judge::SCALED_TO_ZERO;
@@ -137,10 +138,10 @@ fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
         && noted(a).eq(noted(b))
 }
 
-/// What keeps revisions from being gone back to: that a schema was migrated with a later one.
-fn noted(status: &WorkloadHealthStatus) -> impl Iterator<Item = (&Name, Option<&Migration>)> {
-    let notes = status.ledger.iter().map(|e| (&e.uid, e.migration.as_ref()));
-    notes.filter(|(_, migration)| migration.is_some())
+/// What keeps revisions from being gone back to: that one was seen to fail, and that a schema was migrated with one.
+fn noted(status: &WorkloadHealthStatus) -> impl Iterator<Item = (&Name, bool, Option<&Migration>)> {
+    let notes = status.ledger.iter().map(|e| (&e.uid, is_broken(e), e.migration.as_ref()));
+    notes.filter(|(_, broken, migration)| *broken || migration.is_some())
 }
 
 fn says_frozen(status: &WorkloadHealthStatus) -> bool {

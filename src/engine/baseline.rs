@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::broken::is_broken;
 use super::classify::FLAPPING_SECONDS;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
@@ -43,13 +44,13 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
         let newest = rollout.filter(|r| r.newest.uid == revision.uid);
         let due = match newest {
             Some(rollout) => rollout.complete && !is_proven(known, rollout) && !fails(findings),
-            None => known.is_none() && !judged_bad(s, &entries, revision) && carries(s, revision),
+            None => known.is_none_or(is_broken) && !judged_bad(s, &entries, revision) && carries(s, revision),
         };
         if !due {
             continue;
         }
         // Pods may have been ready before their revision was judged, or taken up again: then they have to outlive that.
-        let judged = known.and_then(|e| e.failed_at).map(|at| after(at, 1));
+        let judged = known.and_then(|e| e.failed_at.max(e.broken_at)).map(|at| after(at, 1));
         let begun = judged.max(newest.map(|r| r.since));
         match health(s, revision, now) {
             Health::Stable { since, ready_seconds } => {
@@ -85,7 +86,7 @@ fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findi
 fn is_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
     // Times of objects are cut to seconds.
     let in_this = |at: Timestamp| at >= after(rollout.since, -1);
-    known.is_some_and(|e| is_healthy(e) && e.healthy_since.is_some_and(in_this))
+    known.is_some_and(|e| is_healthy(e) && !is_broken(e) && e.healthy_since.is_some_and(in_this))
 }
 
 fn fails(findings: &[Finding]) -> bool {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::attribute;
 use super::baseline::{self, Health, Ledger};
+use super::broken;
 use super::classify;
 use super::decision::{Action, Decision, IncidentStep, Outcome, Progress, Refusal, Verdict};
 use super::evidence::{self, Weighed};
@@ -75,6 +76,7 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
 fn conclude(mut look: Look, draft: Draft) -> Decision {
     let ledger = std::mem::take(&mut look.ledger.entries);
     let ledger = hazard::remember(ledger, look.s, look.rollout.as_ref(), look.now);
+    let ledger = broken::remember(ledger, &look, &draft);
     let Look { s, now, rollout, ledger: Ledger { next_look, .. }, weighed } = look;
     let refused = draft.refusal.as_ref().and_then(|r| r.next_look);
     let elsewhere = lies_elsewhere(&weighed, draft.refusal.as_ref()).then(|| after(now, LOOK_AGAIN_SECONDS));

@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::baseline::Missing;
 use super::decision::{Refusal, Verdict};
-use super::evidence::judged_pods;
 use super::facts::{Name, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::freeze::{self, Step};
@@ -20,8 +19,8 @@ use super::lifecycle;
 use super::memory::{ApprovalVerdict, INTENT_SECONDS, Intent, OpenIncident, RevisionRef};
 use super::moment::after;
 use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
+use super::refuge;
 use super::rollout::{self, Rollout};
-use super::surroundings;
 use super::tried::{self, changes_template};
 use super::words::{ActionKind, Fault, RefusalReason};
 
@@ -74,8 +73,8 @@ const GUARDS: [Guard; 20] = [
     no_rollout_in_window,
     fault_not_revision,
     storm,
-    no_baseline,
-    baseline_would_not_run,
+    refuge::is_missing,
+    refuge::would_not_run,
     hazard::refuses,
     git_ops_managed,
     tried::refuses,
@@ -98,7 +97,7 @@ const PAUSE_GUARDS: [Guard; 15] = [
     no_rollout_in_window,
     fault_not_revision,
     storm,
-    no_baseline,
+    refuge::is_missing,
     git_ops_managed,
     tried::refuses,
     rule_says_hold,
@@ -277,37 +276,6 @@ fn storm(case: &Case, _: Timestamp) -> Option<Refusal> {
         case.s.fleet.newly_failing, case.s.fleet.watched
     );
     Some(no(RefusalReason::Storm, &because))
-}
-
-fn no_baseline(case: &Case, _: Timestamp) -> Option<Refusal> {
-    match case.target {
-        Ok(_) => None,
-        Err(Missing::EqualsCurrent) => Some(no(
-            RefusalReason::BaselineEqualsCurrent,
-            "the last healthy revision has materially the same template, so going back to it would change nothing",
-        )),
-        Err(Missing::NoneHealthy) if case.s.workload.revision_history_limit == 0 => Some(no(
-            RefusalReason::NoBaseline,
-            "no other revision was seen healthy, and revisionHistoryLimit is 0, so none is kept",
-        )),
-        Err(Missing::NoneHealthy) => Some(no(RefusalReason::NoBaseline, "no other revision was ever seen healthy")),
-    }
-}
-
-fn baseline_would_not_run(case: &Case, _: Timestamp) -> Option<Refusal> {
-    let target = case.target.ok()?;
-    if target.replica_failure.as_ref().is_some_and(|f| f.status) && target.replicas < target.desired {
-        let because = format!("the API server refuses pods of the baseline {} too", target.hash);
-        return Some(no(RefusalReason::BaselineWouldNotRun, &because));
-    }
-    if let Some(because) = surroundings::would_not_run(case.s, target) {
-        return Some(no(RefusalReason::BaselineWouldNotRun, &because));
-    }
-    let pods: Vec<_> = judged_pods(case.s, &target.uid).collect();
-    (!pods.is_empty() && pods.iter().all(|p| !p.ready)).then(|| {
-        let because = format!("none of the {} pods of the baseline {} is ready", pods.len(), target.hash);
-        no(RefusalReason::BaselineWouldNotRun, &because)
-    })
 }
 
 fn git_ops_managed(case: &Case, _: Timestamp) -> Option<Refusal> {

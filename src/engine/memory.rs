@@ -62,6 +62,10 @@ pub struct LedgerEntry {
     /// crashed pods of an old revision first, so that soon none is left to compare with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crashed_at: Option<Timestamp>,
+    /// When this revision was last seen to fail, with sufficient evidence that nothing but the revision explains. Until it is
+    /// seen healthy again it is not gone back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_at: Option<Timestamp>,
     /// A migration of a database schema that ran with this revision: code from before it may not fit the schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
@@ -88,6 +92,7 @@ impl LedgerEntry {
             incident: None,
             ready_seconds: None,
             crashed_at: None,
+            broken_at: None,
             migration: None,
         }
     }

@@ -4,6 +4,7 @@
 pub mod attribute;
 pub mod baseline;
 pub mod blast_radius;
+pub mod broken;
 pub mod builtin;
 pub mod change;
 pub mod classify;
@@ -36,6 +37,7 @@ pub mod observe;
 pub mod pace;
 pub mod patterns;
 pub mod policy;
+pub mod refuge;
 pub mod rollout;
 pub mod storm;
 pub mod surroundings;

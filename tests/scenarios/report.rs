@@ -57,7 +57,7 @@ impl Report {
         self.decision = Some(decision);
         // That a revision is known and nothing else tells a reader nothing.
         let dated = |entry: &LedgerEntry| entry.healthy_since.is_some() || entry.failed_at.is_some();
-        let tells = |entry: &LedgerEntry| dated(entry) || entry.migration.is_some();
+        let tells = |entry: &LedgerEntry| dated(entry) || entry.broken_at.is_some() || entry.migration.is_some();
         self.decision.iter_mut().for_each(|decision| decision.ledger.retain(tells));
     }
 
