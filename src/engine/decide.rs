@@ -18,6 +18,7 @@ use super::lifecycle::{self, Stage};
 use super::memory::{CurrentRevision, Intent, OpenIncident, RevisionRef};
 use super::moment::{after, earliest};
 use super::rollout::{self, Rollout};
+use super::unrolled;
 use super::words::{Class, RefusalReason, Severity, State};
 
 /// A roll-back after which the baseline has got no further for this long did not help. Seconds; the Deployment's own
@@ -247,7 +248,12 @@ fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
         let because = put_back(look, incident).unwrap_or_else(|| "a new template arrived".to_owned());
         return resume(incident, &because, Outcome::Superseded);
     }
-    let because = put_back(look, incident).unwrap_or_else(|| "a new template took over".to_owned());
+    let taken = if unrolled::is_about(incident) {
+        "the Deployment's template has a ReplicaSet now"
+    } else {
+        "a new template took over"
+    };
+    let because = put_back(look, incident).unwrap_or_else(|| taken.to_owned());
     close(incident, State::Progressing, Outcome::Superseded, because)
 }
 

@@ -43,4 +43,5 @@ pub mod storm;
 pub mod surroundings;
 pub mod text;
 pub mod tried;
+pub mod unrolled;
 pub mod words;
