@@ -122,6 +122,20 @@ proptest! {
         }
     }
 
+    /// That revisions were seen to fail only ever turns an action into a no.
+    #[test]
+    fn what_is_remembered_as_broken_hastens_nothing((s, now) in facts::disturbed(), ago in -1000_i64..5000) {
+        let without = decide(&s, now);
+        let mut remembering = s;
+        for entry in &mut remembering.memory.ledger {
+            entry.broken_at = Some(now - jiff::SignedDuration::from_secs(ago));
+        }
+        let decision = decide(&remembering, now);
+        if intent(&decision).is_some() {
+            prop_assert_eq!(intent(&decision), intent(&without));
+        }
+    }
+
     /// What logs say only ever turns an action into a no.
     #[test]
     fn a_log_hastens_nothing((s, now) in facts::disturbed(), said in said::said()) {

@@ -14,7 +14,7 @@ use crate::engine::attribute;
 use crate::engine::decision::{Decision, Outcome, Verdict};
 use crate::engine::facts::{LogFacts, Name, WorkloadFacts};
 use crate::engine::listen::{self, Wanted};
-use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, OpenIncident};
+use crate::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory, Migration, OpenIncident};
 
 /// What this process has seen of a workload and may not have written down yet.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +26,18 @@ pub struct Seen {
     pub healthy: Vec<(Name, Timestamp)>,
     /// Which revisions failed while they were the newest and were neither judged nor seen healthy, by UID and hash.
     pub troubled: Vec<(Name, Name)>,
+    /// What was noted of revisions; `None` before anything was decided, when what is written holds.
+    pub noted: Option<Vec<Note>>,
+}
+
+/// What keeps a revision, or those before it, from being gone back to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    pub uid: Name,
+    /// When it was seen to fail.
+    pub broken_at: Option<Timestamp>,
+    /// What migrated a schema with it.
+    pub migration: Option<Migration>,
 }
 
 impl Seen {
@@ -36,7 +48,11 @@ impl Seen {
         let bare = decision.ledger.iter().filter(|e| e.healthy_since.is_none() && e.failed_at.is_none());
         let troubled = bare.map(|e| (e.uid.clone(), e.hash.clone())).collect();
         let (crashed, healthy) = (crashed.collect(), healthy.collect());
-        Self { current: decision.current.clone(), crashed, healthy, troubled }
+        let noted = decision.ledger.iter().filter(|e| e.broken_at.is_some() || e.migration.is_some());
+        let note =
+            |e: &LedgerEntry| Note { uid: e.uid.clone(), broken_at: e.broken_at, migration: e.migration.clone() };
+        let noted = Some(noted.map(note).collect());
+        Self { current: decision.current.clone(), crashed, healthy, troubled, noted }
     }
 }
 
@@ -63,6 +79,7 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: &Seen) -> Memory {
     ledger.sort_by(|a, b| a.uid.cmp(&b.uid));
     proofs(&mut ledger, &seen.healthy);
     crashes(&mut ledger, &incidents, &seen.crashed);
+    notes(&mut ledger, seen);
     Memory {
         current: seen.current.clone().or_else(|| status.and_then(|s| s.current.clone())),
         ledger,
@@ -143,6 +160,19 @@ fn crashes(ledger: &mut [LedgerEntry], incidents: &[Arc<Incident>], seen: &[(Nam
         }
         if let Some((_, at)) = seen.iter().find(|(uid, _)| uid == &entry.uid) {
             entry.crashed(*at);
+        }
+    }
+}
+
+/// What was noted since the memory was written, or taken back.
+fn notes(ledger: &mut [LedgerEntry], seen: &Seen) {
+    let Some(noted) = &seen.noted else { return };
+    for entry in ledger {
+        let note = noted.iter().find(|note| note.uid == entry.uid);
+        entry.broken_at = note.and_then(|note| note.broken_at);
+        // That a migration ran is not taken back.
+        if let Some(migration) = note.and_then(|note| note.migration.as_ref()) {
+            entry.migration = Some(migration.clone());
         }
     }
 }

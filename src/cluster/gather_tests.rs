@@ -117,3 +117,24 @@ fn what_was_proven_after_a_first_judgement_and_fails_again_is_at_fault_since_the
         assert!(!crate::engine::baseline::is_healthy(entry));
     }
 }
+
+/// What is written holds until this process has decided something; then what it noted or took back does.
+#[test]
+fn what_this_process_noted_goes_before_what_is_written() {
+    let noon: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+    let own = Own::new();
+    let mut health = serde_saphyr::from_str::<WorkloadHealth>(HEALTH).unwrap();
+    for entry in health.status.iter_mut().flat_map(|status| &mut status.ledger) {
+        entry.broken_at = Some(noon);
+        entry.migration = Some(Migration { at: noon, by: "Job web-migrate".into() });
+    }
+    shelve(&own.health, [Readable(Ok(health))]);
+    let noted = |seen: &Seen| {
+        let notes = ledger_of(&own, seen);
+        notes.iter().map(|e| (e.broken_at.is_some(), e.migration.is_some())).collect::<Vec<_>>()
+    };
+    assert_eq!(noted(&Seen::default()), [(true, true), (true, true)]);
+    let note = Note { uid: "r-1".into(), broken_at: Some(noon), migration: None };
+    let seen = Seen { noted: Some(vec![note]), ..Seen::default() };
+    assert_eq!(noted(&seen), [(false, true), (true, true)], "a migration is not taken back");
+}

@@ -10,10 +10,11 @@ use kube::core::ObjectMeta;
 use crate::api::condition::{self, Wanted};
 use crate::api::{WorkloadHealth, WorkloadHealthSpec, WorkloadHealthStatus};
 use crate::engine::baseline::is_healthy;
+use crate::engine::broken::is_broken;
 use crate::engine::decision::{Decision, IncidentStep};
-use crate::engine::facts::{Snapshot, WorkloadFacts};
+use crate::engine::facts::{Name, Snapshot, WorkloadFacts};
 use crate::engine::judge::SCALED_TO_ZERO;
-use crate::engine::memory::{ActionRecord, LedgerEntry, OpenIncident, RevisionRef};
+use crate::engine::memory::{ActionRecord, LedgerEntry, Migration, OpenIncident, RevisionRef};
 use crate::engine::moment::after;
 use crate::engine::words::{ActionKind, State};
 
@@ -134,6 +135,13 @@ fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
         && says_frozen(a) == says_frozen(b)
         && says_zero(a) == says_zero(b)
         && !proves_more(a, b)
+        && noted(a).eq(noted(b))
+}
+
+/// What keeps revisions from being gone back to: that one was seen to fail, and that a schema was migrated with one.
+fn noted(status: &WorkloadHealthStatus) -> impl Iterator<Item = (&Name, bool, Option<&Migration>)> {
+    let notes = status.ledger.iter().map(|e| (&e.uid, is_broken(e), e.migration.as_ref()));
+    notes.filter(|(_, broken, migration)| *broken || migration.is_some())
 }
 
 fn says_frozen(status: &WorkloadHealthStatus) -> bool {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::broken::is_broken;
 use super::classify::FLAPPING_SECONDS;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::Finding;
@@ -43,13 +44,13 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
         let newest = rollout.filter(|r| r.newest.uid == revision.uid);
         let due = match newest {
             Some(rollout) => rollout.complete && !is_proven(known, rollout) && !fails(findings),
-            None => known.is_none() && !judged_bad(s, &entries, revision) && carries(s, revision),
+            None => known.is_none_or(is_broken) && !judged_bad(s, &entries, revision) && carries(s, revision),
         };
         if !due {
             continue;
         }
         // Pods may have been ready before their revision was judged, or taken up again: then they have to outlive that.
-        let judged = known.and_then(|e| e.failed_at).map(|at| after(at, 1));
+        let judged = known.and_then(|e| e.failed_at.max(e.broken_at)).map(|at| after(at, 1));
         let begun = judged.max(newest.map(|r| r.since));
         match health(s, revision, now) {
             Health::Stable { since, ready_seconds } => {
@@ -77,8 +78,7 @@ fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findi
     // Without another one that is known to be healthy, one that does well but for a pod is all there is to go back to.
     let another = entries.iter().any(|e| e.uid != newest.uid && is_healthy(e));
     if troubled && another && !entries.iter().any(|e| e.uid == newest.uid) {
-        entries.push(LedgerEntry::new(newest.uid.clone(), newest.hash.clone()));
-        entries.sort_by(|a, b| a.uid.cmp(&b.uid));
+        amend(entries, newest, |_| ());
     }
 }
 
@@ -86,7 +86,7 @@ fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findi
 fn is_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
     // Times of objects are cut to seconds.
     let in_this = |at: Timestamp| at >= after(rollout.since, -1);
-    known.is_some_and(|e| is_healthy(e) && e.healthy_since.is_some_and(in_this))
+    known.is_some_and(|e| is_healthy(e) && !is_broken(e) && e.healthy_since.is_some_and(in_this))
 }
 
 fn fails(findings: &[Finding]) -> bool {
@@ -232,14 +232,21 @@ pub fn last_exit(pod: &PodFacts) -> Option<Timestamp> {
         .max()
 }
 
-/// Writes what a look showed into the revision's entry, which is made if there is none.
+/// Writes what a look showed into the revision's entry.
 fn remember(entries: &mut Vec<LedgerEntry>, revision: &RevisionFacts, healthy: Timestamp, ready_seconds: Option<i64>) {
+    amend(entries, revision, |entry| {
+        entry.healthy_since = Some(healthy);
+        entry.ready_seconds = entry.ready_seconds.or(ready_seconds);
+    });
+}
+
+/// Changes the revision's entry, which is made if there is none. Entries are sorted by UID.
+pub fn amend(entries: &mut Vec<LedgerEntry>, revision: &RevisionFacts, change: impl FnOnce(&mut LedgerEntry)) {
     let mut entry = match entries.iter().position(|e| e.uid == revision.uid) {
         Some(at) => entries.swap_remove(at),
         None => LedgerEntry::new(revision.uid.clone(), revision.hash.clone()),
     };
-    entry.healthy_since = Some(healthy);
-    entry.ready_seconds = entry.ready_seconds.or(ready_seconds);
+    change(&mut entry);
     entries.push(entry);
     entries.sort_by(|a, b| a.uid.cmp(&b.uid));
 }
@@ -247,9 +254,13 @@ fn remember(entries: &mut Vec<LedgerEntry>, revision: &RevisionFacts, healthy: T
 /// Entries of existing revisions stay, healthy ones before all; of the others the most recent ones that say something bad.
 fn bounded(mut entries: Vec<LedgerEntry>, s: &Snapshot) -> Vec<LedgerEntry> {
     let exists = |e: &LedgerEntry| s.revisions.iter().any(|r| r.uid == e.uid);
-    entries.retain(|e| e.failed_at.is_some() || exists(e));
+    let migrated = |e: &LedgerEntry| e.migration.as_ref().map(|migration| migration.at);
+    // What was migrated before all that could be gone back to was proven troubles nobody.
+    let oldest = entries.iter().filter(|e| exists(e)).filter_map(|e| e.healthy_since).min();
+    entries.retain(|e| e.failed_at.is_some() || exists(e) || (oldest.is_some() && migrated(e) >= oldest));
     if entries.len() > MAX_ENTRIES {
-        entries.sort_by_key(|e| (exists(e), exists(e) && is_healthy(e), e.failed_at.max(e.healthy_since)));
+        let told = |e: &LedgerEntry| e.failed_at.max(e.healthy_since).max(migrated(e));
+        entries.sort_by_key(|e| (exists(e), exists(e) && is_healthy(e), told(e)));
         entries.drain(..entries.len() - MAX_ENTRIES);
         entries.sort_by(|a, b| a.uid.cmp(&b.uid));
     }

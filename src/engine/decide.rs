@@ -4,18 +4,21 @@ use jiff::Timestamp;
 
 use super::attribute;
 use super::baseline::{self, Health, Ledger};
+use super::broken;
 use super::classify;
 use super::decision::{Action, Decision, IncidentStep, Outcome, Progress, Refusal, Verdict};
 use super::evidence::{self, Weighed};
 use super::facts::Snapshot;
 use super::finding::Finding;
 use super::guard;
+use super::hazard;
 use super::hold;
 use super::judge;
 use super::lifecycle::{self, Stage};
 use super::memory::{CurrentRevision, Intent, OpenIncident, RevisionRef};
 use super::moment::{after, earliest};
 use super::rollout::{self, Rollout};
+use super::unrolled;
 use super::words::{Class, RefusalReason, Severity, State};
 
 /// A roll-back after which the baseline has got no further for this long did not help. Seconds; the Deployment's own
@@ -75,11 +78,14 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
     conclude(look, draft)
 }
 
-fn conclude(look: Look, draft: Draft) -> Decision {
-    let Look { s, now, rollout, ledger, weighed } = look;
+fn conclude(mut look: Look, draft: Draft) -> Decision {
+    let ledger = std::mem::take(&mut look.ledger.entries);
+    let ledger = hazard::remember(ledger, look.s, look.rollout.as_ref(), look.now);
+    let ledger = broken::remember(ledger, &look, &draft);
+    let Look { s, now, rollout, ledger: Ledger { next_look, .. }, weighed } = look;
     let refused = draft.refusal.as_ref().and_then(|r| r.next_look);
     let elsewhere = lies_elsewhere(&weighed, draft.refusal.as_ref()).then(|| after(now, LOOK_AGAIN_SECONDS));
-    let next = [ledger.next_look, weighed.next_look, refused, elsewhere].into_iter().fold(draft.next_check, earliest);
+    let next = [next_look, weighed.next_look, refused, elsewhere].into_iter().fold(draft.next_check, earliest);
     let failing_since = weighed.findings.iter().filter(|f| f.is_evident()).map(|f| f.began).min();
     let evident_since = weighed.evident_since;
     let current = match (&rollout, rollout::is_unrolled(s)) {
@@ -88,9 +94,9 @@ fn conclude(look: Look, draft: Draft) -> Decision {
     };
     let baseline = draft.baseline.or_else(|| {
         let r = rollout.as_ref()?;
-        baseline::last_healthy(s, r, &ledger.entries).ok().map(guard::reference)
+        baseline::last_healthy(s, r, &ledger).ok().map(guard::reference)
     });
-    let ledger_entries = attribute::remember_crashes(ledger.entries, &weighed.findings, now);
+    let ledger = attribute::remember_crashes(ledger, &weighed.findings, now);
     Decision {
         state: draft.state,
         why: draft.why,
@@ -102,7 +108,7 @@ fn conclude(look: Look, draft: Draft) -> Decision {
         refusal: draft.refusal,
         incident: draft.incident,
         template_returned: draft.template_returned,
-        ledger: ledger_entries,
+        ledger,
         current,
         failing_since,
         evident_since,
@@ -246,7 +252,12 @@ fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
         let because = put_back(look, incident).unwrap_or_else(|| "a new template arrived".to_owned());
         return resume(incident, &because, Outcome::Superseded);
     }
-    let because = put_back(look, incident).unwrap_or_else(|| "a new template took over".to_owned());
+    let taken = if unrolled::is_about(incident) {
+        "the Deployment's template has a ReplicaSet now"
+    } else {
+        "a new template took over"
+    };
+    let because = put_back(look, incident).unwrap_or_else(|| taken.to_owned());
     close(incident, State::Progressing, Outcome::Superseded, because)
 }
 

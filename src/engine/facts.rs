@@ -5,6 +5,7 @@
 //! the present and some failures only show over time.
 
 mod fleet;
+mod history;
 mod nodes;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::fleet::{FleetFacts, PullFacts, SetupFacts};
+pub use self::history::{ExitSeries, History, WaitingSpell};
 pub use self::nodes::{NodeFacts, NodeRoom, NodesFacts, RoomFacts, TaintFacts};
 use super::logs::Reading;
 use super::memory::Memory;
@@ -292,45 +294,6 @@ pub struct Termination {
     /// `None` when the runtime reported the epoch, as containerd does for `StartError`.
     pub started: Option<Timestamp>,
     pub finished: Option<Timestamp>,
-}
-
-/// What successive sights of one pod add to its present status. Kept in memory only: after a restart it starts
-/// anew, which delays a verdict and never hastens one.
-#[derive(Clone, Debug, PartialEq, Default)]
-pub struct History {
-    /// When this process first saw the pod.
-    pub first_seen: Option<Timestamp>,
-    /// Exits of all containers when the pod was first seen; they happened before anyone watched.
-    pub exits_at_first_sight: u32,
-    /// When a container was last seen to turn `started`; `None` if that never happened before our eyes.
-    pub last_started: Option<Timestamp>,
-    /// Times at which readiness was lost, each no more than `classify::FLAPPING_SECONDS` after the one before: the first, and
-    /// the newest after that, oldest first, at most `observe::MAX_LOSSES`.
-    pub losses: Vec<Timestamp>,
-    /// The waiting container, its reason, when that spell began and how many attempts were seen.
-    pub waiting: Option<Box<WaitingSpell>>,
-    /// The containers whose runs have ended, and when that began; see `observe::series_since`.
-    pub series: Box<[ExitSeries]>,
-}
-
-/// Ends of runs of one container that belong together.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExitSeries {
-    pub container: Name,
-    /// When the first of them came.
-    pub since: Timestamp,
-}
-
-/// A spell of failed attempts to start one container.
-#[derive(Clone, Debug, PartialEq)]
-pub struct WaitingSpell {
-    pub container: Name,
-    pub reason: Name,
-    pub since: Timestamp,
-    /// How often an attempt was seen to fail.
-    pub attempts: u32,
-    /// The last message that said more than "back-off": kubelets before 1.36 lose it while they wait.
-    pub message: Message,
 }
 
 /// Events by the object that they are about. They are hints: they expire, some are never sent and others are merged, so

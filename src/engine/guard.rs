@@ -10,7 +10,6 @@ use serde::Serialize;
 
 use super::baseline::Missing;
 use super::decision::{Refusal, Verdict};
-use super::evidence::judged_pods;
 use super::facts::{Name, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::freeze::{self, Step};
@@ -20,8 +19,8 @@ use super::lifecycle;
 use super::memory::{ApprovalVerdict, INTENT_SECONDS, Intent, OpenIncident, RevisionRef};
 use super::moment::after;
 use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
+use super::refuge;
 use super::rollout::{self, Rollout};
-use super::surroundings;
 use super::tried::{self, changes_template};
 use super::words::{ActionKind, Fault, RefusalReason};
 
@@ -74,8 +73,8 @@ const GUARDS: [Guard; 20] = [
     no_rollout_in_window,
     fault_not_revision,
     storm,
-    no_baseline,
-    baseline_would_not_run,
+    refuge::is_missing,
+    refuge::would_not_run,
     hazard::refuses,
     git_ops_managed,
     tried::refuses,
@@ -98,7 +97,7 @@ const PAUSE_GUARDS: [Guard; 15] = [
     no_rollout_in_window,
     fault_not_revision,
     storm,
-    no_baseline,
+    refuge::is_missing,
     git_ops_managed,
     tried::refuses,
     rule_says_hold,
@@ -124,11 +123,8 @@ pub fn check_pause(case: &Case, now: Timestamp) -> Result<Permit, Refusal> {
 /// is the one it was begun on.
 pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<Permit, Refusal> {
     let w = &s.workload;
-    if w.deleting {
-        return Err(no(RefusalReason::Deleting, "the Deployment is being deleted"));
-    }
-    if w.opted_out {
-        return Err(no(RefusalReason::OptedOut, OPTED_OUT));
+    if let Some(refusal) = is_deleting(s).or_else(|| is_opted_out(s)) {
+        return Err(refusal);
     }
     if lifecycle::is_paused_by_another(w, |name| s.memory.open.iter().any(|i| i.name == *name)) {
         return Err(no(RefusalReason::Paused, PAUSED));
@@ -144,6 +140,20 @@ pub fn check_continue(s: &Snapshot, intent: &Intent, now: Timestamp) -> Result<P
     }
     let intent = Intent { generation: w.generation, deadline: after(now, INTENT_SECONDS), ..intent.clone() };
     Ok(Permit { intent })
+}
+
+/// The guards that ask about the workload alone, in their order; where its template has no ReplicaSet there is no revision to
+/// ask about.
+pub fn check_workload(s: &Snapshot, now: Timestamp) -> Option<Refusal> {
+    let w = &s.workload;
+    let paused = || lifecycle::is_paused_by_another(w, |name| s.memory.open.iter().any(|i| i.name == *name));
+    is_deleting(s)
+        .or_else(|| paused().then(|| no(RefusalReason::Paused, PAUSED)))
+        .or_else(|| is_at_zero(s))
+        .or_else(|| is_opted_out(s))
+        .or_else(|| is_owned(s))
+        .or_else(|| too_old(s, now))
+        .or_else(|| storms(s))
 }
 
 /// Why not even our own pause may be ended: whoever asked for no writes meant all of them.
@@ -203,7 +213,11 @@ pub fn kind(case: &Case) -> ActionKind {
 }
 
 fn deleting(case: &Case, _: Timestamp) -> Option<Refusal> {
-    case.s.workload.deleting.then(|| no(RefusalReason::Deleting, "the Deployment is being deleted"))
+    is_deleting(case.s)
+}
+
+fn is_deleting(s: &Snapshot) -> Option<Refusal> {
+    s.workload.deleting.then(|| no(RefusalReason::Deleting, "the Deployment is being deleted"))
 }
 
 fn paused(case: &Case, _: Timestamp) -> Option<Refusal> {
@@ -213,7 +227,11 @@ fn paused(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn scaled_to_zero(case: &Case, _: Timestamp) -> Option<Refusal> {
-    (case.s.workload.replicas <= 0)
+    is_at_zero(case.s)
+}
+
+fn is_at_zero(s: &Snapshot) -> Option<Refusal> {
+    (s.workload.replicas <= 0)
         .then(|| no(RefusalReason::ScaledToZero, "the Deployment is scaled to zero, which proves nothing"))
 }
 
@@ -232,11 +250,19 @@ fn stale_status(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn opted_out(case: &Case, _: Timestamp) -> Option<Refusal> {
-    case.s.workload.opted_out.then(|| no(RefusalReason::OptedOut, OPTED_OUT))
+    is_opted_out(case.s)
+}
+
+fn is_opted_out(s: &Snapshot) -> Option<Refusal> {
+    s.workload.opted_out.then(|| no(RefusalReason::OptedOut, OPTED_OUT))
 }
 
 fn owned_by_other(case: &Case, _: Timestamp) -> Option<Refusal> {
-    let owner = case.s.workload.owned_by.as_ref()?;
+    is_owned(case.s)
+}
+
+fn is_owned(s: &Snapshot) -> Option<Refusal> {
+    let owner = s.workload.owned_by.as_ref()?;
     Some(no(RefusalReason::OwnedByOther, &format!("{owner} controls the Deployment's rollouts")))
 }
 
@@ -274,43 +300,16 @@ fn fault_not_revision(case: &Case, _: Timestamp) -> Option<Refusal> {
 }
 
 fn storm(case: &Case, _: Timestamp) -> Option<Refusal> {
-    let parent = case.s.fleet.storm.as_ref()?;
+    storms(case.s)
+}
+
+fn storms(s: &Snapshot) -> Option<Refusal> {
+    let parent = s.fleet.storm.as_ref()?;
     let because = format!(
         "{} of {} watched workloads began to fail at once, or too many nodes are not ready; see incident {parent}",
-        case.s.fleet.newly_failing, case.s.fleet.watched
+        s.fleet.newly_failing, s.fleet.watched
     );
     Some(no(RefusalReason::Storm, &because))
-}
-
-fn no_baseline(case: &Case, _: Timestamp) -> Option<Refusal> {
-    match case.target {
-        Ok(_) => None,
-        Err(Missing::EqualsCurrent) => Some(no(
-            RefusalReason::BaselineEqualsCurrent,
-            "the last healthy revision has materially the same template, so going back to it would change nothing",
-        )),
-        Err(Missing::NoneHealthy) if case.s.workload.revision_history_limit == 0 => Some(no(
-            RefusalReason::NoBaseline,
-            "no other revision was seen healthy, and revisionHistoryLimit is 0, so none is kept",
-        )),
-        Err(Missing::NoneHealthy) => Some(no(RefusalReason::NoBaseline, "no other revision was ever seen healthy")),
-    }
-}
-
-fn baseline_would_not_run(case: &Case, _: Timestamp) -> Option<Refusal> {
-    let target = case.target.ok()?;
-    if target.replica_failure.as_ref().is_some_and(|f| f.status) && target.replicas < target.desired {
-        let because = format!("the API server refuses pods of the baseline {} too", target.hash);
-        return Some(no(RefusalReason::BaselineWouldNotRun, &because));
-    }
-    if let Some(because) = surroundings::would_not_run(case.s, target) {
-        return Some(no(RefusalReason::BaselineWouldNotRun, &because));
-    }
-    let pods: Vec<_> = judged_pods(case.s, &target.uid).collect();
-    (!pods.is_empty() && pods.iter().all(|p| !p.ready)).then(|| {
-        let because = format!("none of the {} pods of the baseline {} is ready", pods.len(), target.hash);
-        no(RefusalReason::BaselineWouldNotRun, &because)
-    })
 }
 
 fn git_ops_managed(case: &Case, _: Timestamp) -> Option<Refusal> {

@@ -3,18 +3,21 @@
 
 use jiff::Timestamp;
 
+use super::baseline;
+use super::change::migration::{JobFacts, Migrator};
 use super::decision::Refusal;
 use super::evidence::judged_pods;
-use super::facts::{RevisionFacts, Snapshot};
+use super::facts::{ContainerFacts, ContainerState, RevisionFacts, Snapshot};
 use super::finding::Finding;
 use super::guard::Case;
 use super::listen::{self, Control};
+use super::memory::{LedgerEntry, Migration};
 use super::moment::after;
 use super::policy::SchemaHazardPolicy;
 use super::rollout::Rollout;
 use super::surroundings::{self, Surroundings};
 use super::text;
-use super::words::{Cause, RefusalReason};
+use super::words::{Cause, ContainerKind, RefusalReason};
 
 /// A migration belongs to a rollout if it began at most this long before the revision was made: hooks run first.
 const BEFORE_SECONDS: i64 = 3600;
@@ -35,16 +38,49 @@ pub fn matters(case: &Case) -> Option<Hazard> {
 }
 
 /// The guard's no. Pods of the baseline that serve may be kept at full strength, if the policy says so; where none runs
-/// nobody knows what starting them would do.
+/// nobody knows what starting them would do. A migration that still runs is left to end whatever the policy says.
 pub fn refuses(case: &Case, _: Timestamp) -> Option<Refusal> {
+    let no = |because| Refusal { reason: RefusalReason::SchemaHazard, because, next_look: None };
+    if let Some(because) = still_runs(case) {
+        return Some(no(because));
+    }
     let hazard = matters(case)?;
     let serves = judged_pods(case.s, &case.target.ok()?.uid).any(|p| p.ready);
     let freezes = case.s.policy.guards.schema_hazard == SchemaHazardPolicy::Freeze && serves;
-    (!freezes || hazard.baseline_suffers).then_some(Refusal {
-        reason: RefusalReason::SchemaHazard,
-        because: hazard.because,
-        next_look: None,
-    })
+    (!freezes || hazard.baseline_suffers).then(|| no(hazard.because))
+}
+
+/// A migrating container of the newest revision that has begun and not ended. Whoever takes its pod away ends the migration
+/// half-way, which may be worse than what the rollout does.
+fn still_runs(case: &Case) -> Option<String> {
+    let newest = case.rollout.newest;
+    let around = surroundings::of_newest(case.s, newest)?;
+    let runs = |migrator: &&Migrator| {
+        let mut containers = judged_pods(case.s, &newest.uid).flat_map(|pod| pod.containers.iter());
+        let is_running = |c: &ContainerFacts| matches!(c.state, ContainerState::Running { .. }) && !c.ready;
+        containers.any(|c| *c.name == *migrator.container && is_running(c) && !serves(case, migrator, c))
+    };
+    let migrator = around.migrators.iter().find(runs)?;
+    Some(format!(
+        "{} of the new revision still runs and migrates a schema ({}); going back would end it half-way",
+        called(migrator),
+        migrator.sign
+    ))
+}
+
+/// A program that migrates before it serves has been ready, or answered one of its probes, however badly: its migration is
+/// over.
+fn serves(case: &Case, migrator: &Migrator, container: &ContainerFacts) -> bool {
+    let template = case.rollout.newest.template.containers.iter().find(|c| c.name == container.name);
+    let started = container.started && template.is_some_and(|c| c.startup.is_some());
+    let answers =
+        |f: &Finding| f.newest && f.cause == Cause::ReadinessHttp && f.container.as_ref() == Some(&container.name);
+    let has_served = started || case.rollout.completed.is_some() || case.findings.iter().any(answers);
+    migrator.kind != ContainerKind::Init && has_served
+}
+
+fn called(migrator: &Migrator) -> String {
+    format!("{} container {}", migrator.kind.to_string().to_lowercase(), migrator.container)
 }
 
 /// The hazard of going back from the newest revision to `target`, given all findings; none where the policy does not want
@@ -62,7 +98,8 @@ pub fn of(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts, findings: &[F
         return Some(Hazard { because, baseline_suffers: true });
     }
     let migrated = surroundings::of_newest(s, rollout.newest)
-        .and_then(|around| job(s, rollout, target, around).or_else(|| container(s, rollout, around)));
+        .and_then(|around| job(s, rollout, target, around).or_else(|| container(s, rollout, around).map(of_container)))
+        .or_else(|| remembered(s, target));
     if let Some(because) = missed(s, rollout, target) {
         let because = migrated.map_or(because.clone(), |migrated| format!("{because}; {migrated}"));
         return Some(Hazard { because, baseline_suffers: true });
@@ -82,28 +119,81 @@ fn missed(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts) -> Option<Str
     ))
 }
 
-/// A Job that began with this rollout, and after the baseline was last proven.
+/// A Job that began with this rollout or with one before it that left the baseline, and after the baseline was last proven.
 fn job(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts, around: &Surroundings) -> Option<String> {
-    let proven: Option<Timestamp> = s.memory.ledger.iter().find(|e| e.uid == target.uid).and_then(|e| e.healthy_since);
-    let from = after(rollout.newest.created.min(rollout.since), -BEFORE_SECONDS);
-    let ran = around.jobs.iter().filter(|job| job.started >= from && proven.is_none_or(|at| job.started >= at));
-    let job = ran.max_by_key(|job| job.started)?;
+    let proven = proven(s, target);
+    let left = proven.unwrap_or(target.created);
+    let later = s.revisions.iter().filter(|r| r.uid != target.uid && r.created > left).map(|r| r.created);
+    let begun = later.fold(began(rollout), Timestamp::min);
+    let job = latest_job(around, after(begun, -BEFORE_SECONDS).max(proven.unwrap_or(Timestamp::MIN)))?;
     Some(format!("Job {} began at {} and migrates a schema ({}; {})", job.name, job.started, job.sign, job.relation))
 }
 
-/// A migrating container of the newest revision that was started in at least one pod: one that cannot be pulled
+fn proven(s: &Snapshot, revision: &RevisionFacts) -> Option<Timestamp> {
+    s.memory.ledger.iter().find(|e| e.uid == revision.uid).and_then(|e| e.healthy_since)
+}
+
+fn began(rollout: &Rollout) -> Timestamp {
+    rollout.newest.created.min(rollout.since)
+}
+
+fn latest_job(around: &Surroundings, from: Timestamp) -> Option<&JobFacts> {
+    around.jobs.iter().filter(|job| job.started >= from).max_by_key(|job| job.started)
+}
+
+/// A migrating container of the newest revision that was started in at least one pod, and when: one that cannot be pulled
 /// changes nothing.
-fn container(s: &Snapshot, rollout: &Rollout, around: &Surroundings) -> Option<String> {
-    let pods = || judged_pods(s, &rollout.newest.uid);
+fn container<'a>(
+    s: &Snapshot,
+    rollout: &Rollout,
+    around: &'a Surroundings,
+) -> Option<(&'a Migrator, Option<Timestamp>)> {
     around.migrators.iter().find_map(|migrator| {
-        let mut containers = pods().flat_map(|pod| pod.containers.iter());
-        let ran = containers.any(|c| *c.name == *migrator.container && c.has_run());
-        ran.then(|| {
-            let kind = migrator.kind.to_string().to_lowercase();
-            format!(
-                "the new revision's {kind} container {} ran and migrates a schema ({})",
-                migrator.container, migrator.sign
-            )
-        })
+        let mut containers = judged_pods(s, &rollout.newest.uid).flat_map(|pod| pod.containers.iter());
+        let ran = containers.find(|c| *c.name == *migrator.container && c.has_run())?;
+        let started = match &ran.state {
+            ContainerState::Running { since } => Some(*since),
+            _ => ran.ending().and_then(|ending| ending.started.or(ending.finished)),
+        };
+        Some((migrator, started))
     })
+}
+
+fn of_container((migrator, _): (&Migrator, Option<Timestamp>)) -> String {
+    format!("the new revision's {} ran and migrates a schema ({})", called(migrator), migrator.sign)
+}
+
+/// A migration that ran with another revision since the baseline was last proven.
+fn remembered(s: &Snapshot, target: &RevisionFacts) -> Option<String> {
+    let left = proven(s, target).unwrap_or(target.created);
+    let others = s.memory.ledger.iter().filter(|e| e.uid != target.uid);
+    let migrations = others.filter_map(|e| e.migration.as_ref().map(|migration| (&e.hash, migration)));
+    let (hash, Migration { at, by }) = migrations.filter(|(_, m)| m.at >= left).max_by_key(|(_, m)| m.at)?;
+    Some(format!("{by} of revision {hash} migrated a schema at {at}, after the baseline was last proven"))
+}
+
+/// Notes in the ledger that a migration ran with the newest revision. Another one may be the newest when somebody asks, the
+/// pods that ran it gone, and the hour of its Job over.
+pub fn remember(
+    mut ledger: Vec<LedgerEntry>,
+    s: &Snapshot,
+    rollout: Option<&Rollout>,
+    now: Timestamp,
+) -> Vec<LedgerEntry> {
+    let Some(rollout) = rollout else { return ledger };
+    let newest = rollout.newest;
+    let from = after(began(rollout), -BEFORE_SECONDS);
+    let known = ledger.iter().find(|e| e.uid == newest.uid).and_then(|e| e.migration.as_ref());
+    let Some(around) = surroundings::of_newest(s, newest).filter(|_| known.is_none_or(|known| known.at < from)) else {
+        return ledger;
+    };
+    let job = latest_job(around, from).map(|job| Migration { at: job.started, by: format!("Job {}", job.name).into() });
+    let migration = job.or_else(|| {
+        let (migrator, started) = container(s, rollout, around)?;
+        Some(Migration { at: started.unwrap_or(now).min(now), by: called(migrator).into() })
+    });
+    if migration.is_some() {
+        baseline::amend(&mut ledger, newest, |entry| entry.migration = migration);
+    }
+    ledger
 }

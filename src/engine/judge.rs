@@ -12,11 +12,12 @@ use super::hazard;
 use super::hold;
 use super::lead::lead;
 use super::lifecycle;
-use super::memory::{LedgerEntry, OpenIncident};
+use super::memory::{OpenIncident, RevisionRef};
 use super::moment::seconds_between;
 use super::naming;
 use super::policy::{OnSuspicion, Rule, RuleAction};
 use super::rollout::Rollout;
+use super::unrolled;
 use super::words::{ActionKind, RefusalReason, Severity, State, Sureness};
 
 /// What is said of a healthy workload that nobody asks pods of.
@@ -24,6 +25,9 @@ pub const SCALED_TO_ZERO: &str = "scaled to zero";
 
 /// Judges a workload on which nothing was done yet.
 pub fn judge(look: &mut Look, incident: Option<&OpenIncident>) -> Draft {
+    if let Some(draft) = unrolled::refused(look, incident) {
+        return draft;
+    }
     let Some(rollout) = look.rollout else {
         return Draft {
             state: State::Unknown,
@@ -139,7 +143,7 @@ fn accuse(look: &mut Look, rollout: &Rollout, incident: Option<&OpenIncident>) -
     }
     let draft = match answer {
         Ok(permit) => act(look, rollout, incident, severity, permit, &counted),
-        Err(refusal) => refuse(look, rollout, incident, severity, refusal, &counted),
+        Err(refusal) => refuse(look, guard::reference(rollout.newest), incident, severity, refusal, &counted),
     };
     condemn(look, rollout, &verdict, &draft);
     Draft { verdict: Some(verdict), ..draft }
@@ -163,15 +167,15 @@ fn act(
         state: State::Failing,
         why: format!("{counted}; {verb} {}", intent.target.name),
         action: Some(action),
-        incident: open(look, rollout, incident, severity, Progress::Acting),
+        incident: open(look, guard::reference(rollout.newest), incident, severity, Progress::Acting),
         baseline: Some(intent.target),
         ..Draft::default()
     }
 }
 
-fn refuse(
+pub fn refuse(
     look: &Look,
-    rollout: &Rollout,
+    failing: RevisionRef,
     incident: Option<&OpenIncident>,
     severity: Severity,
     refusal: Refusal,
@@ -182,7 +186,7 @@ fn refuse(
         (Settled::No, None) => IncidentStep::None,
         // A registry or a network that many share is one incident, not one for each that suffers.
         (Settled::Yes, None) if look.s.fleet.storm.is_some() => IncidentStep::None,
-        _ => open(look, rollout, incident, severity, Progress::Held),
+        _ => open(look, failing, incident, severity, Progress::Held),
     };
     let passes = refusal.next_look.is_some() || matches!(settled, Settled::No);
     Draft {
@@ -222,18 +226,13 @@ fn condemn(look: &mut Look, rollout: &Rollout, verdict: &Verdict, draft: &Draft)
     if !verdict.blames_the_revision() || !heard {
         return;
     }
-    let newest = rollout.newest;
-    let at = look.ledger.entries.iter().position(|e| e.uid == newest.uid);
-    let mut entry = match at {
-        Some(at) => look.ledger.entries.remove(at),
-        None => LedgerEntry::new(newest.uid.clone(), newest.hash.clone()),
-    };
-    if entry.failed_at.is_none() || baseline::is_healthy(&entry) {
-        entry.failed_at = Some(look.now);
-        entry.incident = Some(name.clone());
-    }
-    look.ledger.entries.push(entry);
-    look.ledger.entries.sort_by(|a, b| a.uid.cmp(&b.uid));
+    let now = look.now;
+    baseline::amend(&mut look.ledger.entries, rollout.newest, |entry| {
+        if entry.failed_at.is_none() || baseline::is_healthy(entry) {
+            entry.failed_at = Some(now);
+            entry.incident = Some(name.clone());
+        }
+    });
 }
 
 /// There are signs, not yet enough of them. The policy may want the rollout to stop meanwhile.
@@ -279,7 +278,8 @@ fn suspect(look: &Look, rollout: &Rollout, finding: &Finding, incident: Option<&
     match guard::check_pause(&case, look.now) {
         Ok(permit) => {
             let draft = act(look, rollout, incident, Severity::Warning, permit, &counts(finding, look.now));
-            let incident = open(look, rollout, incident, Severity::Warning, Progress::Suspected);
+            let failing = guard::reference(rollout.newest);
+            let incident = open(look, failing, incident, Severity::Warning, Progress::Suspected);
             Draft { state: State::Suspect, verdict: Some(verdict), incident, ..draft }
         }
         Err(refusal) => Draft { refusal: Some(refusal), verdict: Some(verdict), ..waiting },
@@ -319,7 +319,7 @@ fn available(look: &Look, rollout: &Rollout) -> i32 {
 /// The record to write: the open incident's, or a new episode of this template.
 fn open(
     look: &Look,
-    rollout: &Rollout,
+    failing: RevisionRef,
     incident: Option<&OpenIncident>,
     severity: Severity,
     progress: Progress,
@@ -327,20 +327,15 @@ fn open(
     if let Some(incident) = incident {
         return super::decide::record(incident, severity, progress);
     }
-    let newest = rollout.newest;
-    let episode =
-        look.s.memory.episodes.iter().find(|(hash, _)| hash == &newest.hash).map_or(0, |(_, n)| *n).saturating_add(1);
-    IncidentStep::Record {
-        name: naming::incident_name(&look.s.workload.name, &look.s.workload.uid, &newest.hash, episode),
-        failing: guard::reference(newest),
-        episode,
-        severity,
-        progress,
-    }
+    let w = &look.s.workload;
+    let before = look.s.memory.episodes.iter().find(|(hash, _)| hash == &failing.hash);
+    let episode = before.map_or(0, |(_, n)| *n).saturating_add(1);
+    let name = naming::incident_name(&w.name, &w.uid, &failing.hash, episode);
+    IncidentStep::Record { name, failing, episode, severity, progress }
 }
 
 /// The numbers behind a finding, for people.
-fn counts(f: &Finding, now: Timestamp) -> String {
+pub fn counts(f: &Finding, now: Timestamp) -> String {
     let seen = match f.sureness {
         Sureness::Counted => format!("{} (needs {})", plural(f.occurrences, "exit"), f.needed),
         Sureness::Repeated => format!("{} (needs {})", plural(f.occurrences, "attempt"), f.needed),

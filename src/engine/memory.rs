@@ -62,11 +62,39 @@ pub struct LedgerEntry {
     /// crashed pods of an old revision first, so that soon none is left to compare with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub crashed_at: Option<Timestamp>,
+    /// When this revision was last seen to fail, with sufficient evidence that nothing but the revision explains. Until it is
+    /// seen healthy again it is not gone back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken_at: Option<Timestamp>,
+    /// A migration of a database schema that ran with this revision: code from before it may not fit the schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migration: Option<Migration>,
+}
+
+/// A migration of a database schema.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Migration {
+    /// When it began to run, or was first seen to have run.
+    pub at: Timestamp,
+    /// What ran: `Job NAME`, or the kind and name of a container.
+    #[schemars(with = "String", length(max = 320))]
+    pub by: Name,
 }
 
 impl LedgerEntry {
     pub fn new(uid: Name, hash: Name) -> Self {
-        Self { uid, hash, healthy_since: None, failed_at: None, incident: None, ready_seconds: None, crashed_at: None }
+        Self {
+            uid,
+            hash,
+            healthy_since: None,
+            failed_at: None,
+            incident: None,
+            ready_seconds: None,
+            crashed_at: None,
+            broken_at: None,
+            migration: None,
+        }
     }
 
     /// Its pods were seen to crash at this moment, or later.

@@ -45,11 +45,52 @@ pub fn exits(container: &ContainerFacts) -> u32 {
     container.restarts.saturating_add(u32::from(uncounted))
 }
 
-/// Exits of one container that count towards a rollout that began at `rollout_start`. A pod made for the rollout
-/// counts in full; an older one only above what it showed when it was first seen.
+/// Exits of one container that count towards a rollout that began at `rollout_start`: those that were not made up. A pod
+/// made for the rollout counts in full; an older one only above what it showed when it was first seen.
 pub fn exits_since(pod: &PodFacts, container: &ContainerFacts, rollout_start: Timestamp) -> u32 {
     let baseline = if pod.created >= rollout_start { 0 } else { pod.history.exits_at_first_sight };
-    exits(container).saturating_sub(baseline)
+    own_exits(container, &tally(pod, container)).saturating_sub(baseline)
+}
+
+fn own_exits(container: &ContainerFacts, tally: &ExitSeries) -> u32 {
+    exits(container).saturating_sub(tally.made_up)
+}
+
+/// What is known of how a container's runs ended so far: how many ends were made up, and how many nobody saw. A status
+/// shows the last two and `restartCount` counts them all, so each is looked at while it shows.
+pub fn tally(pod: &PodFacts, container: &ContainerFacts) -> ExitSeries {
+    let known = pod.history.series.iter().find(|series| series.container == container.name);
+    tallied(known, container)
+}
+
+fn tallied(known: Option<&ExitSeries>, container: &ContainerFacts) -> ExitSeries {
+    let before =
+        known.cloned().unwrap_or_else(|| ExitSeries { container: container.name.clone(), ..Default::default() });
+    let exits = exits(container);
+    let fresh = exits.saturating_sub(before.counted);
+    let shown = usize::try_from(fresh).unwrap_or(usize::MAX);
+    let (mut seen, mut made_up) = (0_u32, 0_u32);
+    for ending in shown_ends(container).take(shown) {
+        seen = seen.saturating_add(1);
+        made_up = made_up.saturating_add(u32::from(is_made_up(ending)));
+    }
+    ExitSeries {
+        since: series_since(before.since, container).or(before.since),
+        counted: before.counted.max(exits),
+        made_up: before.made_up.saturating_add(made_up),
+        unseen: before.unseen.saturating_add(fresh.saturating_sub(seen)),
+        container: before.container,
+    }
+}
+
+/// The ends that count as exits and that the status shows, the newest first.
+fn shown_ends(container: &ContainerFacts) -> impl Iterator<Item = &Termination> {
+    let shown = match &container.state {
+        ContainerState::Terminated(ending) => Some(&**ending),
+        _ => None,
+    };
+    let counts = |ending: &&Termination| container.kind != ContainerKind::Init || ending.exit_code != 0;
+    shown.filter(counts).into_iter().chain(container.last.as_deref())
 }
 
 /// When the series of exits began that a container is in, given when it was known to have begun. A status holds the
@@ -78,7 +119,7 @@ pub fn is_long_run(ending: &Termination) -> bool {
 /// each time up to 5 minutes (pkg/kubelet/kubelet.go), and not before the first restart.
 pub fn began_by(pod: &PodFacts, container: &ContainerFacts, seen: Timestamp) -> Timestamp {
     let series = pod.history.series.iter().find(|series| series.container == container.name);
-    let seen = series.map_or(seen, |series| series.since.min(seen));
+    let seen = series.and_then(|series| series.since).map_or(seen, |since| since.min(seen));
     let ending = match &container.state {
         ContainerState::Terminated(ending) => Some(&**ending),
         _ => container.last.as_deref(),
@@ -116,9 +157,10 @@ fn failed(container: &ContainerFacts, ending: &Termination) -> bool {
 }
 
 fn begun(pod: &PodFacts, now: Timestamp) -> History {
+    let own = |container: &ContainerFacts| own_exits(container, &tallied(None, container));
     History {
         first_seen: Some(now),
-        exits_at_first_sight: pod.containers.iter().map(exits).fold(0, u32::saturating_add),
+        exits_at_first_sight: pod.containers.iter().map(own).fold(0, u32::saturating_add),
         waiting: spell(None, pod, now),
         series: series(&[], pod),
         ..History::default()
@@ -144,9 +186,8 @@ fn continued(previous: &PodFacts, next: &PodFacts, now: Timestamp) -> History {
 /// The series that the pod's containers are in; a pod whose containers never exited has none and costs nothing.
 fn series(before: &[ExitSeries], pod: &PodFacts) -> Box<[ExitSeries]> {
     let of = |container: &ContainerFacts| {
-        let known = before.iter().find(|series| series.container == container.name).map(|series| series.since);
-        let since = series_since(known, container).or(known)?;
-        Some(ExitSeries { container: container.name.clone(), since })
+        let known = before.iter().find(|series| series.container == container.name);
+        (known.is_some() || exits(container) > 0).then(|| tallied(known, container))
     };
     pod.containers.iter().filter_map(of).collect()
 }

@@ -39,11 +39,20 @@ fn oldest(s: &Snapshot, is: impl Fn(&RevisionFacts) -> bool) -> Option<&Revision
 /// (`isScalingEvent` in pkg/controller/deployment/sync.go).
 pub fn is_unrolled(s: &Snapshot) -> bool {
     let w = &s.workload;
-    let refused = w.progressing.as_ref().is_some_and(|c| !c.status && &*c.reason == "ReplicaSetCreateError");
-    let observed = w.observed_generation >= w.generation && !w.paused && !refused;
+    let observed = w.observed_generation >= w.generation && !w.paused && !could_not_create(s);
     let known =
         |r: &RevisionFacts| r.template.digest == w.template_digest || (observed && Some(r.number) == w.revision);
     !s.revisions.iter().any(|r| known(r))
+}
+
+/// The template has no ReplicaSet since the API server refuses it. Then the controller gives up before it raises
+/// `observedGeneration` (`getNewReplicaSet` in pkg/controller/deployment/sync.go), so nothing else will ever tell.
+pub fn is_refused(s: &Snapshot) -> bool {
+    could_not_create(s) && is_unrolled(s)
+}
+
+fn could_not_create(s: &Snapshot) -> bool {
+    s.workload.progressing.as_ref().is_some_and(|c| !c.status && &*c.reason == "ReplicaSetCreateError")
 }
 
 /// The rollout to the newest revision, or `None` when there is no revision at all.

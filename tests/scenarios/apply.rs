@@ -5,7 +5,7 @@ use backstay::controller::health::{self, Due};
 use backstay::engine::decision::{Action, Decision, IncidentStep};
 use backstay::engine::facts::Snapshot;
 use backstay::engine::freeze::{self, Step};
-use backstay::engine::memory::{ActionRecord, Intent, OpenIncident};
+use backstay::engine::memory::{ActionRecord, Intent, LedgerEntry, OpenIncident};
 use backstay::engine::words::ActionKind;
 use serde_json::{Value, json};
 
@@ -83,8 +83,11 @@ impl World {
             entry.healthy_since = known.and_then(|e| e.healthy_since);
             entry.ready_seconds = known.and_then(|e| e.ready_seconds);
             entry.crashed_at = known.and_then(|e| e.crashed_at);
+            entry.broken_at = known.and_then(|e| e.broken_at);
+            entry.migration = known.and_then(|e| e.migration.clone());
         }
-        self.memory.ledger.retain(|e| e.healthy_since.is_some() || e.failed_at.is_some());
+        let tells = |e: &LedgerEntry| e.healthy_since.is_some() || e.failed_at.is_some() || e.migration.is_some();
+        self.memory.ledger.retain(|e| tells(e) || e.broken_at.is_some());
     }
 
     /// Carries the action out, on the preconditions that the controller sends along.

@@ -56,7 +56,8 @@ impl Report {
         self.steps.push(StepReport { at, says, why: decision.why.clone(), applied, next_check: decision.next_check });
         self.decision = Some(decision);
         // That a revision is known and nothing else tells a reader nothing.
-        let tells = |entry: &LedgerEntry| entry.healthy_since.is_some() || entry.failed_at.is_some();
+        let dated = |entry: &LedgerEntry| entry.healthy_since.is_some() || entry.failed_at.is_some();
+        let tells = |entry: &LedgerEntry| dated(entry) || entry.broken_at.is_some() || entry.migration.is_some();
         self.decision.iter_mut().for_each(|decision| decision.ledger.retain(tells));
     }
 

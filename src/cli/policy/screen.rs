@@ -8,6 +8,7 @@ use super::super::page::{Page, Screen, Tone, one_line};
 use super::super::times;
 use super::explain::Explained;
 use super::terms::{precedence, rules, settings};
+use crate::engine::broken::is_broken;
 use crate::engine::decision::{Action, Decision};
 use crate::engine::memory::{LedgerEntry, RevisionRef};
 use crate::engine::words::State;
@@ -99,6 +100,9 @@ fn baseline(page: &mut Page, e: &Explained<'_>) {
     for bad in e.snapshot.memory.ledger.iter().filter(|entry| entry.failed_at.is_some()) {
         let incident = bad.incident.as_deref().map(|name| format!(" in incident {name}")).unwrap_or_default();
         page.item(2, &one_line(&format!("hash {} was judged to be at fault{incident}", bad.hash)));
+    }
+    for broken in e.snapshot.memory.ledger.iter().filter(|entry| is_broken(entry)) {
+        page.item(2, &one_line(&format!("hash {} was failing when it was seen last", broken.hash)));
     }
 }
 

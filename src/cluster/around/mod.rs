@@ -121,13 +121,20 @@ pub async fn read(source: Source<'_>, question: &Question) -> Surroundings {
         difference: old.as_ref().map(|old| template::between(old, &new)).unwrap_or_default(),
         author: shipped.and_then(|d| Some(author(d.get("metadata")?, WORKLOAD_MANAGER))).unwrap_or_default(),
         migrators: old.as_ref().map(|old| migration::of_templates(old, &new)).unwrap_or_default(),
-        jobs: jobs.filter_map(|job| migration::of_job(job, &question.workload, &new)).take(KEPT).collect(),
+        jobs: latest(jobs.filter_map(|job| migration::of_job(job, &question.workload, &new)).collect()),
         references,
         labels: labels(&new),
         baseline_refused,
         baseline_tried,
         gaps,
     }
+}
+
+/// Those that began last.
+fn latest(mut jobs: Vec<migration::JobFacts>) -> Vec<migration::JobFacts> {
+    jobs.sort_by_key(|job| std::cmp::Reverse(job.started));
+    jobs.truncate(KEPT);
+    jobs
 }
 
 /// Text from objects, as it may be shown.

@@ -150,3 +150,21 @@ fn that_a_workload_is_no_longer_held_is_written_although_the_refusal_stays() {
     assert_eq!(due(Some(&held(false)), &held(true), None, at(9)), Due::Now);
     assert_eq!(due(Some(&held(true)), &says(State::Progressing), None, at(9)), Due::Now);
 }
+
+/// It keeps a revision from being gone back to, and is written once, with what else there is to write or after a minute.
+#[test]
+fn that_a_revision_is_broken_or_migrated_a_schema_is_written_once() {
+    let noted = |change: fn(&mut LedgerEntry)| {
+        let mut noted = status(None);
+        noted.ledger.iter_mut().for_each(change);
+        noted
+    };
+    let broken = noted(|entry| entry.broken_at = Some(at(0)));
+    let migrated = noted(|entry| entry.migration = Some(Migration { at: at(0), by: "Job web-migrate".into() }));
+    for noted in [broken, migrated] {
+        assert_eq!(due(Some(&status(None)), &noted, Some(at(0)), at(0)), Due::At(at(60)));
+        assert_eq!(due(Some(&noted), &noted, Some(at(0)), at(600)), Due::No);
+    }
+    let healed = noted(|entry| entry.broken_at = Some(at(-6000)));
+    assert_eq!(due(Some(&status(None)), &healed, Some(at(0)), at(600)), Due::No, "it was seen healthy since");
+}

@@ -69,14 +69,24 @@ pub(super) fn detail<'a>(
 
 /// Exits of this container that count towards the rollout, without those that were made up.
 pub(super) fn exits(look: &Look<'_, '_>, container: &ContainerFacts) -> u32 {
-    let made_up = match (&container.state, container.last.as_deref()) {
-        (ContainerState::Terminated(_), Some(last)) => observe::is_made_up(last),
-        _ => false,
-    };
-    observe::exits_since(look.pod, container, look.scene.rollout_start).saturating_sub(u32::from(made_up))
+    let exits = observe::exits_since(look.pod, container, look.scene.rollout_start);
+    exits.saturating_sub(u32::from(lost_unseen(look, container)))
+}
+
+/// One of the exits that nobody saw, as before a restart of the operator, may be one that was made up: the node came back
+/// while the pod was on it, or its sandbox was made anew.
+fn lost_unseen(look: &Look<'_, '_>, container: &ContainerFacts) -> bool {
+    let start = look.pod_start();
+    let came_back = || look.since_node(start) > start;
+    let renewed = || look.event(|event| hint::is(event, "SandboxChanged")).is_some();
+    let tally = observe::tally(look.pod, container);
+    tally.unseen > 0 && tally.made_up == 0 && (came_back() || renewed())
 }
 
 fn counted(look: &Look<'_, '_>, container: &ContainerFacts, last: &Termination) -> u32 {
+    if observe::is_made_up(last) {
+        return observe::tally(look.pod, container).made_up;
+    }
     let exits = exits(look, container);
     if observe::is_long_run(last) { exits.min(1) } else { exits }
 }

@@ -125,7 +125,7 @@ impl<'a> Look<'_, 'a> {
     pub(super) fn exits_since(&self, container: &ContainerFacts) -> Option<Timestamp> {
         let counts = |at: &Timestamp| self.pod.created.max(*at) >= self.scene.rollout_start;
         let series = self.pod.history.series.iter().find(|series| series.container == container.name);
-        observe::series_since(series.map(|series| series.since).filter(counts), container)
+        observe::series_since(series.and_then(|series| series.since).filter(counts), container)
     }
 
     /// The earliest moment at which this container is known to have failed to start, or to have ended.

@@ -1,3 +1,5 @@
+mod tally;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -303,7 +305,7 @@ fn series_after(sights: &[PodFacts]) -> Option<Timestamp> {
         // The clock of whoever looks is of no account.
         Some(observe(seen.as_ref(), next.clone(), at(-1)))
     });
-    seen?.history.series.first().map(|series| series.since)
+    seen?.history.series.first().and_then(|series| series.since)
 }
 
 #[test]

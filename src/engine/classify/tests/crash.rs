@@ -222,7 +222,8 @@ fn what_is_never_evidence_does_not_hide_what_is() {
 /// A loop whose first exit was seen at this second, and whose last was at second 8.
 fn looping_since(first: i64) -> PodFacts {
     let mut pod = pod([looping(5, ended(1, "Error"))]);
-    pod.history.series = Box::new([ExitSeries { container: name("web"), since: at(first) }]);
+    pod.history.series =
+        Box::new([ExitSeries { container: name("web"), since: Some(at(first)), ..ExitSeries::default() }]);
     pod
 }
 
