@@ -44,7 +44,11 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
         let newest = rollout.filter(|r| r.newest.uid == revision.uid);
         let due = match newest {
             Some(rollout) => rollout.complete && !is_proven(known, rollout) && !fails(findings),
-            None => known.is_none_or(is_broken) && !judged_bad(s, &entries, revision) && carries(s, revision),
+            None => {
+                known.is_none_or(|e| is_broken(e) || is_unknown(e))
+                    && !judged_bad(s, &entries, revision)
+                    && carries(s, revision)
+            }
         };
         if !due {
             continue;
@@ -77,9 +81,20 @@ fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findi
     let troubled = findings.iter().any(|f| f.newest && sure(f));
     // Without another one that is known to be healthy, one that does well but for a pod is all there is to go back to.
     let another = entries.iter().any(|e| e.uid != newest.uid && is_healthy(e));
-    if troubled && another && !entries.iter().any(|e| e.uid == newest.uid) {
-        amend(entries, newest, |_| ());
+    let known = entries.iter().find(|e| e.uid == newest.uid);
+    if troubled && another && known.is_none_or(is_unknown) {
+        amend(entries, newest, |entry| entry.troubled = true);
     }
+}
+
+/// Neither judged nor seen healthy.
+pub fn is_undated(entry: &LedgerEntry) -> bool {
+    entry.healthy_since.is_none() && entry.failed_at.is_none()
+}
+
+/// It migrated a schema, which says nothing about how it does. An entry that says nothing at all is of a troubled one.
+fn is_unknown(entry: &LedgerEntry) -> bool {
+    is_undated(entry) && !entry.troubled && entry.broken_at.is_none() && entry.migration.is_some()
 }
 
 /// The revision was seen healthy in this very rollout. One that is taken up again has to prove itself again.
@@ -236,6 +251,7 @@ pub fn last_exit(pod: &PodFacts) -> Option<Timestamp> {
 fn remember(entries: &mut Vec<LedgerEntry>, revision: &RevisionFacts, healthy: Timestamp, ready_seconds: Option<i64>) {
     amend(entries, revision, |entry| {
         entry.healthy_since = Some(healthy);
+        entry.troubled = false;
         entry.ready_seconds = entry.ready_seconds.or(ready_seconds);
     });
 }
