@@ -60,7 +60,10 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
             Health::Stable { since, ready_seconds } => {
                 let since = begun.map_or(since, |at| at.max(since));
                 let until = after(since, s.policy.rollout.stable_seconds);
-                if until <= now {
+                if until <= now && newest.is_some_and(|r| was_proven(known, r)) {
+                    // That it does well again does not put off when its rollout ended.
+                    amend(&mut entries, revision, |entry| entry.broken_at = None);
+                } else if until <= now {
                     remember(&mut entries, revision, since, ready_seconds);
                 } else {
                     next_look = earliest(next_look, Some(until));
@@ -99,9 +102,14 @@ fn is_unknown(entry: &LedgerEntry) -> bool {
 
 /// The revision was seen healthy in this very rollout. One that is taken up again has to prove itself again.
 fn is_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
+    was_proven(known, rollout) && !known.is_some_and(is_broken)
+}
+
+/// The same, whether or not it was seen to fail later, as long as it was not found at fault.
+fn was_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
     // Times of objects are cut to seconds.
     let in_this = |at: Timestamp| at >= after(rollout.since, -1);
-    known.is_some_and(|e| is_healthy(e) && !is_broken(e) && e.healthy_since.is_some_and(in_this))
+    known.is_some_and(|e| is_healthy(e) && e.healthy_since.is_some_and(in_this))
 }
 
 fn fails(findings: &[Finding]) -> bool {
