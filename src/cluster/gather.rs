@@ -11,6 +11,7 @@ use super::own::Own;
 use super::shelf::Key;
 use crate::api::{Incident, WorkloadHealth};
 use crate::engine::attribute;
+use crate::engine::baseline;
 use crate::engine::decision::{Decision, Outcome, Verdict};
 use crate::engine::facts::{LogFacts, Name, WorkloadFacts};
 use crate::engine::listen::{self, Wanted};
@@ -24,8 +25,9 @@ pub struct Seen {
     pub crashed: Vec<(Name, Timestamp)>,
     /// Which revisions are healthy, by UID, and since when: later than is written, where one proved itself once more.
     pub healthy: Vec<(Name, Timestamp)>,
-    /// Which revisions failed while they were the newest and were neither judged nor seen healthy, by UID and hash.
-    pub troubled: Vec<(Name, Name)>,
+    /// What is known of revisions that were neither judged nor seen healthy: that they failed while they were the newest, or
+    /// migrated a schema.
+    pub undated: Vec<LedgerEntry>,
     /// What was noted of revisions; `None` before anything was decided, when what is written holds.
     pub noted: Option<Vec<Note>>,
 }
@@ -45,14 +47,13 @@ impl Seen {
     pub fn of(decision: &Decision) -> Self {
         let crashed = decision.ledger.iter().filter_map(|e| Some((e.uid.clone(), e.crashed_at?)));
         let healthy = decision.ledger.iter().filter_map(|e| Some((e.uid.clone(), e.healthy_since?)));
-        let bare = decision.ledger.iter().filter(|e| e.healthy_since.is_none() && e.failed_at.is_none());
-        let troubled = bare.map(|e| (e.uid.clone(), e.hash.clone())).collect();
+        let undated = decision.ledger.iter().filter(|e| baseline::is_undated(e)).cloned().collect();
         let (crashed, healthy) = (crashed.collect(), healthy.collect());
         let noted = decision.ledger.iter().filter(|e| e.broken_at.is_some() || e.migration.is_some());
         let note =
             |e: &LedgerEntry| Note { uid: e.uid.clone(), broken_at: e.broken_at, migration: e.migration.clone() };
         let noted = Some(noted.map(note).collect());
-        Self { current: decision.current.clone(), crashed, healthy, troubled, noted }
+        Self { current: decision.current.clone(), crashed, healthy, undated, noted }
     }
 }
 
@@ -72,11 +73,7 @@ pub fn memory(own: &Own, workload: &WorkloadFacts, seen: &Seen) -> Memory {
     let mut open: Vec<OpenIncident> = incidents.iter().filter(|i| i.is_open()).map(|i| open_incident(i)).collect();
     open.sort_by(|a, b| (a.opened, &a.name).cmp(&(b.opened, &b.name)));
     let mut ledger = ledger(status.map(|s| s.ledger.clone()).unwrap_or_default(), &incidents);
-    for (uid, hash) in seen.troubled.iter().filter(|(uid, _)| !ledger.iter().any(|e| e.uid == *uid)).collect::<Vec<_>>()
-    {
-        ledger.push(LedgerEntry::new(uid.clone(), hash.clone()));
-    }
-    ledger.sort_by(|a, b| a.uid.cmp(&b.uid));
+    undated(&mut ledger, &seen.undated);
     proofs(&mut ledger, &seen.healthy);
     crashes(&mut ledger, &incidents, &seen.crashed);
     notes(&mut ledger, seen);
@@ -139,6 +136,17 @@ fn blames_the_revision(incident: &Incident) -> bool {
     let status = incident.status.as_ref();
     let verdict = status.and_then(|s| s.verdict.as_ref()).or(incident.spec.opened.verdict.as_ref());
     verdict.is_some_and(Verdict::blames_the_revision)
+}
+
+/// What is known of revisions that were neither judged nor seen healthy is not worth a write of its own.
+fn undated(ledger: &mut Vec<LedgerEntry>, seen: &[LedgerEntry]) {
+    for entry in seen {
+        match ledger.iter_mut().find(|e| e.uid == entry.uid) {
+            Some(known) => known.troubled |= entry.troubled,
+            None => ledger.push(entry.clone()),
+        }
+    }
+    ledger.sort_by(|a, b| a.uid.cmp(&b.uid));
 }
 
 /// Proofs that are not worth a write of their own, since the revisions are known to be healthy.

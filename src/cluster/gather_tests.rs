@@ -138,3 +138,25 @@ fn what_this_process_noted_goes_before_what_is_written() {
     let seen = Seen { noted: Some(vec![note]), ..Seen::default() };
     assert_eq!(noted(&seen), [(false, true), (true, true)], "a migration is not taken back");
 }
+
+/// A migration that is written, and trouble that came after it; and what is not written at all.
+#[test]
+fn what_is_known_of_a_revision_that_was_neither_judged_nor_seen_healthy_is_kept() {
+    let migration = Some(Migration { at: "2026-03-01T12:00:00Z".parse().unwrap(), by: "Job web-migrate".into() });
+    let migrated = LedgerEntry { migration: migration.clone(), ..LedgerEntry::new("r-2".into(), "6d".into()) };
+    let troubled = LedgerEntry { troubled: true, ..migrated.clone() };
+    let written = HEALTH.to_owned()
+        + "    - {uid: r-2, hash: '6d', migration: {at: 2026-03-01T12:00:00Z, by: Job web-migrate}}\n";
+    let of = |health: &str, undated: &[LedgerEntry]| {
+        let own = Own::new();
+        shelve(&own.health, [Readable(Ok(serde_saphyr::from_str::<WorkloadHealth>(health).unwrap()))]);
+        let ledger = ledger_of(&own, &Seen { undated: undated.to_vec(), ..Seen::default() });
+        ledger.into_iter().find(|e| &*e.uid == "r-2")
+    };
+    assert_eq!(of(HEALTH, &[]), None);
+    assert_eq!(of(&written, &[]), Some(migrated.clone()));
+    for health in [HEALTH, &written] {
+        assert_eq!(of(health, &[migrated.clone()]), Some(migrated.clone()));
+        assert_eq!(of(health, &[troubled.clone()]), Some(troubled.clone()));
+    }
+}

@@ -139,9 +139,9 @@ fn same(a: &WorkloadHealthStatus, b: &WorkloadHealthStatus) -> bool {
 }
 
 /// What keeps revisions from being gone back to: that one was seen to fail, and that a schema was migrated with one.
-fn noted(status: &WorkloadHealthStatus) -> impl Iterator<Item = (&Name, bool, Option<&Migration>)> {
-    let notes = status.ledger.iter().map(|e| (&e.uid, is_broken(e), e.migration.as_ref()));
-    notes.filter(|(_, broken, migration)| *broken || migration.is_some())
+fn noted(status: &WorkloadHealthStatus) -> impl Iterator<Item = (&Name, bool, bool, Option<&Migration>)> {
+    let notes = status.ledger.iter().map(|e| (&e.uid, is_broken(e), e.troubled, e.migration.as_ref()));
+    notes.filter(|(_, broken, _, migration)| *broken || migration.is_some())
 }
 
 fn says_frozen(status: &WorkloadHealthStatus) -> bool {

@@ -44,7 +44,11 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
         let newest = rollout.filter(|r| r.newest.uid == revision.uid);
         let due = match newest {
             Some(rollout) => rollout.complete && !is_proven(known, rollout) && !fails(findings),
-            None => known.is_none_or(is_broken) && !judged_bad(s, &entries, revision) && carries(s, revision),
+            None => {
+                known.is_none_or(|e| is_broken(e) || is_unknown(e))
+                    && !judged_bad(s, &entries, revision)
+                    && carries(s, revision)
+            }
         };
         if !due {
             continue;
@@ -56,7 +60,10 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
             Health::Stable { since, ready_seconds } => {
                 let since = begun.map_or(since, |at| at.max(since));
                 let until = after(since, s.policy.rollout.stable_seconds);
-                if until <= now {
+                if until <= now && newest.is_some_and(|r| was_proven(known, r)) {
+                    // That it does well again does not put off when its rollout ended.
+                    amend(&mut entries, revision, |entry| entry.broken_at = None);
+                } else if until <= now {
                     remember(&mut entries, revision, since, ready_seconds);
                 } else {
                     next_look = earliest(next_look, Some(until));
@@ -77,16 +84,32 @@ fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findi
     let troubled = findings.iter().any(|f| f.newest && sure(f));
     // Without another one that is known to be healthy, one that does well but for a pod is all there is to go back to.
     let another = entries.iter().any(|e| e.uid != newest.uid && is_healthy(e));
-    if troubled && another && !entries.iter().any(|e| e.uid == newest.uid) {
-        amend(entries, newest, |_| ());
+    let known = entries.iter().find(|e| e.uid == newest.uid);
+    if troubled && another && known.is_none_or(is_unknown) {
+        amend(entries, newest, |entry| entry.troubled = true);
     }
+}
+
+/// Neither judged nor seen healthy.
+pub fn is_undated(entry: &LedgerEntry) -> bool {
+    entry.healthy_since.is_none() && entry.failed_at.is_none()
+}
+
+/// It migrated a schema, which says nothing about how it does. An entry that says nothing at all is of a troubled one.
+fn is_unknown(entry: &LedgerEntry) -> bool {
+    is_undated(entry) && !entry.troubled && entry.broken_at.is_none() && entry.migration.is_some()
 }
 
 /// The revision was seen healthy in this very rollout. One that is taken up again has to prove itself again.
 fn is_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
+    was_proven(known, rollout) && !known.is_some_and(is_broken)
+}
+
+/// The same, whether or not it was seen to fail later, as long as it was not found at fault.
+fn was_proven(known: Option<&LedgerEntry>, rollout: &Rollout) -> bool {
     // Times of objects are cut to seconds.
     let in_this = |at: Timestamp| at >= after(rollout.since, -1);
-    known.is_some_and(|e| is_healthy(e) && !is_broken(e) && e.healthy_since.is_some_and(in_this))
+    known.is_some_and(|e| is_healthy(e) && e.healthy_since.is_some_and(in_this))
 }
 
 fn fails(findings: &[Finding]) -> bool {
@@ -236,6 +259,7 @@ pub fn last_exit(pod: &PodFacts) -> Option<Timestamp> {
 fn remember(entries: &mut Vec<LedgerEntry>, revision: &RevisionFacts, healthy: Timestamp, ready_seconds: Option<i64>) {
     amend(entries, revision, |entry| {
         entry.healthy_since = Some(healthy);
+        entry.troubled = false;
         entry.ready_seconds = entry.ready_seconds.or(ready_seconds);
     });
 }

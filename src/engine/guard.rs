@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::baseline::Missing;
+use super::baseline_guard;
 use super::decision::{Refusal, Verdict};
 use super::facts::{Name, RevisionFacts, Snapshot};
 use super::finding::Finding;
@@ -19,7 +20,6 @@ use super::lifecycle;
 use super::memory::{ApprovalVerdict, INTENT_SECONDS, Intent, OpenIncident, RevisionRef};
 use super::moment::after;
 use super::policy::{ApprovalNeed, GitOpsPolicy, Mode, RuleAction};
-use super::refuge;
 use super::rollout::{self, Rollout};
 use super::tried::{self, changes_template};
 use super::words::{ActionKind, Fault, RefusalReason};
@@ -73,8 +73,8 @@ const GUARDS: [Guard; 20] = [
     no_rollout_in_window,
     fault_not_revision,
     storm,
-    refuge::is_missing,
-    refuge::would_not_run,
+    baseline_guard::is_missing,
+    baseline_guard::would_not_run,
     hazard::refuses,
     git_ops_managed,
     tried::refuses,
@@ -97,7 +97,7 @@ const PAUSE_GUARDS: [Guard; 15] = [
     no_rollout_in_window,
     fault_not_revision,
     storm,
-    refuge::is_missing,
+    baseline_guard::is_missing,
     git_ops_managed,
     tried::refuses,
     rule_says_hold,

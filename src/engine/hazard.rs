@@ -73,10 +73,19 @@ fn still_runs(case: &Case) -> Option<String> {
 fn serves(case: &Case, migrator: &Migrator, container: &ContainerFacts) -> bool {
     let template = case.rollout.newest.template.containers.iter().find(|c| c.name == container.name);
     let started = container.started && template.is_some_and(|c| c.startup.is_some());
-    let answers =
-        |f: &Finding| f.newest && f.cause == Cause::ReadinessHttp && f.container.as_ref() == Some(&container.name);
+    let answers = |f: &Finding| f.newest && f.container.as_ref() == Some(&container.name) && is_answer(f);
     let has_served = started || case.rollout.completed.is_some() || case.findings.iter().any(answers);
     migrator.kind != ContainerKind::Init && has_served
+}
+
+/// The program itself answered its readiness probe. Of gRPC only what is quoted is certain to be its answer: the same cause
+/// stands for what went wrong on the way.
+fn is_answer(finding: &Finding) -> bool {
+    match finding.cause {
+        Cause::ReadinessHttp => true,
+        Cause::ReadinessGrpc => finding.evidence.iter().any(|e| e.text.contains("(responded with \"")),
+        _ => false,
+    }
 }
 
 fn called(migrator: &Migrator) -> String {

@@ -231,6 +231,7 @@ fn condemn(look: &mut Look, rollout: &Rollout, verdict: &Verdict, draft: &Draft)
         if entry.failed_at.is_none() || baseline::is_healthy(entry) {
             entry.failed_at = Some(now);
             entry.incident = Some(name.clone());
+            entry.troubled = false;
         }
     });
 }

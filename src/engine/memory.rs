@@ -66,6 +66,10 @@ pub struct LedgerEntry {
     /// seen healthy again it is not gone back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broken_at: Option<Timestamp>,
+    /// This revision showed a sure failure while it was the newest, and was neither judged nor seen healthy. As an older one it
+    /// is not believed to do well.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub troubled: bool,
     /// A migration of a database schema that ran with this revision: code from before it may not fit the schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migration: Option<Migration>,
@@ -93,6 +97,7 @@ impl LedgerEntry {
             ready_seconds: None,
             crashed_at: None,
             broken_at: None,
+            troubled: false,
             migration: None,
         }
     }

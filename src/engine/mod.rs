@@ -3,6 +3,7 @@
 
 pub mod attribute;
 pub mod baseline;
+pub mod baseline_guard;
 pub mod blast_radius;
 pub mod broken;
 pub mod builtin;
@@ -38,7 +39,6 @@ pub mod observe;
 pub mod pace;
 pub mod patterns;
 pub mod policy;
-pub mod refuge;
 pub mod rollout;
 pub mod storm;
 pub mod surroundings;

@@ -84,10 +84,11 @@ impl World {
             entry.ready_seconds = known.and_then(|e| e.ready_seconds);
             entry.crashed_at = known.and_then(|e| e.crashed_at);
             entry.broken_at = known.and_then(|e| e.broken_at);
+            entry.troubled = known.is_some_and(|e| e.troubled);
             entry.migration = known.and_then(|e| e.migration.clone());
         }
         let tells = |e: &LedgerEntry| e.healthy_since.is_some() || e.failed_at.is_some() || e.migration.is_some();
-        self.memory.ledger.retain(|e| tells(e) || e.broken_at.is_some());
+        self.memory.ledger.retain(|e| tells(e) || e.broken_at.is_some() || e.troubled);
     }
 
     /// Carries the action out, on the preconditions that the controller sends along.

@@ -161,6 +161,15 @@ fn that_a_revision_is_broken_or_migrated_a_schema_is_written_once() {
     };
     let broken = noted(|entry| entry.broken_at = Some(at(0)));
     let migrated = noted(|entry| entry.migration = Some(Migration { at: at(0), by: "Job web-migrate".into() }));
+    let troubled = noted(|entry| {
+        entry.troubled = true;
+        entry.migration = Some(Migration { at: at(0), by: "Job web-migrate".into() });
+    });
+    assert_eq!(
+        due(Some(&migrated), &troubled, Some(at(0)), at(0)),
+        Due::At(at(60)),
+        "the migration says nothing of it"
+    );
     for noted in [broken, migrated] {
         assert_eq!(due(Some(&status(None)), &noted, Some(at(0)), at(0)), Due::At(at(60)));
         assert_eq!(due(Some(&noted), &noted, Some(at(0)), at(600)), Due::No);
