@@ -246,7 +246,7 @@ fn taken_back(incident: &OpenIncident) -> String {
 }
 
 /// Somebody shipped another template: it starts clean, and what Backstay held still is let go.
-fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
+pub fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
     let w = &look.s.workload;
     if w.paused && w.paused_for.as_ref() == Some(&incident.name) {
         let because = put_back(look, incident).unwrap_or_else(|| "a new template arrived".to_owned());
