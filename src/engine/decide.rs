@@ -246,16 +246,16 @@ fn taken_back(incident: &OpenIncident) -> String {
 }
 
 /// Somebody shipped another template: it starts clean, and what Backstay held still is let go.
-fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
+pub fn superseded(look: &Look, incident: &OpenIncident) -> Draft {
     let w = &look.s.workload;
     if w.paused && w.paused_for.as_ref() == Some(&incident.name) {
         let because = put_back(look, incident).unwrap_or_else(|| "a new template arrived".to_owned());
         return resume(incident, &because, Outcome::Superseded);
     }
-    let taken = if unrolled::is_about(incident) {
-        "the Deployment's template has a ReplicaSet now"
-    } else {
-        "a new template took over"
+    let taken = match (unrolled::is_about(incident), rollout::is_refused(look.s)) {
+        (true, _) => "the Deployment's template has a ReplicaSet now",
+        (false, true) => "a new template arrived, whose ReplicaSet the API server refuses",
+        (false, false) => "a new template took over",
     };
     let because = put_back(look, incident).unwrap_or_else(|| taken.to_owned());
     close(incident, State::Progressing, Outcome::Superseded, because)

@@ -90,6 +90,8 @@ fn rolled_back<'a>(
         Some(hash) if hash == &intent.target.hash => Stage::Recovering(incident, intent),
         Some(hash) if hash == &intent.failing.hash && has_moved_on(s, incident) => Stage::Retaken(incident),
         Some(hash) if hash == &intent.failing.hash => Stage::Recovering(incident, intent),
+        // The status never catches up with a template whose ReplicaSet is refused.
+        None if rollout::is_refused(s) => Stage::Superseded(incident),
         // The status may lag behind a template that was just written; then there is nothing to conclude yet.
         None if s.workload.observed_generation < s.workload.generation => Stage::Recovering(incident, intent),
         _ => Stage::Superseded(incident),

@@ -1,7 +1,7 @@
 //! A template whose ReplicaSet the API server refuses. Nothing of it runs, so there is nothing to go back from, and what was
 //! rolled out before runs on; but nobody is told unless an incident says what refuses it.
 
-use super::decide::{Draft, Look};
+use super::decide::{self, Draft, Look};
 use super::decision::Verdict;
 use super::facts::{Name, Snapshot};
 use super::finding::Finding;
@@ -19,6 +19,10 @@ pub fn refused(look: &mut Look, incident: Option<&OpenIncident>) -> Option<Draft
         return None;
     }
     let finding = look.weighed.findings.iter_mut().find(|f| f.is_evident() && is_of_workload(f))?;
+    // An incident of a revision keeps what was said of that one; the next look opens one of this template.
+    if let Some(other) = incident.filter(|incident| !is_about(incident)) {
+        return Some(decide::superseded(look, other));
+    }
     let verdict = verdict(finding);
     finding.fault = verdict.fault;
     finding.confidence = verdict.confidence;

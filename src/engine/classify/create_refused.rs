@@ -67,12 +67,12 @@ fn refused<'a>(
     if said.sureness == Sureness::Definitive {
         return symptom;
     }
-    let of_newest = match subject {
-        Subject::Revision(revision) => scene.newest.is_some_and(|newest| newest.uid == revision.uid),
-        Subject::Workload | Subject::Pod(_) => kind == "ReplicaFailure",
+    let of = match subject {
+        Subject::Revision(revision) => Some(revision),
+        Subject::Workload | Subject::Pod(_) => scene.newest.filter(|_| kind == "ReplicaFailure"),
     };
-    let waits = of_newest && said.cause == Cause::QuotaExceeded;
-    let given_back = if waits { quota::given_back_within(scene, condition, text) } else { None };
+    let waits = of.filter(|_| said.cause == Cause::QuotaExceeded);
+    let given_back = waits.and_then(|revision| quota::given_back_within(scene, revision, condition, text));
     if let Some(grace_seconds) = given_back.filter(|grace| scene.elapsed(condition.since) < *grace) {
         return Symptom { sureness: Sureness::Timed, grace_seconds, ..symptom };
     }
