@@ -156,7 +156,7 @@ fn what_is_known_of_a_revision_that_was_neither_judged_nor_seen_healthy_is_kept(
     assert_eq!(of(HEALTH, &[]), None);
     assert_eq!(of(&written, &[]), Some(migrated.clone()));
     for health in [HEALTH, &written] {
-        assert_eq!(of(health, &[migrated.clone()]), Some(migrated.clone()));
-        assert_eq!(of(health, &[troubled.clone()]), Some(troubled.clone()));
+        assert_eq!(of(health, std::slice::from_ref(&migrated)), Some(migrated.clone()));
+        assert_eq!(of(health, std::slice::from_ref(&troubled)), Some(troubled.clone()));
     }
 }
