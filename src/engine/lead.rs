@@ -30,17 +30,19 @@ pub(super) fn lead(look: &mut Look, rollout: &Rollout) -> Option<(usize, Verdict
         finding.confidence = verdict.confidence;
         finding.rejected.clone_from(&verdict.rejected);
     }
-    let (findings, verdicts): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
-    look.weighed.findings = findings;
-    let verdicts = || verdicts.iter().enumerate().filter_map(|(at, verdict)| Some((at, verdict.as_ref()?)));
-    let lead = verdicts().find(|(_, verdict)| verdict.blames_the_revision()).or_else(|| verdicts().next());
-    lead.map(|(at, verdict)| (at, verdict.clone()))
+    let at = judged.iter().position(blames).or_else(|| judged.iter().position(|(_, verdict)| verdict.is_some()));
+    let lead = at.and_then(|at| Some((at, judged.get_mut(at)?.1.take()?)));
+    look.weighed.findings = judged.into_iter().map(|(finding, _)| finding).collect();
+    lead
+}
+
+fn blames(judged: &Judged) -> bool {
+    judged.1.as_ref().is_some_and(Verdict::blames_the_revision)
 }
 
 /// Pods whose failure something else explains say nothing against the revision: what it is blamed for has to be on enough
 /// pods without them.
 fn count_alone(s: &Snapshot, rollout: &Rollout, judged: &mut [Judged], now: Timestamp) {
-    let blames = |judged: &Judged| judged.1.as_ref().is_some_and(Verdict::blames_the_revision);
     let explained = |judged: &Judged| judged.1.is_some() && !blames(judged);
     let blamed: Vec<&Finding> = judged.iter().filter(|j| blames(j)).map(|(f, _)| f).collect();
     if blamed.is_empty() || !judged.iter().any(explained) {

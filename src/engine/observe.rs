@@ -46,40 +46,52 @@ pub fn exits(container: &ContainerFacts) -> u32 {
 }
 
 /// Exits of one container that count towards a rollout that began at `rollout_start`: those that were not made up. A pod
-/// made for the rollout counts in full; an older one only above what it showed when it was first seen.
-pub fn exits_since(pod: &PodFacts, container: &ContainerFacts, rollout_start: Timestamp) -> u32 {
+/// made for the rollout counts in full; an older one only above what it showed when it was first seen. With what is known of them.
+pub fn exits_since(pod: &PodFacts, container: &ContainerFacts, rollout_start: Timestamp) -> (u32, Tally) {
     let baseline = if pod.created >= rollout_start { 0 } else { pod.history.exits_at_first_sight };
-    own_exits(container, &tally(pod, container)).saturating_sub(baseline)
+    let tally = tally(pod, container);
+    (own_exits(container, &tally).saturating_sub(baseline), tally)
 }
 
-fn own_exits(container: &ContainerFacts, tally: &ExitSeries) -> u32 {
+fn own_exits(container: &ContainerFacts, tally: &Tally) -> u32 {
     exits(container).saturating_sub(tally.made_up)
 }
 
-/// What is known of how a container's runs ended so far: how many ends were made up, and how many nobody saw. A status
-/// shows the last two and `restartCount` counts them all, so each is looked at while it shows.
-pub fn tally(pod: &PodFacts, container: &ContainerFacts) -> ExitSeries {
-    let known = pod.history.series.iter().find(|series| series.container == container.name);
-    tallied(known, container)
+/// What is known of how a container's runs ended so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many exits were looked at.
+    pub counted: u32,
+    /// Ends among them that were made up.
+    pub made_up: u32,
+    /// Ends among them that nobody saw.
+    pub unseen: u32,
 }
 
-fn tallied(known: Option<&ExitSeries>, container: &ContainerFacts) -> ExitSeries {
+/// How many ends were made up, and how many nobody saw. A status shows the last two and `restartCount` counts them all, so
+/// each is looked at while it shows.
+pub fn tally(pod: &PodFacts, container: &ContainerFacts) -> Tally {
+    tallied(pod.history.series.iter().find(|series| series.container == container.name), container)
+}
+
+fn tallied(known: Option<&ExitSeries>, container: &ContainerFacts) -> Tally {
     let before =
-        known.cloned().unwrap_or_else(|| ExitSeries { container: container.name.clone(), ..Default::default() });
+        known.map_or_else(Tally::default, |s| Tally { counted: s.counted, made_up: s.made_up, unseen: s.unseen });
     let exits = exits(container);
     let fresh = exits.saturating_sub(before.counted);
+    if fresh == 0 {
+        return before;
+    }
     let shown = usize::try_from(fresh).unwrap_or(usize::MAX);
     let (mut seen, mut made_up) = (0_u32, 0_u32);
     for ending in shown_ends(container).take(shown) {
         seen = seen.saturating_add(1);
         made_up = made_up.saturating_add(u32::from(is_made_up(ending)));
     }
-    ExitSeries {
-        since: series_since(before.since, container).or(before.since),
+    Tally {
         counted: before.counted.max(exits),
         made_up: before.made_up.saturating_add(made_up),
         unseen: before.unseen.saturating_add(fresh.saturating_sub(seen)),
-        container: before.container,
     }
 }
 
@@ -187,7 +199,12 @@ fn continued(previous: &PodFacts, next: &PodFacts, now: Timestamp) -> History {
 fn series(before: &[ExitSeries], pod: &PodFacts) -> Box<[ExitSeries]> {
     let of = |container: &ContainerFacts| {
         let known = before.iter().find(|series| series.container == container.name);
-        (known.is_some() || exits(container) > 0).then(|| tallied(known, container))
+        (known.is_some() || exits(container) > 0).then(|| {
+            let Tally { counted, made_up, unseen } = tallied(known, container);
+            let before = known.and_then(|series| series.since);
+            let since = series_since(before, container).or(before);
+            ExitSeries { container: container.name.clone(), since, counted, made_up, unseen }
+        })
     };
     pod.containers.iter().filter_map(of).collect()
 }

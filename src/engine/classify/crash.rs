@@ -69,17 +69,18 @@ pub(super) fn detail<'a>(
 
 /// Exits of this container that count towards the rollout, without those that were made up.
 pub(super) fn exits(look: &Look<'_, '_>, container: &ContainerFacts) -> u32 {
-    let exits = observe::exits_since(look.pod, container, look.scene.rollout_start);
-    exits.saturating_sub(u32::from(lost_unseen(look, container)))
+    let (exits, tally) = observe::exits_since(look.pod, container, look.scene.rollout_start);
+    exits.saturating_sub(u32::from(lost_unseen(look, tally)))
 }
 
 /// One of the exits that nobody saw, as before a restart of the operator, may be one that was made up: the node came back
 /// while the pod was on it, or its sandbox was made anew.
-fn lost_unseen(look: &Look<'_, '_>, container: &ContainerFacts) -> bool {
-    let start = look.pod_start();
-    let came_back = || look.since_node(start) > start;
+fn lost_unseen(look: &Look<'_, '_>, tally: observe::Tally) -> bool {
+    let came_back = || {
+        let start = look.pod_start();
+        look.since_node(start) > start
+    };
     let renewed = || look.event(|event| hint::is(event, "SandboxChanged")).is_some();
-    let tally = observe::tally(look.pod, container);
     tally.unseen > 0 && tally.made_up == 0 && (came_back() || renewed())
 }
 

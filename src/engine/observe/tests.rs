@@ -125,10 +125,10 @@ fn an_init_container_that_has_done_its_work_did_not_exit() {
 fn exits_of_a_pod_made_for_the_rollout_count_in_full() {
     let mut pod = pod(container(3, terminated(), true));
     pod.history.exits_at_first_sight = 3;
-    assert_eq!(exits_since(&pod, &pod.containers[0], at(0)), 4);
-    assert_eq!(exits_since(&pod, &pod.containers[0], at(1)), 1);
+    assert_eq!(exits_since(&pod, &pod.containers[0], at(0)).0, 4);
+    assert_eq!(exits_since(&pod, &pod.containers[0], at(1)).0, 1);
     pod.history.exits_at_first_sight = 9;
-    assert_eq!(exits_since(&pod, &pod.containers[0], at(1)), 0);
+    assert_eq!(exits_since(&pod, &pod.containers[0], at(1)).0, 0);
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn what_was_made_up_counts_for_as_long_as_it_is_in_the_count() {
     let mut seen: Option<PodFacts> = None;
     for (sight, expected) in sights {
         let next = observe(seen.as_ref(), sight, at(9));
-        assert_eq!(exits_since(&next, &next.containers[0], at(0)), expected, "{:?}", next.containers[0]);
+        assert_eq!(exits_since(&next, &next.containers[0], at(0)).0, expected, "{:?}", next.containers[0]);
         seen = Some(next);
     }
 }
@@ -31,7 +31,7 @@ fn an_older_pod_is_not_credited_twice_with_what_was_made_up_before() {
     let first = observe(None, show(1, running(), Some(lost)), at(9));
     assert_eq!((first.history.exits_at_first_sight, tally(&first, &first.containers[0]).made_up), (0, 1));
     let next = observe(Some(&first), show(1, waiting("CrashLoopBackOff", ""), Some(ended(1))), at(10));
-    assert_eq!(exits_since(&next, &next.containers[0], at(1)), 1);
+    assert_eq!(exits_since(&next, &next.containers[0], at(1)).0, 1);
 }
 
 #[test]
