@@ -1,7 +1,7 @@
 //! What incidents add to the counters: each action and each outcome once. An incident's record tells what counts; where
 //! its answer was lost nobody knows whether it tells, so what was counted is remembered while the incident is open.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::context::Context;
@@ -36,9 +36,9 @@ impl Tally {
 
     /// Forgets what is over or gone: nothing of it is written any more.
     pub fn keep_open(&self, incidents: &[Arc<Incident>]) {
-        let uids = |i: &'_ Arc<Incident>| i.metadata.uid.clone();
-        let open: Vec<String> = incidents.iter().filter(|i| i.is_open()).filter_map(uids).collect();
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| open.contains(uid));
+        let open = incidents.iter().filter(|i| i.is_open());
+        let open: HashSet<&str> = open.filter_map(|i| i.metadata.uid.as_deref()).collect();
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|uid, _| open.contains(uid.as_str()));
     }
 }
 

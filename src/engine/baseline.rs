@@ -40,7 +40,7 @@ pub fn update(s: &Snapshot, rollout: Option<&Rollout>, findings: &[Finding], now
     note_trouble(&mut entries, rollout, findings);
     let mut next_look = None;
     for revision in &s.revisions {
-        let known = entries.iter().find(|e| e.uid == revision.uid);
+        let known = entry_of(&entries, revision);
         let newest = rollout.filter(|r| r.newest.uid == revision.uid);
         let due = match newest {
             Some(rollout) => rollout.complete && !is_proven(known, rollout) && !fails(findings),
@@ -84,10 +84,20 @@ fn note_trouble(entries: &mut Vec<LedgerEntry>, rollout: Option<&Rollout>, findi
     let troubled = findings.iter().any(|f| f.newest && sure(f));
     // Without another one that is known to be healthy, one that does well but for a pod is all there is to go back to.
     let another = entries.iter().any(|e| e.uid != newest.uid && is_healthy(e));
-    let known = entries.iter().find(|e| e.uid == newest.uid);
+    let known = entry_of(entries, newest);
     if troubled && another && known.is_none_or(is_unknown) {
         amend(entries, newest, |entry| entry.troubled = true);
     }
+}
+
+/// What the ledger holds of the revision.
+pub fn entry_of<'a>(ledger: &'a [LedgerEntry], revision: &RevisionFacts) -> Option<&'a LedgerEntry> {
+    ledger.iter().find(|e| e.uid == revision.uid)
+}
+
+/// When the revision was seen healthy.
+pub fn proven(ledger: &[LedgerEntry], revision: &RevisionFacts) -> Option<Timestamp> {
+    entry_of(ledger, revision)?.healthy_since
 }
 
 /// Neither judged nor seen healthy.
@@ -145,9 +155,8 @@ pub fn last_healthy<'a>(
 /// The revision to compare the newest one with: the last healthy one, whether or not its template differs. Revisions
 /// are told apart by number, since one that is taken up again gets a new number and may keep the time of its proof.
 pub fn control<'a>(s: &'a Snapshot, rollout: &Rollout, ledger: &[LedgerEntry]) -> Option<&'a RevisionFacts> {
-    let healthy = |r: &RevisionFacts| ledger.iter().find(|e| e.uid == r.uid).and_then(|e| e.healthy_since);
     candidates(s, rollout, ledger)
-        .filter_map(|r| healthy(r).map(|at| (r, at)))
+        .filter_map(|r| proven(ledger, r).map(|at| (r, at)))
         .max_by_key(|(r, at)| (r.number, *at, r.order()))
         .map(|(r, _)| r)
 }

@@ -44,7 +44,7 @@ fn does_well(s: &Snapshot, revision: &RevisionFacts) -> bool {
 pub fn remember(mut ledger: Vec<LedgerEntry>, look: &Look, draft: &Draft) -> Vec<LedgerEntry> {
     let seen = newest(look, draft).or_else(|| baseline_of(look, draft, &ledger));
     let Some((revision, fails)) = seen else { return ledger };
-    let known = ledger.iter().find(|e| e.uid == revision.uid);
+    let known = baseline::entry_of(&ledger, revision);
     // What was found at fault is not gone back to anyway.
     let condemned = known.is_some_and(|e| e.failed_at.is_some() && !baseline::is_healthy(e));
     if fails && !condemned && !known.is_some_and(is_broken) && could_be_gone_back_to(look.s, revision, &ledger) {

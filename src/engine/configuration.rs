@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::baseline;
 use super::change;
 use super::change::references::{Need, ReferenceFacts, ReferenceKind, Sight};
 use super::decision::Verdict;
@@ -93,7 +94,9 @@ fn lost_a_key(case: &Case, r: &ReferenceFacts) -> Option<Verdict> {
     if asks_anew || case.changed.contains(&Aspect::Volumes) {
         return None;
     }
-    let at = r.changed().filter(|at| proven(case.s, control).is_some_and(|healthy| *at > healthy))?;
+    let at = r
+        .changed()
+        .filter(|at| baseline::proven(&case.s.memory.ledger, control).is_some_and(|healthy| *at > healthy))?;
     let because = format!(
         "{} changed at {at}{}, after the healthy revision {}, which names it too, had started",
         r.reference,
@@ -151,7 +154,7 @@ fn under_a_running_revision(case: &Case, at: Timestamp, r: &ReferenceFacts) -> O
 /// Besides the configuration only labels and annotations differ from the healthy revision, such as its checksum.
 fn with_nothing_else(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict> {
     let control = case.control.filter(|_| r.baseline.is_some())?;
-    let since_control = proven(case.s, control).is_some_and(|healthy| at > healthy);
+    let since_control = baseline::proven(&case.s.memory.ledger, control).is_some_and(|healthy| at > healthy);
     let nothing_else = case.changed.iter().all(|aspect| *aspect == Aspect::Metadata);
     (since_control && nothing_else).then(|| {
         let because = format!(
@@ -171,7 +174,7 @@ fn under_held_connections(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Opt
     let control = case.control.filter(|_| r.baseline.is_some() && r.reference.kind == ReferenceKind::Secret)?;
     let refused = case.finding.cause == Cause::DatabaseAuth;
     let own = case.changed.iter().any(|aspect| matches!(aspect, Aspect::Environment | Aspect::Volumes));
-    let since_control = proven(case.s, control).is_some_and(|healthy| at > healthy);
+    let since_control = baseline::proven(&case.s.memory.ledger, control).is_some_and(|healthy| at > healthy);
     (refused && !own && since_control).then(|| {
         let because = format!(
             "{} changed at {at}{}, after the pods of the healthy revision {} had started; who connects anew is refused",
@@ -206,12 +209,8 @@ fn under_both(case: &Case, at: Timestamp, r: &ReferenceFacts) -> Option<Verdict>
 
 /// The newest revision was seen healthy, or its rollout completed, before that moment.
 fn ran_well_before(case: &Case, at: Timestamp) -> bool {
-    let healthy = proven(case.s, case.rollout.newest).is_some_and(|healthy| healthy < at);
+    let healthy = baseline::proven(&case.s.memory.ledger, case.rollout.newest).is_some_and(|healthy| healthy < at);
     healthy || case.rollout.completed.is_some_and(|completed| completed < at)
-}
-
-fn proven(s: &Snapshot, revision: &RevisionFacts) -> Option<Timestamp> {
-    s.memory.ledger.iter().find(|e| e.uid == revision.uid).and_then(|e| e.healthy_since)
 }
 
 /// By whom, and which keys the writer owns.

@@ -295,8 +295,12 @@ fn fault_not_revision(case: &Case, _: Timestamp) -> Option<Refusal> {
     // That nothing material changed is all that is known then, and the guard on the baseline, which never lets it
     // pass, has the better word for it.
     let unchanged = v.fault == Fault::Unknown && case.target == Err(Missing::EqualsCurrent);
-    (!v.blames_the_revision() && !unchanged)
-        .then(|| no(RefusalReason::FaultNotRevision, &format!("fault {}, {}: {}", v.fault, v.confidence, v.because)))
+    (!v.blames_the_revision() && !unchanged).then(|| is_of_others(v))
+}
+
+/// The revision is not at fault, as far as is known.
+pub fn is_of_others(v: &Verdict) -> Refusal {
+    no(RefusalReason::FaultNotRevision, &format!("fault {}, {}: {}", v.fault, v.confidence, v.because))
 }
 
 fn storm(case: &Case, _: Timestamp) -> Option<Refusal> {

@@ -130,16 +130,12 @@ fn missed(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts) -> Option<Str
 
 /// A Job that began with this rollout or with one before it that left the baseline, and after the baseline was last proven.
 fn job(s: &Snapshot, rollout: &Rollout, target: &RevisionFacts, around: &Surroundings) -> Option<String> {
-    let proven = proven(s, target);
+    let proven = baseline::proven(&s.memory.ledger, target);
     let left = proven.unwrap_or(target.created);
     let later = s.revisions.iter().filter(|r| r.uid != target.uid && r.created > left).map(|r| r.created);
     let begun = later.fold(began(rollout), Timestamp::min);
     let job = latest_job(around, after(begun, -BEFORE_SECONDS).max(proven.unwrap_or(Timestamp::MIN)))?;
     Some(format!("Job {} began at {} and migrates a schema ({}; {})", job.name, job.started, job.sign, job.relation))
-}
-
-fn proven(s: &Snapshot, revision: &RevisionFacts) -> Option<Timestamp> {
-    s.memory.ledger.iter().find(|e| e.uid == revision.uid).and_then(|e| e.healthy_since)
 }
 
 fn began(rollout: &Rollout) -> Timestamp {
@@ -174,7 +170,7 @@ fn of_container((migrator, _): (&Migrator, Option<Timestamp>)) -> String {
 
 /// A migration that ran with another revision since the baseline was last proven.
 fn remembered(s: &Snapshot, target: &RevisionFacts) -> Option<String> {
-    let left = proven(s, target).unwrap_or(target.created);
+    let left = baseline::proven(&s.memory.ledger, target).unwrap_or(target.created);
     let others = s.memory.ledger.iter().filter(|e| e.uid != target.uid);
     let migrations = others.filter_map(|e| e.migration.as_ref().map(|migration| (&e.hash, migration)));
     let (hash, Migration { at, by }) = migrations.filter(|(_, m)| m.at >= left).max_by_key(|(_, m)| m.at)?;
@@ -192,7 +188,7 @@ pub fn remember(
     let Some(rollout) = rollout else { return ledger };
     let newest = rollout.newest;
     let from = after(began(rollout), -BEFORE_SECONDS);
-    let known = ledger.iter().find(|e| e.uid == newest.uid).and_then(|e| e.migration.as_ref());
+    let known = baseline::entry_of(&ledger, newest).and_then(|e| e.migration.as_ref());
     let Some(around) = surroundings::of_newest(s, newest).filter(|_| known.is_none_or(|known| known.at < from)) else {
         return ledger;
     };

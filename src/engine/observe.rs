@@ -97,22 +97,22 @@ fn tallied(known: Option<&ExitSeries>, container: &ContainerFacts) -> Tally {
 
 /// The ends that count as exits and that the status shows, the newest first.
 fn shown_ends(container: &ContainerFacts) -> impl Iterator<Item = &Termination> {
-    let shown = match &container.state {
-        ContainerState::Terminated(ending) => Some(&**ending),
-        _ => None,
-    };
     let counts = |ending: &&Termination| container.kind != ContainerKind::Init || ending.exit_code != 0;
-    shown.filter(counts).into_iter().chain(container.last.as_deref())
+    ended_now(container).filter(counts).into_iter().chain(container.last.as_deref())
+}
+
+fn ended_now(container: &ContainerFacts) -> Option<&Termination> {
+    match &container.state {
+        ContainerState::Terminated(ending) => Some(ending),
+        _ => None,
+    }
 }
 
 /// When the series of exits began that a container is in, given when it was known to have begun. A status holds the
 /// last two ends of a container, and forgets the first with the third.
 pub fn series_since(before: Option<Timestamp>, container: &ContainerFacts) -> Option<Timestamp> {
-    let shown = match &container.state {
-        ContainerState::Terminated(ending) => Some(&**ending),
-        _ => None,
-    };
-    let mut ends = shown.into_iter().chain(container.last.as_deref()).filter(|ending| failed(container, ending));
+    let mut ends =
+        ended_now(container).into_iter().chain(container.last.as_deref()).filter(|ending| failed(container, ending));
     let newest = ends.next()?;
     if is_long_run(newest) {
         return newest.finished.or(before);
@@ -132,11 +132,7 @@ pub fn is_long_run(ending: &Termination) -> bool {
 pub fn began_by(pod: &PodFacts, container: &ContainerFacts, seen: Timestamp) -> Timestamp {
     let series = pod.history.series.iter().find(|series| series.container == container.name);
     let seen = series.and_then(|series| series.since).map_or(seen, |since| since.min(seen));
-    let ending = match &container.state {
-        ContainerState::Terminated(ending) => Some(&**ending),
-        _ => container.last.as_deref(),
-    };
-    let finished = ending.filter(|ending| !is_long_run(ending)).and_then(|ending| ending.finished);
+    let finished = container.ending().filter(|ending| !is_long_run(ending)).and_then(|ending| ending.finished);
     match finished {
         Some(finished) if pod.history.exits_at_first_sight > SHOWN_ENDS => {
             let waited = after(finished, -waited_seconds(container.restarts.saturating_sub(1)));

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::baseline;
 use super::evidence::judged_pods;
 use super::facts::{RevisionFacts, Snapshot};
 use super::moment::{after, earliest};
@@ -99,7 +100,7 @@ fn completed(s: &Snapshot, newest: &RevisionFacts, since: Timestamp) -> Option<T
     // Times of objects are cut to seconds, and may seem to lie just before a rollout that was quick. What was seen of an
     // earlier rollout to the same revision says nothing about this one.
     let of_this = |at: &Timestamp| *at >= after(since, -1);
-    let healthy = s.memory.ledger.iter().find(|e| e.uid == newest.uid).and_then(|e| e.healthy_since).filter(of_this);
+    let healthy = baseline::proven(&s.memory.ledger, newest).filter(of_this);
     let told = s.workload.completed.filter(of_this).filter(|at| healthy.is_some() || !ran_nothing(s, newest, *at));
     earliest(told, healthy).map(|at| at.max(since))
 }

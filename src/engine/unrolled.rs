@@ -10,7 +10,7 @@ use super::judge;
 use super::knowledge;
 use super::memory::{OpenIncident, RevisionRef};
 use super::rollout;
-use super::words::{Class, Confidence, RefusalReason, Severity};
+use super::words::{Class, Confidence, Severity};
 
 /// What is said of such a template, as soon as there is enough evidence.
 pub fn refused(look: &mut Look, incident: Option<&OpenIncident>) -> Option<Draft> {
@@ -26,10 +26,7 @@ pub fn refused(look: &mut Look, incident: Option<&OpenIncident>) -> Option<Draft
     let verdict = verdict(finding);
     finding.fault = verdict.fault;
     finding.confidence = verdict.confidence;
-    let refusal = guard::check_workload(s, look.now).unwrap_or_else(|| {
-        let because = format!("fault {}, {}: {}", verdict.fault, verdict.confidence, verdict.because);
-        guard::no(RefusalReason::FaultNotRevision, &because)
-    });
+    let refusal = guard::check_workload(s, look.now).unwrap_or_else(|| guard::is_of_others(&verdict));
     let rule = s.policy.rules.iter().find(|rule| rule.name == finding.rule);
     let severity = rule.map_or(Severity::Warning, |rule| rule.severity);
     let counted = judge::counts(finding, look.now);

@@ -24,11 +24,7 @@ fn came_to(rig: &Rig, action: &str, outcome: &str) -> u32 {
 /// From the first look to the end of the incident.
 async fn rolls_back_and_recovers(rig: &Rig) {
     rig.settles().await;
-    rig.settles().await;
-    rig.rolls_out_baseline();
-    rig.settles().await;
-    rig.time_passes();
-    rig.settles().await;
+    rig.recovers().await;
     rig.settles().await;
 }
 

@@ -141,11 +141,7 @@ async fn that_the_baseline_has_proven_itself_once_more_goes_along_with_the_next_
     let mut rig = Rig::new().await;
     let began = Timestamp::now();
     let known = remembered(&rig);
-    rig.settles().await;
-    rig.rolls_out_baseline();
-    rig.settles().await;
-    rig.time_passes();
-    rig.settles().await;
+    rig.recovers().await;
     rig.settles().await;
     assert!(!rig.incident().is_open(), "it has recovered");
     assert_eq!(remembered(&rig), known, "that is no reason to write");

@@ -18,7 +18,7 @@ use super::server::{Call, Server, connect};
 use crate::api::Incident;
 use crate::cluster::apply::Error;
 use crate::cluster::events::Events;
-use crate::cluster::lease::{Lease, Settings, Timing};
+use crate::cluster::lease::{Lease, Settings, Standing, Timing};
 use crate::cluster::own::Own;
 use crate::cluster::policies::Policies;
 use crate::cluster::readable::Readable;
@@ -62,6 +62,17 @@ pub fn web() -> WorkloadKey {
 }
 
 /// The path of an object of the test's files.
+/// A replica that may stand for election.
+pub fn candidate(server: &Arc<Mutex<Server>>) -> (Lease, Standing) {
+    let settings = Settings {
+        namespace: "backstay".to_owned(),
+        name: "backstay".to_owned(),
+        identity: "backstay-0".to_owned(),
+        timing: Timing::default(),
+    };
+    Lease::new(connect(server), settings)
+}
+
 fn path(object: &Value) -> String {
     let (kind, name) = (object["kind"].as_str().unwrap(), object["metadata"]["name"].as_str().unwrap());
     let group = object["apiVersion"].as_str().filter(|version| *version != "v1");
@@ -148,13 +159,7 @@ impl Rig {
 
     async fn start(server: Arc<Mutex<Server>>, traces: Traces) -> Self {
         let client = connect(&server);
-        let settings = Settings {
-            namespace: "backstay".to_owned(),
-            name: "backstay".to_owned(),
-            identity: "backstay-0".to_owned(),
-            timing: Timing::default(),
-        };
-        let (lease, standing) = Lease::new(connect(&server), settings);
+        let (lease, standing) = candidate(&server);
         let (stop, stopped) = oneshot::channel::<()>();
         let lease = tokio::spawn(lease.run(async move { drop(stopped.await) }));
         let mut leadership = standing.watch();
@@ -241,6 +246,15 @@ impl Rig {
     /// One look, as the loop would take it.
     pub async fn look(&self) -> Result<Option<Duration>, Error> {
         workload::look(&self.ctx, &web()).await
+    }
+
+    /// The baseline is rolled out, and has run for as long as makes a recovery.
+    pub async fn recovers(&self) {
+        self.settles().await;
+        self.rolls_out_baseline();
+        self.settles().await;
+        self.time_passes();
+        self.settles().await;
     }
 
     /// Looks until one succeeds, with everything seen before each; gives the errors.

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::rig::Rig;
-use super::server::{Server, connect};
+use super::rig::{Rig, candidate};
+use super::server::Server;
 use crate::api::{ClusterIncidentPolicy, IncidentPolicy};
-use crate::cluster::lease::{Lease, Settings, Timing};
 use crate::cluster::slim::{SlimNode, SlimPod};
 use crate::cluster::watches::{Watch, Watches};
 use crate::controller::run::{stand, wait_for_stores};
@@ -96,13 +95,7 @@ async fn where_nothing_at_all_is_allowed_it_is_not_ready() {
 #[tokio::test(start_paused = true)]
 async fn a_replica_whose_stores_are_not_filled_does_not_stand_for_election() {
     let server = Arc::new(Mutex::new(Server::default()));
-    let settings = Settings {
-        namespace: "backstay".to_owned(),
-        name: "backstay".to_owned(),
-        identity: "backstay-0".to_owned(),
-        timing: Timing::default(),
-    };
-    let (lease, standing) = Lease::new(connect(&server), settings);
+    let (lease, standing) = candidate(&server);
     let (fill, filled) = oneshot::channel();
     let (release, released) = watch::channel(false);
     let candidate = tokio::spawn(stand(lease, filled, released));

@@ -46,11 +46,7 @@ async fn an_incident_is_one_trace_with_a_span_for_each_step() {
         let rig = Rig::with(|_| {}, telemetry.traces()).await;
         rig.server().strike(Method::PATCH, "/deployments/web", 1, Strike::Refuse(403));
         rig.settles().await;
-        rig.settles().await;
-        rig.rolls_out_baseline();
-        rig.settles().await;
-        rig.time_passes();
-        rig.settles().await;
+        rig.recovers().await;
         uid = rig.incident().metadata.uid.unwrap();
     })
     .await;

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{
     Case, control_is_ready, is_about_running, is_crash, is_good_part_of, judged_pods, may_be_shared, shows, verdict,
 };
+use crate::engine::baseline;
 use crate::engine::decision::Verdict;
 use crate::engine::facts::PodFacts;
 use crate::engine::finding::Finding;
@@ -76,7 +77,7 @@ pub(super) fn failed_before(case: &Case) -> Option<Verdict> {
     if control_is_ready(case) > 0 || !is_about_running(case.finding) {
         return None;
     }
-    let at = case.s.memory.ledger.iter().find(|e| e.uid == control.uid).and_then(|e| e.crashed_at)?;
+    let at = baseline::entry_of(&case.s.memory.ledger, control)?.crashed_at?;
     // What is remembered may be half of the window behind.
     (at >= after(case.finding.began, -CONTROL_WINDOW_SECONDS)).then(|| {
         let because = format!("pods of the healthy revision {} crashed too, last seen at {at}", control.hash);
