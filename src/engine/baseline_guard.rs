@@ -36,9 +36,9 @@ pub fn would_not_run(case: &Case, _: Timestamp) -> Option<Refusal> {
     if let Some(because) = surroundings::would_not_run(case.s, target) {
         return Some(no(RefusalReason::BaselineWouldNotRun, &because));
     }
-    let pods: Vec<_> = judged_pods(case.s, &target.uid).collect();
-    if !pods.is_empty() && pods.iter().all(|p| !p.ready) {
-        let because = format!("none of the {} pods of the baseline {} is ready", pods.len(), target.hash);
+    let pods = || judged_pods(case.s, &target.uid);
+    if pods().next().is_some() && pods().all(|p| !p.ready) {
+        let because = format!("none of the {} pods of the baseline {} is ready", pods().count(), target.hash);
         return Some(no(RefusalReason::BaselineWouldNotRun, &because));
     }
     broken::since(case.s, target).map(|since| {

@@ -1,19 +1,22 @@
 //! How much evidence there is: symptoms are gathered into findings and counted against the rule that governs them.
 
+mod seen;
+
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
 
 use super::classify;
-use super::facts::{ContainerState, Name, PodFacts, RevisionFacts, Snapshot};
+use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
 use super::finding::{Detail, Evidence, Finding, Subject, Symptom};
 use super::knowledge;
 use super::listen;
-use super::moment::{after, earliest};
+use super::moment::earliest;
 use super::patterns::Patterns;
 use super::policy::{Rule, Threshold};
 use super::rollout::Rollout;
 use super::words::{Cause, Class, Confidence, Fault, Sureness};
+use seen::{Seen, Sum};
 
 /// Names of pods shown in a finding.
 const SHOWN_PODS: usize = 10;
@@ -32,42 +35,45 @@ pub struct Weighed {
 
 /// Gathers and counts. `rules` are asked in order; a finding that no rule matches is never sufficient.
 pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now: Timestamp) -> Weighed {
-    let groups = groups(s, symptoms);
+    let groups = groups(s, symptoms, now);
     let (mut next_look, mut evident_since) = (None, None);
-    let newest = rollout.map(|r| &*r.newest.uid);
+    let newest = rollout.map(|r| &r.newest.uid);
     let mut findings: Vec<Finding> = Vec::with_capacity(groups.len());
     for group in &groups {
-        let counted = counted(groups.iter().filter(|g| g.shares_rule(group)), now);
-        let finding = group.finding(s, newest, counted, now);
+        let counted = counted(groups.iter().filter(|g| g.shares_rule(group)));
+        let sum = Sum::of(&group.symptoms, group.threshold(), s, now);
+        let finding = group.finding(s, newest, (counted, &sum), now);
         if finding.is_evident() {
-            let reached = group.symptoms.iter().filter(|x| reached(x, group.threshold(), now));
-            evident_since = earliest(evident_since, reached.map(|x| lasting(x, x.began, group.threshold())).min());
+            evident_since = earliest(evident_since, seen::sufficed(&group.symptoms, group.threshold()));
         }
         findings.push(finding);
-        let due = group.symptoms.iter().filter_map(|x| becomes_due(x, group.threshold(), now));
-        let past = group.symptoms.iter().filter_map(|x| passes(x, s)).filter(|at| *at > now);
-        next_look = earliest(next_look, due.chain(past).min());
+        next_look = earliest(next_look, sum.next_look);
     }
     findings.sort_by(order);
     Weighed { findings, next_look, evident_since }
 }
 
-fn groups<'a>(s: &'a Snapshot, symptoms: &'a [Symptom<'a>]) -> Vec<Group<'a>> {
+fn groups<'a>(s: &'a Snapshot, symptoms: &'a [Symptom<'a>], now: Timestamp) -> Vec<Group<'a>> {
     let mut groups: Vec<Group> = Vec::new();
     for symptom in symptoms {
         let key = Key::of(symptom);
+        let seen = Seen::new(symptom);
         match groups.iter_mut().find(|g| g.key == key) {
-            Some(group) => group.symptoms.push(symptom),
+            Some(group) => group.symptoms.push(seen),
             None => {
                 // Pods of one revision tend to fail together.
                 let mut alike = Vec::with_capacity(if groups.is_empty() { symptoms.len() } else { 1 });
-                alike.push(symptom);
+                alike.push(seen);
                 groups.push(Group { key, rule: None, symptoms: alike });
             }
         }
     }
     // A rule may ask for what any of the pods said, so it is chosen when all of them are there.
-    groups.iter_mut().for_each(|group| group.rule = group.governed_by(s));
+    for group in &mut groups {
+        group.rule = group.governed_by(s);
+        let threshold = group.threshold();
+        group.symptoms.iter_mut().for_each(|seen| seen.weigh(threshold, now));
+    }
     groups
 }
 
@@ -90,10 +96,10 @@ pub fn counted_for(
     (finding, blamed): (&Finding, &[&Finding]),
     now: Timestamp,
 ) -> u32 {
-    let groups = groups(s, symptoms);
+    let groups = groups(s, symptoms, now);
     let Some(own) = groups.iter().find(|g| g.key.is_of(finding, newest)) else { return finding.counted_pods };
     let is_blamed = |g: &&Group| blamed.iter().any(|f| g.key.is_of(f, newest));
-    count(counted(groups.iter().filter(is_blamed).filter(|g| g.shares_rule(own)), now))
+    count(counted(groups.iter().filter(is_blamed).filter(|g| g.shares_rule(own))))
 }
 
 /// What symptoms of one finding have in common.
@@ -103,16 +109,16 @@ struct Key<'a> {
     cause: Cause,
     sureness: Sureness,
     of_pods: bool,
-    container: Option<&'a str>,
+    container: Option<&'a Name>,
     /// UID of the revision.
-    revision: Option<&'a str>,
+    revision: Option<&'a Name>,
 }
 
 impl<'a> Key<'a> {
     fn of(symptom: &Symptom<'a>) -> Self {
         let (of_pods, revision) = match symptom.subject {
-            Subject::Pod(pod) => (true, Some(&*pod.revision)),
-            Subject::Revision(revision) => (false, Some(&*revision.uid)),
+            Subject::Pod(pod) => (true, Some(&pod.revision)),
+            Subject::Revision(revision) => (false, Some(&revision.uid)),
             Subject::Workload => (false, None),
         };
         Self {
@@ -120,7 +126,7 @@ impl<'a> Key<'a> {
             cause: symptom.cause,
             sureness: symptom.sureness,
             of_pods,
-            container: symptom.container.map(|c| &*c.name),
+            container: symptom.container.map(|c| &c.name),
             revision,
         }
     }
@@ -128,9 +134,9 @@ impl<'a> Key<'a> {
 
 impl Key<'_> {
     fn is_of(&self, finding: &Finding, newest: &RevisionFacts) -> bool {
-        let shown = (finding.class, finding.cause, finding.sureness, finding.container.as_deref());
+        let shown = (finding.class, finding.cause, finding.sureness, finding.container.as_ref());
         let of_pods = self.of_pods != finding.pods.is_empty();
-        let of_newest = self.revision.is_none_or(|uid| *uid == *newest.uid);
+        let of_newest = self.revision.is_none_or(|uid| *uid == newest.uid);
         (self.class, self.cause, self.sureness, self.container) == shown && of_pods && of_newest
     }
 }
@@ -139,7 +145,7 @@ impl Key<'_> {
 struct Group<'a> {
     key: Key<'a>,
     rule: Option<&'a Rule>,
-    symptoms: Vec<&'a Symptom<'a>>,
+    symptoms: Vec<Seen<'a>>,
 }
 
 const DEFAULTS: &Threshold = &Threshold { pods: None, exits: None, attempts: None, flaps: None, for_seconds: None };
@@ -153,16 +159,14 @@ impl<'a> Group<'a> {
         self.rule.map_or(DEFAULTS, |r| &r.threshold)
     }
 
-    fn finding(&self, s: &Snapshot, newest: Option<&str>, counted: usize, now: Timestamp) -> Finding {
+    fn finding(&self, s: &Snapshot, newest: Option<&Name>, (counted, sum): (usize, &Sum), now: Timestamp) -> Finding {
         let Key { class, cause, sureness, container, .. } = self.key;
         let threshold = self.threshold();
         let total = self.total(s);
         let needed_pods = needed_pods(threshold, total);
-        let sufficient = self.rule.is_some()
-            && sureness != Sureness::Excluded
-            && self.symptoms.iter().any(|x| reached(x, threshold, now))
-            && counted >= needed_pods;
-        let revision = s.revisions.iter().find(|r| Some(&*r.uid) == self.key.revision);
+        let sufficient =
+            self.rule.is_some() && sureness != Sureness::Excluded && sum.any_reached && counted >= needed_pods;
+        let revision = s.revisions.iter().find(|r| Some(&r.uid) == self.key.revision);
         let shown = self.shown();
         let lead = shown.first().copied();
         // Of pods that fail alike the events of some may be lost.
@@ -173,7 +177,7 @@ impl<'a> Group<'a> {
             cause,
             by_status: lead.and_then(|x| x.by_status),
             named: revision.zip(container).and_then(|(r, c)| listen::named(s, (class, cause), &r.uid, c)),
-            container: container.map(Name::from),
+            container: container.cloned(),
             container_kind: lead.and_then(|x| x.container).map(|c| c.kind),
             revision: revision.map_or_else(|| Name::from(""), |r| r.hash.clone()),
             newest: self.key.revision.is_none_or(|uid| Some(uid) == newest),
@@ -181,15 +185,15 @@ impl<'a> Group<'a> {
             failing_pods: count(self.symptoms.len()),
             total_pods: count(total),
             sureness,
-            occurrences: self.symptoms.iter().map(|x| x.occurrences).max().unwrap_or_default(),
-            needed: needed(sureness, threshold),
+            occurrences: sum.occurrences,
+            needed: seen::needed(sureness, threshold),
             counted_pods: count(counted),
             needed_pods: count(needed_pods),
             sufficient,
             rule: self.rule.map_or_else(String::new, |r| r.name.clone()),
-            onset: self.symptoms.iter().map(|x| onset(x)).min().unwrap_or(now),
-            began: self.symptoms.iter().map(|x| x.began.min(onset(x))).min().unwrap_or(now),
-            more_than_slow: count(self.symptoms.iter().filter(|x| !is_slow(x, threshold, now)).count()),
+            onset: sum.onset,
+            began: sum.began,
+            more_than_slow: sum.more_than_slow,
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
             rollback: knowledge::about(class, cause).rollback,
@@ -228,11 +232,11 @@ impl<'a> Group<'a> {
         let clearer = |a: &&Symptom, b: &&Symptom| {
             b.occurrences.cmp(&a.occurrences).then_with(|| name(a).cmp(name(b))).then(a.onset.cmp(&b.onset))
         };
-        smallest(self.symptoms.iter().copied(), SHOWN_EVIDENCE, clearer)
+        smallest(self.symptoms.iter().map(|seen| seen.symptom), SHOWN_EVIDENCE, clearer)
     }
 
     fn pod_names(&self) -> Vec<Name> {
-        let pods = self.symptoms.iter().filter_map(|x| match x.subject {
+        let pods = self.symptoms.iter().filter_map(|seen| match seen.symptom.subject {
             Subject::Pod(pod) => Some(&pod.name),
             Subject::Revision(_) | Subject::Workload => None,
         });
@@ -261,24 +265,16 @@ fn name<'a>(symptom: &Symptom<'a>) -> &'a str {
     }
 }
 
-/// A pod cannot have failed before it was created, whatever the clock of its node says.
-fn onset(symptom: &Symptom) -> Timestamp {
-    match symptom.subject {
-        Subject::Pod(pod) => symptom.onset.max(pod.created),
-        Subject::Revision(_) | Subject::Workload => symptom.onset,
-    }
-}
-
 /// The rule governs failures of this kind. `said`: whether the container said something that one of the patterns finds.
 fn matches(rule: &Rule, key: &Key, said: impl Fn(&Patterns) -> bool) -> bool {
     let m = &rule.matches;
-    m.is_of(key.class, key.cause, key.container) && (m.logs.is_empty() || said(&m.logs))
+    m.is_of(key.class, key.cause, key.container.map(AsRef::as_ref)) && (m.logs.is_empty() || said(&m.logs))
 }
 
 /// One of the patterns finds something in the logs that were read of the revision's container, or in the message of
 /// one of the symptoms.
 fn said(s: &Snapshot, group: &Group, patterns: &Patterns) -> bool {
-    let of_message = |symptom: &&Symptom| match symptom.detail {
+    let of_message = |seen: &Seen| match seen.symptom.detail {
         Detail::Ended(ended) | Detail::OutOfMemory { ended, .. } => {
             !ended.message.is_empty() && patterns.find_in(&ended.message)
         }
@@ -289,93 +285,27 @@ fn said(s: &Snapshot, group: &Group, patterns: &Patterns) -> bool {
 }
 
 /// Pods of a revision that can speak for or against it: those going away or already taken away cannot.
-pub fn judged_pods<'a>(s: &'a Snapshot, revision: &'a str) -> impl Iterator<Item = &'a PodFacts> {
+pub fn judged_pods<'a>(s: &'a Snapshot, revision: &'a Name) -> impl Iterator<Item = &'a PodFacts> {
     s.pods
         .iter()
         .map(AsRef::as_ref)
-        .filter(move |p| &*p.revision == revision && !p.deleting && !p.finished && p.disruption.is_none())
+        .filter(move |p| p.revision == *revision && !p.deleting && !p.finished && p.disruption.is_none())
 }
 
 /// Pods, or the one other subject, of which at least one symptom has been seen often and long enough.
-fn counted<'a, 'b: 'a>(groups: impl Iterator<Item = &'a Group<'b>>, now: Timestamp) -> usize {
-    let mut subjects: Vec<*const PodFacts> = Vec::new();
+fn counted<'a, 'b: 'a>(groups: impl Iterator<Item = &'a Group<'b>> + Clone) -> usize {
+    let most = groups.clone().map(|group| group.symptoms.len()).sum();
+    let mut subjects: Vec<*const PodFacts> = Vec::with_capacity(most);
     let mut others = 0;
-    for group in groups {
-        let threshold = group.threshold();
-        for symptom in group.symptoms.iter().filter(|x| reached(x, threshold, now)) {
-            match symptom.subject {
-                Subject::Pod(pod) => subjects.push(std::ptr::from_ref(pod)),
-                Subject::Revision(_) | Subject::Workload => others = 1,
-            }
+    for seen in groups.flat_map(|group| &group.symptoms).filter(|seen| seen.reached) {
+        match seen.symptom.subject {
+            Subject::Pod(pod) => subjects.push(std::ptr::from_ref(pod)),
+            Subject::Revision(_) | Subject::Workload => others = 1,
         }
     }
     subjects.sort_unstable();
     subjects.dedup();
     subjects.len() + others
-}
-
-/// One subject shows it often enough and has shown it long enough.
-fn reached(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> bool {
-    symptom.sureness != Sureness::Excluded
-        && symptom.occurrences >= needed(symptom.sureness, threshold)
-        && due(symptom, threshold) <= now
-}
-
-/// It may be no more than a start that takes its time.
-fn is_slow(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> bool {
-    let was_ready = matches!(symptom.detail, Detail::NotReady { was_ready: true, .. });
-    symptom.sureness == Sureness::Timed && !was_ready && !reached(symptom, threshold, now)
-}
-
-/// How often it must have been seen.
-fn needed(sureness: Sureness, threshold: &Threshold) -> u32 {
-    match sureness {
-        Sureness::Definitive | Sureness::Timed | Sureness::Excluded => 1,
-        Sureness::Repeated => threshold.attempts.unwrap_or(2),
-        Sureness::Counted => threshold.exits.unwrap_or(2),
-        Sureness::Flapping => threshold.flaps.unwrap_or(3),
-    }
-}
-
-/// When it will have lasted long enough.
-fn due(symptom: &Symptom, threshold: &Threshold) -> Timestamp {
-    lasting(symptom, onset(symptom), threshold)
-}
-
-/// When it would have lasted long enough, had it begun at this moment.
-fn lasting(symptom: &Symptom, since: Timestamp, threshold: &Threshold) -> Timestamp {
-    let grace = if symptom.sureness == Sureness::Timed { symptom.grace_seconds } else { 0 };
-    after(since, threshold.for_seconds.unwrap_or(grace))
-}
-
-/// When time alone will make the symptom count.
-fn becomes_due(symptom: &Symptom, threshold: &Threshold, now: Timestamp) -> Option<Timestamp> {
-    if symptom.sureness == Sureness::Excluded {
-        return None;
-    }
-    if symptom.occurrences < needed(symptom.sureness, threshold) {
-        let pace = symptom.pace?;
-        let tried = after(symptom.onset, pace.seconds_until(needed(symptom.sureness, threshold)));
-        return Some(tried).filter(|at| *at > now);
-    }
-    Some(due(symptom, threshold)).filter(|at| *at > now)
-}
-
-/// When time alone will make the symptom go away, should nothing else happen.
-fn passes(symptom: &Symptom, s: &Snapshot) -> Option<Timestamp> {
-    if symptom.sureness == Sureness::Excluded {
-        return None;
-    }
-    if let Detail::Flapping { first, .. } = symptom.detail {
-        return Some(after(first, classify::FLAPPING_SECONDS.saturating_add(1)));
-    }
-    let (Subject::Pod(pod), Some(container)) = (symptom.subject, symptom.container) else { return None };
-    match container.state {
-        ContainerState::Running { since } if pod.ready && container.ready => {
-            Some(after(pod.ready_since.unwrap_or(since).max(since), s.policy.rollout.stable_seconds))
-        }
-        _ => None,
-    }
 }
 
 /// How many of `total` pods must show it: a number or a percentage, rounded up, at least one and at most all.

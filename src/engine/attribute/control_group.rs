@@ -102,10 +102,12 @@ pub(super) fn was_not_ready(case: &Case) -> Option<Verdict> {
     if control_is_ready(case) > 0 {
         return None;
     }
-    let (control, at) = (case.control?, last_end(case)?);
-    let there = || judged_pods(case.s, &control.uid).filter(|pod| pod.created <= at);
-    let was_ready = |pod: &PodFacts| pod.ready_since.is_none_or(|since| pod.ready == (since <= at));
-    (there().any(|pod| pod.ready) && !there().any(was_ready)).then(|| {
+    let control = case.control?;
+    let ready = || judged_pods(case.s, &control.uid).filter(|pod| pod.ready);
+    let at = ready().next().and_then(|_| last_end(case))?;
+    let there = judged_pods(case.s, &control.uid).filter(|pod| pod.created <= at);
+    let mut was_ready = there.map(|pod| pod.ready_since.is_none_or(|since| pod.ready == (since <= at)));
+    (ready().any(|pod| pod.created <= at) && !was_ready.any(|was| was)).then(|| {
         let hash = &control.hash;
         let because = format!(
             "no pod of the healthy revision {hash} was ready either when {} last ended, at {at}",

@@ -16,7 +16,7 @@ const CLOSE_SECONDS: i64 = 5;
 impl<'a> Look<'_, 'a> {
     /// The newest event about this pod that `fits`.
     pub(super) fn event(&self, fits: impl Fn(&EventFacts) -> bool) -> Option<Told<'a>> {
-        let event = self.scene.s.events.about(&self.pod.uid).iter().rev().find(|event| fits(event))?;
+        let event = self.events.iter().rev().find(|event| fits(event))?;
         Some(Told { by: Teller::Subject(Subject::Pod(self.pod)), event })
     }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::engine::facts::{
-    ContainerFacts, ContainerState, ContainerTemplate, PodFacts, RevisionFacts, Snapshot, WaitingSpell,
+    ContainerFacts, ContainerState, ContainerTemplate, EventFacts, PodFacts, RevisionFacts, Snapshot, WaitingSpell,
 };
 use crate::engine::finding::{Detail, Subject, Symptom};
 use crate::engine::message::Message;
@@ -46,7 +46,7 @@ impl<'a> Scene<'a> {
 
     pub(super) fn look<'p>(&'p self, pod: &'a PodFacts) -> Look<'p, 'a> {
         let revision = self.s.revisions.iter().map(AsRef::as_ref).find(|revision| revision.uid == pod.revision);
-        Look { scene: self, pod, revision }
+        Look { scene: self, pod, revision, events: self.s.events.about(&pod.uid) }
     }
 
     /// How long the healthy revision that was seen last took to become ready, in seconds.
@@ -67,6 +67,8 @@ pub(super) struct Look<'p, 'a> {
     pub scene: &'p Scene<'a>,
     pub pod: &'a PodFacts,
     pub revision: Option<&'a RevisionFacts>,
+    /// About the pod, the newest last.
+    pub events: &'a [EventFacts],
 }
 
 impl<'a> Look<'_, 'a> {

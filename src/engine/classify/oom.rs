@@ -27,13 +27,15 @@ pub(super) fn killed(look: &Look<'_, '_>, container: &ContainerFacts, ending: &T
 /// container's own limit, if it has one and no probe whose failure makes the kubelet kill. The latter stays a
 /// suspicion.
 pub(super) fn suspected(look: &Look<'_, '_>, container: &ContainerFacts, ending: &Termination) -> Option<Reading> {
-    let killed = ending.exit_code == 137 && &*ending.reason == "Error";
-    if killed && told(look, ending).is_some() {
+    if ending.exit_code != 137 || &*ending.reason != "Error" {
+        return None;
+    }
+    if told(look, ending).is_some() {
         return Some(reading(Class::OOMKilled, Cause::NodeOutOfMemory, Sureness::Counted));
     }
     let template = look.template(container)?;
     let probe_may_kill = template.liveness.is_some() || template.startup.is_some();
-    (killed && has_limit(look, container) && !probe_may_kill)
+    (has_limit(look, container) && !probe_may_kill)
         .then(|| reading(Class::OOMKilled, Cause::Suspected, Sureness::Counted))
 }
 

@@ -17,7 +17,7 @@ pub(super) fn symptom<'a>(look: &Look<'_, 'a>) -> Option<Symptom<'a>> {
     let evicted = evicted_in_silence(look);
     if exceeded_its_limit(pod, evicted) {
         let said = reading(Class::Evicted, Cause::OwnLimit, Sureness::Repeated);
-        let alike = |other: &PodFacts| exceeded_its_limit(other, evicted_in_silence(&Look { pod: other, ..*look }));
+        let alike = |other: &PodFacts| exceeded_its_limit(other, evicted_in_silence(&look.scene.look(other)));
         return Some(hint::with(by_itself(look, said, alike), evicted));
     }
     if let Some(said) = pod.reason.as_deref().filter(|_| pod.finished).and_then(by_own_spec) {
