@@ -149,11 +149,11 @@ fn not_the_revisions_doing(case: &Case) -> Option<Verdict> {
     Some(verdict(about.fault, confidence, about.meaning.to_owned()))
 }
 
-/// All pods of the revision had found a node before, so what it asks for was there and has been taken since.
+/// All pods of the revision had been created and found a node before, so what it asks for was there and has been taken since.
 fn had_its_place(case: &Case) -> bool {
-    // Both are cut to seconds, and while a pod has no place no rollout is complete.
+    // Both are cut to seconds, and while a pod has no place or is refused no rollout is complete.
     let complete = case.rollout.completed.is_some_and(|completed| completed <= case.finding.onset);
-    complete && case.finding.class == Class::Pending
+    complete && matches!(case.finding.class, Class::Pending | Class::CreateRefused)
 }
 
 /// The program was started and fails, as opposed to a pod that cannot be set up. What the kernel would not execute shows
@@ -233,8 +233,7 @@ fn nothing_changed(case: &Case) -> Option<Verdict> {
 
 /// Without pods of the baseline to compare with, other workloads that fail at the same time speak for a dependency.
 fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
-    let apart = |at: &&Timestamp| seconds_between(**at, case.finding.began).saturating_abs();
-    let neighbours = case.s.fleet.neighbours.iter().filter(|at| apart(at) <= NEIGHBOUR_SECONDS).count();
+    let neighbours = case.s.fleet.neighbours.iter().filter(|at| began_with(case.finding, **at)).count();
     if neighbours == 0 || control_is_ready(case) > 0 || !may_be_shared(case.finding) {
         return None;
     }
@@ -252,6 +251,12 @@ fn neighbours_fail_too(case: &Case) -> Option<Verdict> {
     })
 }
 
+/// What began at this moment did so at about the same time as the finding, on the first of its pods or on enough of them.
+fn began_with(finding: &Finding, at: Timestamp) -> bool {
+    let moments = [finding.onset, finding.began, finding.spread.onset, finding.spread.began];
+    moments.into_iter().any(|moment| seconds_between(at, moment).saturating_abs() <= NEIGHBOUR_SECONDS)
+}
+
 /// A service that others use too may bring it about.
 fn may_be_shared(finding: &Finding) -> bool {
     is_about_running(finding) && !is_its_own(finding.cause)
@@ -267,9 +272,10 @@ fn is_its_own(cause: Cause) -> bool {
 
 /// A revision that ran well for longer than a rollout is watched did not bring the failure about by itself.
 fn began_elsewhen(case: &Case) -> Option<Verdict> {
-    let watched = rollout::covers(case.rollout, case.s, case.finding.onset);
+    let onset = case.finding.spread.onset;
+    let watched = rollout::covers(case.rollout, case.s, onset);
     (!watched).then(|| {
-        let because = format!("the failure began at {}, when no rollout was being watched", case.finding.onset);
+        let because = format!("the failure began at {onset}, when no rollout was being watched");
         verdict(Fault::Unknown, Confidence::Possible, because)
     })
 }

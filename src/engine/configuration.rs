@@ -49,7 +49,7 @@ pub fn explains(case: &Case) -> Option<Verdict> {
     if !about.aspects.iter().any(|a| matches!(a, Aspect::Environment | Aspect::Volumes)) {
         return None;
     }
-    let changes = used.filter_map(|r| Some((r.changed()?, r))).filter(|(at, _)| *at <= case.finding.onset);
+    let changes = used.filter_map(|r| Some((r.changed()?, r))).filter(|(at, _)| *at <= case.finding.spread.onset);
     let mut changes: Vec<(Timestamp, &ReferenceFacts)> = changes.filter(|(at, _)| is_unrefuted(case, *at)).collect();
     changes.sort_by_key(|(at, r)| (std::cmp::Reverse(*at), r.reference.clone()));
     changes.into_iter().find_map(|(at, r)| {

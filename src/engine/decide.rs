@@ -9,24 +9,18 @@ use super::classify;
 use super::decision::{Action, Decision, IncidentStep, Outcome, Progress, Refusal, Verdict};
 use super::evidence::{self, Weighed};
 use super::facts::Snapshot;
-use super::finding::Finding;
 use super::guard;
 use super::hazard;
 use super::hold;
 use super::judge;
 use super::lifecycle::{self, Stage};
-use super::memory::{CurrentRevision, Intent, OpenIncident, RevisionRef};
+use super::memory::{CurrentRevision, OpenIncident, RevisionRef};
 use super::moment::{after, earliest};
+use super::recovery;
 use super::rollout::{self, Rollout};
 use super::unrolled;
 use super::words::{Class, RefusalReason, Severity, State};
 
-/// A roll-back after which the baseline has got no further for this long did not help. Seconds; the Deployment's own
-/// progress deadline counts where it is longer.
-const RECOVERY_SECONDS: i64 = 600;
-/// However it gets on, it is at full strength after so many times that, or it did not help: pods that are made anew for
-/// ever, or that come and go, are no progress.
-const MOST_STEPS: i64 = 6;
 /// How long until something is looked at again that no watch of the workload's own objects tells of. Seconds.
 const LOOK_AGAIN_SECONDS: i64 = 300;
 
@@ -66,7 +60,7 @@ pub fn decide(s: &Snapshot, now: Timestamp) -> Decision {
     let draft = match lifecycle::stage(s, look.rollout.as_ref()) {
         Stage::Judging(incident) => judge::judge(&mut look, incident),
         Stage::Suspended(incident) => judge::suspended(&mut look, incident),
-        Stage::Recovering(incident, intent) => recovering(&look, incident, intent),
+        Stage::Recovering(incident, intent) => recovery::recovering(&look, incident, intent),
         Stage::Freezing(incident, intent) => hold::freezing(&look, incident, intent),
         Stage::Frozen(incident, intent) => hold::frozen(&look, incident, intent),
         Stage::Reverted(incident, intent) => hold::reverted(incident, intent),
@@ -86,7 +80,7 @@ fn conclude(mut look: Look, draft: Draft) -> Decision {
     let refused = draft.refusal.as_ref().and_then(|r| r.next_look);
     let elsewhere = lies_elsewhere(&weighed, draft.refusal.as_ref()).then(|| after(now, LOOK_AGAIN_SECONDS));
     let next = [next_look, weighed.next_look, refused, elsewhere].into_iter().fold(draft.next_check, earliest);
-    let failing_since = weighed.findings.iter().filter(|f| f.is_evident()).map(|f| f.began).min();
+    let failing_since = weighed.findings.iter().filter(|f| f.is_evident()).map(|f| f.spread.began).min();
     let evident_since = weighed.evident_since;
     let current = match (&rollout, rollout::is_unrolled(s)) {
         (Some(r), false) => Some(CurrentRevision { hash: r.newest.hash.clone(), since: r.since }),
@@ -122,106 +116,6 @@ fn conclude(mut look: Look, draft: Draft) -> Decision {
 fn lies_elsewhere(weighed: &Weighed, refusal: Option<&Refusal>) -> bool {
     let reasons = [RefusalReason::FaultNotRevision, RefusalReason::BaselineWouldNotRun];
     refusal.is_some_and(|r| reasons.contains(&r.reason)) || weighed.findings.iter().any(|f| f.class == Class::NodeLost)
-}
-
-/// Is the baseline back at full strength, and for long enough?
-pub fn recovering(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
-    let s = look.s;
-    let since = incident.acted.or_else(|| look.rollout.map(|r| r.since)).unwrap_or(look.now);
-    if s.workload.replicas <= 0 {
-        // Nobody asks for pods, so none can show whether it helped.
-        return Draft { next_check: None, ..watching(incident, intent, look.now) };
-    }
-    match strength(look, intent) {
-        Health::Stable { since: ready, .. } => {
-            let until = after(ready.max(since), s.policy.rollout.stable_seconds);
-            if until <= look.now {
-                let because = format!("{} has run at full strength since {ready}", intent.target.name);
-                return close(incident, State::Stabilised, Outcome::Recovered, because);
-            }
-            watching(incident, intent, until)
-        }
-        Health::Settling { until } => watching(incident, intent, until),
-        Health::NotReady => {
-            if let Some(again) = guard::asks_again(s, look.now).filter(|_| !incident.is_ineffective()) {
-                return watching(incident, intent, again);
-            }
-            let limit = runs_out(look, intent, since);
-            // A watch that lags still shows the failing revision as the newest.
-            let of_target = |f: &&Finding| f.revision == intent.target.hash && f.sufficient;
-            let failing = look.weighed.findings.iter().find(of_target);
-            if failing.is_some() || limit <= look.now || incident.is_ineffective() {
-                return ineffective(incident, intent, failing);
-            }
-            watching(incident, intent, limit)
-        }
-    }
-}
-
-/// Until when a baseline that is not at full strength is waited for: a rollout may go in waves that take minutes each,
-/// and counts anew with each pod that is made or becomes ready.
-fn runs_out(look: &Look, intent: &Intent, acted: Timestamp) -> Timestamp {
-    let s = look.s;
-    // Where a freeze comes before it, its owner may have put the template back much later.
-    let begun = look.rollout.map_or(acted, |r| r.since.max(acted));
-    let last = after(begun, patience(s).saturating_mul(MOST_STEPS));
-    let there = || s.pods.iter().filter(|p| !p.finished);
-    let pods = there().filter(|p| p.revision == intent.target.uid && !p.deleting);
-    let steps = pods.map(|p| p.ready_since.filter(|_| p.ready).map_or(p.created, |ready| ready.max(p.created)));
-    let target = s.revisions.iter().find(|r| r.uid == intent.target.uid);
-    let refused = target.and_then(|r| r.replica_failure.as_ref()).filter(|f| f.status).map(|f| f.since);
-    // Scaled up from zero, it has no pods at first, and nobody knows since when.
-    if refused.is_none() && there().next().is_none() {
-        return last;
-    }
-    let step = steps.chain(refused).max().map_or(begun, |at| at.max(begun));
-    after(step, patience(s)).min(last)
-}
-
-/// How long the baseline may take for the next step on its way to full strength. Seconds.
-pub fn patience(s: &Snapshot) -> i64 {
-    s.workload.progress_deadline_seconds.map_or(0, i64::from).max(RECOVERY_SECONDS)
-}
-
-/// The baseline's health, counted only when it is all there is.
-fn strength(look: &Look, intent: &Intent) -> Health {
-    let w = &look.s.workload;
-    let target = look.s.revisions.iter().find(|r| r.uid == intent.target.uid);
-    match target {
-        Some(r) if r.available >= w.replicas && w.observed_generation >= w.generation && w.replicas > 0 => {
-            baseline::health(look.s, r, look.now)
-        }
-        _ => Health::NotReady,
-    }
-}
-
-pub fn watching(incident: &OpenIncident, intent: &Intent, next: Timestamp) -> Draft {
-    Draft {
-        state: State::Stabilising,
-        why: format!("went back to {}; waiting until it has run at full strength long enough", intent.target.name),
-        incident: record(incident, Severity::Critical, Progress::Recovering),
-        baseline: Some(intent.target.clone()),
-        next_check: Some(next),
-        ..Draft::default()
-    }
-}
-
-fn ineffective(incident: &OpenIncident, intent: &Intent, failing: Option<&Finding>) -> Draft {
-    let what = failing.map_or_else(
-        || "it did not reach full strength in time".to_owned(),
-        |f| format!("{} of {} of its pods show {} ({})", f.failing_pods, f.total_pods, f.class, f.cause),
-    );
-    given_up(incident, intent, &format!("going back to {} did not help: {what}", intent.target.name))
-}
-
-pub fn given_up(incident: &OpenIncident, intent: &Intent, because: &str) -> Draft {
-    Draft {
-        state: State::Held,
-        why: format!("{because}; Backstay never goes on to older revisions, a person is needed"),
-        incident: record(incident, Severity::Critical, Progress::Ineffective),
-        baseline: Some(intent.target.clone()),
-        ..Draft::default()
-    }
 }
 
 /// Another writer put the failing template back. Fighting over it would make things worse; a person is told.

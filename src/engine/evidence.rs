@@ -1,5 +1,6 @@
 //! How much evidence there is: symptoms are gathered into findings and counted against the rule that governs them.
 
+mod counted;
 mod seen;
 
 use std::cmp::Ordering;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 
 use super::classify;
 use super::facts::{Name, PodFacts, RevisionFacts, Snapshot};
-use super::finding::{Detail, Evidence, Finding, Subject, Symptom};
+use super::finding::{Detail, Evidence, Finding, Spread, Subject, Symptom};
 use super::knowledge;
 use super::listen;
 use super::moment::earliest;
@@ -16,6 +17,7 @@ use super::patterns::Patterns;
 use super::policy::{Rule, Threshold};
 use super::rollout::Rollout;
 use super::words::{Cause, Class, Confidence, Fault, Sureness};
+use counted::Counted;
 use seen::{Seen, Sum};
 
 /// Names of pods shown in a finding.
@@ -40,14 +42,15 @@ pub fn weigh(s: &Snapshot, symptoms: &[Symptom], rollout: Option<&Rollout>, now:
     let newest = rollout.map(|r| &r.newest.uid);
     let mut findings: Vec<Finding> = Vec::with_capacity(groups.len());
     for group in &groups {
-        let counted = counted(groups.iter().filter(|g| g.shares_rule(group)));
-        let sum = Sum::of(&group.symptoms, group.threshold(), s, now);
-        let finding = group.finding(s, newest, (counted, &sum), now);
+        let (total, sum) = (group.total(s), Sum::of(&group.symptoms, group.threshold(), s, now));
+        let needed = needed_pods(group.threshold(), total);
+        let counted = Counted::of(groups.iter().filter(|g| g.shares_rule(group)), needed);
+        next_look = earliest(next_look, sum.next_look);
+        let finding = group.finding(s, newest, Weight { total, needed, counted, sum }, now);
         if finding.is_evident() {
-            evident_since = earliest(evident_since, seen::sufficed(&group.symptoms, group.threshold()));
+            evident_since = earliest(evident_since, Some(finding.spread.sufficed));
         }
         findings.push(finding);
-        next_look = earliest(next_look, sum.next_look);
     }
     findings.sort_by(order);
     Weighed { findings, next_look, evident_since }
@@ -89,17 +92,18 @@ pub fn order(a: &Finding, b: &Finding) -> Ordering {
         .then_with(|| a.pods.cmp(&b.pods))
 }
 
-/// How many pods count for a finding of the newest revision, of those alone that show it or another one of `blamed`.
+/// What counts for a finding of the newest revision, of those pods alone that show it or another one of `blamed`.
 pub fn counted_for(
     s: &Snapshot,
     (symptoms, newest): (&[Symptom], &RevisionFacts),
     (finding, blamed): (&Finding, &[&Finding]),
     now: Timestamp,
-) -> u32 {
+) -> Option<Counted> {
     let groups = groups(s, symptoms, now);
-    let Some(own) = groups.iter().find(|g| g.key.is_of(finding, newest)) else { return finding.counted_pods };
+    let own = groups.iter().find(|g| g.key.is_of(finding, newest))?;
     let is_blamed = |g: &&Group| blamed.iter().any(|f| g.key.is_of(f, newest));
-    count(counted(groups.iter().filter(is_blamed).filter(|g| g.shares_rule(own))))
+    let needed = needed_pods(own.threshold(), own.total(s));
+    Some(Counted::of(groups.iter().filter(is_blamed).filter(|g| g.shares_rule(own)), needed))
 }
 
 /// What symptoms of one finding have in common.
@@ -141,6 +145,14 @@ impl Key<'_> {
     }
 }
 
+/// What a group is weighed by: how many could show it, how many must, how many count, and what its symptoms add up to.
+struct Weight {
+    total: usize,
+    needed: usize,
+    counted: Counted,
+    sum: Sum,
+}
+
 /// Symptoms of one kind on one revision.
 struct Group<'a> {
     key: Key<'a>,
@@ -159,13 +171,12 @@ impl<'a> Group<'a> {
         self.rule.map_or(DEFAULTS, |r| &r.threshold)
     }
 
-    fn finding(&self, s: &Snapshot, newest: Option<&Name>, (counted, sum): (usize, &Sum), now: Timestamp) -> Finding {
+    fn finding(&self, s: &Snapshot, newest: Option<&Name>, weight: Weight, now: Timestamp) -> Finding {
         let Key { class, cause, sureness, container, .. } = self.key;
         let threshold = self.threshold();
-        let total = self.total(s);
-        let needed_pods = needed_pods(threshold, total);
+        let Weight { total, needed, counted, sum } = weight;
         let sufficient =
-            self.rule.is_some() && sureness != Sureness::Excluded && sum.any_reached && counted >= needed_pods;
+            self.rule.is_some() && sureness != Sureness::Excluded && sum.any_reached && counted.subjects >= needed;
         let revision = s.revisions.iter().find(|r| Some(&r.uid) == self.key.revision);
         let shown = self.shown();
         let lead = shown.first().copied();
@@ -187,12 +198,13 @@ impl<'a> Group<'a> {
             sureness,
             occurrences: sum.occurrences,
             needed: seen::needed(sureness, threshold),
-            counted_pods: count(counted),
-            needed_pods: count(needed_pods),
+            counted_pods: count(counted.subjects),
+            needed_pods: count(needed),
             sufficient,
             rule: self.rule.map_or_else(String::new, |r| r.name.clone()),
             onset: sum.onset,
             began: sum.began,
+            spread: counted.spread.unwrap_or(Spread { onset: sum.onset, began: sum.began, sufficed: sum.began }),
             more_than_slow: sum.more_than_slow,
             fault: Fault::Unknown,
             confidence: Confidence::Possible,
@@ -292,22 +304,6 @@ pub fn judged_pods<'a>(s: &'a Snapshot, revision: &'a Name) -> impl Iterator<Ite
         .filter(move |p| p.revision == *revision && !p.deleting && !p.finished && p.disruption.is_none())
 }
 
-/// Pods, or the one other subject, of which at least one symptom has been seen often and long enough.
-fn counted<'a, 'b: 'a>(groups: impl Iterator<Item = &'a Group<'b>> + Clone) -> usize {
-    let most = groups.clone().map(|group| group.symptoms.len()).sum();
-    let mut subjects: Vec<*const PodFacts> = Vec::with_capacity(most);
-    let mut others = 0;
-    for seen in groups.flat_map(|group| &group.symptoms).filter(|seen| seen.reached) {
-        match seen.symptom.subject {
-            Subject::Pod(pod) => subjects.push(std::ptr::from_ref(pod)),
-            Subject::Revision(_) | Subject::Workload => others = 1,
-        }
-    }
-    subjects.sort_unstable();
-    subjects.dedup();
-    subjects.len() + others
-}
-
 /// How many of `total` pods must show it: a number or a percentage, rounded up, at least one and at most all.
 fn needed_pods(threshold: &Threshold, total: usize) -> usize {
     let text = threshold.pods.as_deref().unwrap_or("50%");
@@ -318,6 +314,6 @@ fn needed_pods(threshold: &Threshold, total: usize) -> usize {
     wanted.clamp(1, total.max(1))
 }
 
-fn count(n: usize) -> u32 {
+pub fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }

@@ -182,6 +182,10 @@ pub struct Finding {
     /// others suffered at the time, never against a revision.
     #[serde(skip)]
     pub began: Timestamp,
+    /// When it had begun on as many pods as must count: the failure that is acted on began then, however long one of them may
+    /// have shown it before.
+    #[serde(skip)]
+    pub spread: Spread,
     /// So many of the pods are not merely slow to start: they had been ready before, or show it for longer than a start takes,
     /// or in a way that no start does.
     #[serde(skip)]
@@ -200,6 +204,17 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 4), inner(length(max = 256)))]
     pub next_steps: Vec<String>,
+}
+
+/// Moments at which something was so on as many pods as must count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread {
+    /// As `Finding::onset`.
+    pub onset: Timestamp,
+    /// As `Finding::began`.
+    pub began: Timestamp,
+    /// When it had lasted long enough, counted from when it began.
+    pub sufficed: Timestamp,
 }
 
 impl Finding {

@@ -4,17 +4,15 @@
 use jiff::Timestamp;
 
 use super::baseline::{self, Health};
-use super::decide::{
-    ASKED, Draft, Look, given_up, lets_go, patience, record, recovering, retaken, template_put_back, watching,
-};
+use super::decide::{ASKED, Draft, Look, lets_go, record, retaken, template_put_back};
 use super::decision::{Action, IncidentStep, Progress, Refusal};
 use super::facts::{RevisionFacts, Snapshot};
-use super::finding::Finding;
 use super::freeze::{self, Step};
 use super::guard;
 use super::judge;
 use super::memory::{Intent, OpenIncident};
-use super::moment::after;
+use super::moment::{after, earliest};
+use super::recovery::{self, given_up, patience, recovering, watching};
 use super::tried;
 use super::words::{Severity, State};
 
@@ -220,19 +218,25 @@ fn undone(look: &Look, incident: &OpenIncident, intent: &Intent) -> Draft {
 /// The same where the baseline is not at full strength: it is on its way there, or it does not get there.
 fn strengthened(look: &Look, incident: &OpenIncident, intent: &Intent, draft: Draft) -> Draft {
     let s = look.s;
-    let target = s.revisions.iter().find(|r| r.uid == intent.target.uid).map(AsRef::as_ref);
+    let target = recovery::target(look, intent);
     let strong = |r: &&RevisionFacts| r.available >= s.workload.replicas;
     let health = target.filter(strong).map_or(Health::NotReady, |r| baseline::health(s, r, look.now));
-    if s.workload.replicas <= 0 || !matches!(health, Health::NotReady) {
+    // Between its ends it runs, and a person was told.
+    let doubt = recovery::doubt(look, incident, intent, intent.made()).filter(|until| *until > look.now);
+    let is_well = !matches!(health, Health::NotReady) && doubt.is_none();
+    if s.workload.replicas <= 0 || is_well {
         return draft;
     }
     let available = target.map_or(0, |r| r.available);
-    let why = format!("{}; {available} of {} replicas are available", draft.why, s.workload.replicas);
-    let failing = |f: &Finding| f.revision == intent.target.hash && f.sufficient;
+    let mut why = format!("{}; {available} of {} replicas are available", draft.why, s.workload.replicas);
     let limit = target.and_then(|r| short_since(look, r)).map(|since| after(since.max(intent.made()), patience(s)));
     let is_over = limit.is_some_and(|at| at <= look.now) && guard::asks_again(s, look.now).is_none();
-    if look.weighed.findings.iter().any(failing) || is_over {
-        return Draft { why, incident: record(incident, Severity::Critical, Progress::Ineffective), ..draft };
+    if doubt.is_some() || recovery::failing(look, intent).is_some() || is_over {
+        if doubt.is_some() {
+            why = format!("{why}, and of {} {}", intent.target.name, recovery::what_fails(look, intent));
+        }
+        let incident = record(incident, Severity::Critical, Progress::Ineffective);
+        return Draft { why, incident, next_check: earliest(draft.next_check, doubt), ..draft };
     }
     let incident = record(incident, Severity::Critical, Progress::Recovering);
     Draft { state: State::Stabilising, why, incident, next_check: limit, ..draft }

@@ -51,11 +51,12 @@ fn count_alone(s: &Snapshot, rollout: &Rollout, judged: &mut [Judged], now: Time
     let symptoms = classify::classify(s, now);
     let newest = rollout.newest;
     let count = |f: &Finding| evidence::counted_for(s, (&symptoms, newest), (f, &blamed), now);
-    let counts: Vec<_> = judged.iter().map(|j| blames(j).then(|| count(&j.0))).collect();
+    let counts: Vec<_> = judged.iter().map(|j| blames(j).then(|| count(&j.0)).flatten()).collect();
     for ((finding, verdict), alone) in judged.iter_mut().zip(counts) {
         let Some(alone) = alone else { continue };
-        finding.counted_pods = alone;
-        if alone < finding.needed_pods {
+        finding.counted_pods = evidence::count(alone.subjects);
+        finding.spread = alone.spread.unwrap_or(finding.spread);
+        if finding.counted_pods < finding.needed_pods {
             (finding.sufficient, *verdict) = (false, None);
         }
     }

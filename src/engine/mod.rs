@@ -39,6 +39,7 @@ pub mod observe;
 pub mod pace;
 pub mod patterns;
 pub mod policy;
+pub mod recovery;
 pub mod rollout;
 pub mod storm;
 pub mod surroundings;

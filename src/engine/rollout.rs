@@ -126,5 +126,23 @@ fn since(s: &Snapshot, newest: &RevisionFacts, now: Timestamp) -> Timestamp {
         return ours.at;
     }
     let readopted_after_memory = s.memory.current.is_some() && newest.created < youngest;
-    if readopted_after_memory { now } else { youngest.max(newest.created) }
+    match readopted_after_memory {
+        true if was_frozen_on(s, newest) => now,
+        true => taken_up_again(s, newest, other).min(now),
+        false => youngest.max(newest.created),
+    }
+}
+
+/// Its pods were made for a freeze, while another revision was the newest.
+fn was_frozen_on(s: &Snapshot, newest: &RevisionFacts) -> bool {
+    let done = s.memory.actions.iter().any(|a| a.kind == ActionKind::Freeze && a.to == newest.hash);
+    let begun = s.memory.open.iter().filter_map(|i| i.intent.as_ref());
+    done || begun.into_iter().any(|i| i.kind == ActionKind::Freeze && i.target.uid == newest.uid)
+}
+
+/// When a revision from before `other` became the newest again: no later than the first pods were made for it. Pods from before
+/// that tell nothing.
+fn taken_up_again(s: &Snapshot, newest: &RevisionFacts, other: Timestamp) -> Timestamp {
+    let made = judged_pods(s, &newest.uid).map(|pod| pod.created).filter(|created| *created > other);
+    made.min().unwrap_or(Timestamp::MAX)
 }

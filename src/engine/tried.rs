@@ -7,9 +7,13 @@ use super::decision::Refusal;
 use super::facts::Name;
 use super::freeze;
 use super::guard::{Case, kind, no};
-use super::memory::{Intent, OpenIncident};
+use super::memory::{ActionRecord, Intent, OpenIncident};
+use super::moment::after;
 use super::naming;
 use super::words::{ActionKind, RefusalReason};
+
+/// A replica that takes over may first see the rollout that an action began so much later than the action. Seconds.
+const TAKEOVER_SECONDS: i64 = 60;
 
 /// At most one action on one template of one workload, whoever shipped it again.
 pub fn refuses(case: &Case, _: Timestamp) -> Option<Refusal> {
@@ -19,8 +23,9 @@ pub fn refuses(case: &Case, _: Timestamp) -> Option<Refusal> {
     let acted = |i: &&OpenIncident| {
         same(&i.failing.hash) && i.acted.is_some() && i.intent.as_ref().is_some_and(|t| changes_template(t.kind))
     };
-    if let Some(refusal) = put_back_in_vain(case).or_else(|| overruled(case)) {
-        return Some(refusal);
+    let refused = put_back_in_vain(case).or_else(|| overruled(case)).or_else(|| went_back_to_it(case));
+    if refused.is_some() {
+        return refused;
     }
     let incident = closed.or_else(|| m.open.iter().find(acted).map(|i| &i.name))?;
     let because = format!("Backstay already acted on this template in incident {incident}, and it was shipped again");
@@ -34,6 +39,17 @@ fn overruled(case: &Case) -> Option<Refusal> {
     let same = || case.s.revisions.iter().filter(|r| is_of_template(case.s, &r.hash, newest));
     let asked = w.resume_asked.as_ref().filter(|name| same().any(|r| naming::is_about(name, w, &r.hash)))?;
     let because = format!("a person resumed this template in incident {asked} (backstay.dev/resume)");
+    Some(no(RefusalReason::AlreadyTried, &because))
+}
+
+/// This very rollout is our own return to a baseline, however long it has served since. The next older revision would be as far
+/// from what its owner wants as from what fails now.
+fn went_back_to_it(case: &Case) -> Option<Refusal> {
+    let since = after(case.rollout.since, -TAKEOVER_SECONDS);
+    let is_ours = |a: &&ActionRecord| a.at >= since && is_of_template(case.s, &a.to, case.rollout.newest);
+    let ours = case.s.memory.actions.iter().find(|a| changes_template(a.kind) && is_ours(a))?;
+    let because =
+        format!("Backstay itself went back to it in incident {}, and never goes on to older revisions", ours.incident);
     Some(no(RefusalReason::AlreadyTried, &because))
 }
 

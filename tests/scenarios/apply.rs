@@ -5,13 +5,26 @@ use backstay::controller::health::{self, Due};
 use backstay::engine::decision::{Action, Decision, IncidentStep};
 use backstay::engine::facts::Snapshot;
 use backstay::engine::freeze::{self, Step};
-use backstay::engine::memory::{ActionRecord, Intent, LedgerEntry, OpenIncident};
+use backstay::engine::memory::{ActionRecord, Approval, Intent, LedgerEntry, OpenIncident};
 use backstay::engine::words::ActionKind;
 use serde_json::{Value, json};
 
+use super::script::{self, verdict};
 use super::world::World;
 
 impl World {
+    /// What a person says.
+    pub fn say(&mut self, step: &script::Step) {
+        let Some(incident) = self.memory.open.last_mut() else { return };
+        if let Some(says) = &step.says {
+            let (verdict, decision) = verdict(says);
+            incident.approval = Some(Approval { verdict, by: "alex@example.com".to_owned(), decision });
+        }
+        if step.resume {
+            self.deployment["metadata"]["annotations"]["backstay.dev/resume"] = json!(&*incident.name);
+        }
+    }
+
     /// Incidents and ledger, as they are written before an action.
     pub fn remember(&mut self, decision: &Decision) {
         self.memory.ledger.clone_from(&decision.ledger);

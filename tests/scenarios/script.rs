@@ -136,6 +136,8 @@ pub struct Step {
     pub apply: bool,
     /// The operator dies before it records the action, or the end of the incident.
     pub forget: bool,
+    /// The operator does not run: nothing is seen or decided.
+    pub down: bool,
     /// The operator has just been started again: what it had seen of the pods is lost.
     pub restarted: bool,
     /// The watch still shows the Deployment as it was at the step before.

@@ -11,7 +11,7 @@ use backstay::cluster::hints::Hints;
 use backstay::engine::builtin;
 use backstay::engine::decision::Decision;
 use backstay::engine::facts::{Name, PodFacts, Snapshot};
-use backstay::engine::memory::{ActionRecord, Approval, CurrentRevision, LedgerEntry, Memory};
+use backstay::engine::memory::{ActionRecord, CurrentRevision, LedgerEntry, Memory};
 use backstay::engine::observe::observe;
 use backstay::engine::policy::Policy;
 use jiff::{SignedDuration, Timestamp};
@@ -25,7 +25,7 @@ use super::logs::Logs;
 use super::objects::{self, merge, set_condition};
 use super::pods::{self, Pod, nodes_facts};
 use super::report::{self, Report};
-use super::script::{PodLine, Script, Step, seconds, verdict};
+use super::script::{PodLine, Script, Step, seconds};
 
 pub struct World {
     pub now: Timestamp,
@@ -161,6 +161,9 @@ impl World {
         for (at, step) in script.steps.iter().enumerate() {
             let context = format!("{}, step {}", path.display(), at + 1);
             self.happen(step);
+            if step.down {
+                continue;
+            }
             let mut snapshot = self.snapshot();
             if let Some(before) = seen.filter(|_| step.stale) {
                 snapshot.workload = before;
@@ -235,17 +238,6 @@ impl World {
     pub fn raise_generation(&mut self) {
         let generation = self.deployment["metadata"]["generation"].as_i64().unwrap();
         self.deployment["metadata"]["generation"] = json!(generation + 1);
-    }
-
-    fn say(&mut self, step: &Step) {
-        let Some(incident) = self.memory.open.last_mut() else { return };
-        if let Some(says) = &step.says {
-            let (verdict, decision) = verdict(says);
-            incident.approval = Some(Approval { verdict, by: "alex@example.com".to_owned(), decision });
-        }
-        if step.resume {
-            self.deployment["metadata"]["annotations"]["backstay.dev/resume"] = json!(&*incident.name);
-        }
     }
 
     /// What the Deployment controller does: it takes note of the generation, and unless the Deployment is paused it

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::engine::baseline;
 use crate::engine::decision::Verdict;
-use crate::engine::facts::PodFacts;
 use crate::engine::finding::Finding;
 use crate::engine::knowledge;
 use crate::engine::listen::{self, CONTROL_WINDOW_SECONDS};

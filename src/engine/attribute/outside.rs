@@ -1,6 +1,6 @@
 //! What did it, where that can be told from the failure itself: something that rewrites pods, the node, or nobody knows.
 
-use super::{Case, NEIGHBOUR_SECONDS, judged_pods, seconds_between, shows, touches, verdict};
+use super::{Case, began_with, judged_pods, shows, touches, verdict};
 use crate::engine::change;
 use crate::engine::change::references::{Need, ReferenceFacts, Sight};
 use crate::engine::decision::Verdict;
@@ -113,9 +113,8 @@ pub(super) fn others_cannot_pull_either(case: &Case) -> Option<Verdict> {
         return None;
     }
     let registry = change::registry_of(case.rollout.newest, finding.container.as_deref()?)?;
-    let apart = |since| seconds_between(since, finding.onset).saturating_abs();
     let alike = case.s.fleet.pulls.iter().filter(|pull| *pull.registry == *registry && pull.cause == finding.cause);
-    let others = alike.filter(|pull| apart(pull.since) <= NEIGHBOUR_SECONDS).count();
+    let others = alike.filter(|pull| began_with(finding, pull.since)).count();
     let workloads = if others == 1 { "workload fails" } else { "workloads fail" };
     (others > 0).then(|| {
         let because =

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Case, NEIGHBOUR_SECONDS, judged_pods, seconds_between, shows, touches, verdict};
+use super::{Case, began_with, judged_pods, shows, touches, verdict};
 use crate::engine::decision::Verdict;
 use crate::engine::facts::{Name, SetupFacts};
 use crate::engine::words::{Cause, Class, Confidence, Fault};
@@ -60,9 +60,8 @@ fn its_own_doing(case: &Case) -> bool {
 /// about the same time.
 fn alike<'a>(case: &'a Case, own: &'a BTreeSet<&Name>) -> impl Iterator<Item = &'a SetupFacts> {
     let of_a_volume = matches!(case.finding.cause, Cause::VolumeMount | Cause::VolumeAttach);
-    let apart = |at: &SetupFacts| seconds_between(at.since, case.finding.onset).saturating_abs();
     let alike = case.s.fleet.setups.iter().filter(|at| at.cause == case.finding.cause && own.contains(&at.node));
-    alike.filter(move |at| !of_a_volume || apart(at) <= NEIGHBOUR_SECONDS)
+    alike.filter(move |at| !of_a_volume || began_with(case.finding, at.since))
 }
 
 fn names(nodes: &BTreeSet<&Name>) -> String {

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::engine::classify::FLAPPING_SECONDS;
 use crate::engine::facts::{ContainerState, Snapshot};
-use crate::engine::finding::{Detail, Subject, Symptom};
+use crate::engine::finding::{Detail, Spread, Subject, Symptom};
 use crate::engine::moment::{after, earliest};
 use crate::engine::policy::Threshold;
 use crate::engine::words::Sureness;
@@ -34,6 +34,12 @@ impl<'a> Seen<'a> {
         self.reached = symptom.sureness != Sureness::Excluded
             && symptom.occurrences >= needed(symptom.sureness, threshold)
             && self.due <= now;
+    }
+
+    pub(super) fn spread(&self, threshold: &Threshold) -> Spread {
+        let began = self.symptom.began;
+        let sufficed = lasting(self.symptom, began, threshold);
+        Spread { onset: self.onset, began: began.min(self.onset), sufficed }
     }
 
     /// It may be no more than a start that takes its time.
@@ -92,22 +98,17 @@ impl Sum {
             let counts = seen.symptom.sureness != Sureness::Excluded;
             let [due, past] = if counts { [seen.becomes_due(threshold), seen.passes(s)] } else { [None, None] };
             let changes = earliest(due.filter(|at| *at > now), past.filter(|at| *at > now));
+            let began = seen.symptom.began.min(seen.onset);
             Self {
                 any_reached: sum.any_reached || seen.reached,
                 occurrences: sum.occurrences.max(seen.symptom.occurrences),
                 onset: sum.onset.min(seen.onset),
-                began: sum.began.min(seen.symptom.began.min(seen.onset)),
+                began: sum.began.min(began),
                 more_than_slow: sum.more_than_slow.saturating_add(u32::from(!seen.is_slow())),
                 next_look: earliest(sum.next_look, changes),
             }
         })
     }
-}
-
-/// When what suffices now began to: of those that were seen often enough the first that had begun long enough before.
-pub(super) fn sufficed(symptoms: &[Seen], threshold: &Threshold) -> Option<Timestamp> {
-    let reached = symptoms.iter().filter(|seen| seen.reached);
-    reached.map(|seen| lasting(seen.symptom, seen.symptom.began, threshold)).min()
 }
 
 /// How often it must have been seen.
