@@ -206,7 +206,7 @@ pub struct Finding {
     pub next_steps: Vec<String>,
 }
 
-/// Moments at which something was so on as many pods as must count.
+/// When the last of as many pods as must count began to show it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spread {
     /// As `Finding::onset`.

@@ -1,7 +1,5 @@
 //! How many pods count, and when it had begun on enough of them.
 
-use jiff::Timestamp;
-
 use super::Group;
 use super::seen::Seen;
 use crate::engine::facts::PodFacts;
@@ -18,25 +16,25 @@ pub struct Counted {
 impl Counted {
     pub(super) fn of<'a, 'b: 'a>(groups: impl Iterator<Item = &'a Group<'b>> + Clone, needed: usize) -> Self {
         let most = groups.clone().map(|group| group.symptoms.len()).sum();
-        let mut subjects: Vec<(*const PodFacts, Spread)> = Vec::with_capacity(most);
-        for group in groups {
-            let reached = group.symptoms.iter().filter(|seen| seen.reached);
-            subjects.extend(reached.map(|seen| (subject(seen), seen.spread(group.threshold()))));
-        }
-        subjects.sort_unstable_by_key(|(subject, _)| *subject);
-        subjects.dedup_by(|(again, later), (subject, first)| {
-            let same = again == subject;
-            if same {
-                *first = earlier(*first, *later);
-            }
-            same
-        });
-        let nth = |of: fn(&Spread) -> Timestamp| nth(subjects.iter().map(|(_, spread)| of(spread)).collect(), needed);
-        let spread = || {
-            let (onset, began) = (nth(|spread| spread.onset)?, nth(|spread| spread.began)?);
-            Some(Spread { onset, began, sufficed: nth(|spread| spread.sufficed)? })
-        };
-        Self { subjects: subjects.len(), spread: spread() }
+        let mut first: Vec<&Seen> = Vec::with_capacity(most);
+        first.extend(groups.clone().flat_map(|group| &group.symptoms).filter(|seen| seen.reached));
+        first.sort_unstable_by_key(|seen| (subject(seen), seen.moments()));
+        first.dedup_by_key(|seen| subject(seen));
+        let last = needed.checked_sub(1).and_then(|at| earliest(&mut first, at));
+        let threshold = groups.map(Group::threshold).next();
+        Self { subjects: first.len(), spread: last.zip(threshold).map(|(seen, threshold)| seen.spread(threshold)) }
+    }
+}
+
+/// The one of the symptoms that has as many before it as this.
+fn earliest<'a, 'b>(symptoms: &mut [&'a Seen<'b>], before: usize) -> Option<&'a Seen<'b>> {
+    let first = symptoms.iter().copied().min_by_key(|seen| seen.moments()).filter(|_| before < symptoms.len())?;
+    // Most begin in the same second.
+    let together = symptoms.iter().filter(|seen| seen.moments() == first.moments()).count();
+    if before < together {
+        Some(first)
+    } else {
+        Some(*symptoms.select_nth_unstable_by_key(before, |seen| seen.moments()).1)
     }
 }
 
@@ -45,14 +43,4 @@ fn subject(seen: &Seen) -> *const PodFacts {
         Subject::Pod(pod) => std::ptr::from_ref(pod),
         Subject::Revision(_) | Subject::Workload => std::ptr::null(),
     }
-}
-
-fn earlier(a: Spread, b: Spread) -> Spread {
-    Spread { onset: a.onset.min(b.onset), began: a.began.min(b.began), sufficed: a.sufficed.min(b.sufficed) }
-}
-
-/// The moment that so many of them had reached.
-fn nth(mut moments: Vec<Timestamp>, needed: usize) -> Option<Timestamp> {
-    let at = needed.checked_sub(1).filter(|at| *at < moments.len())?;
-    Some(*moments.select_nth_unstable(at).1)
 }

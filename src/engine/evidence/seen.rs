@@ -36,6 +36,11 @@ impl<'a> Seen<'a> {
             && self.due <= now;
     }
 
+    /// By which symptoms are told apart in time.
+    pub(super) fn moments(&self) -> (Timestamp, Timestamp) {
+        (self.onset, self.symptom.began)
+    }
+
     pub(super) fn spread(&self, threshold: &Threshold) -> Spread {
         let began = self.symptom.began;
         let sufficed = lasting(self.symptom, began, threshold);
