@@ -108,3 +108,20 @@ fn where_policies_may_be_missed_it_is_not_said_that_none_selects_a_workload(#[ca
     assert_eq!((output.status.code(), out(&output).as_str()), (Some(2), "null\n"));
     assert!(err(&output).contains(&format!("backstay: {gap}")), "{}", err(&output));
 }
+
+#[test]
+fn a_cluster_that_is_busy_for_a_moment_is_asked_again() {
+    let (server, asked) = cluster(alone(), |asked| (asked.len() < 3).then_some(429));
+    let output = backstay(&["frozen", "--kubeconfig", &kubeconfig("busy-for-a-moment", &server)]);
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(asked.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn a_cluster_that_stays_busy_is_said_to_be_busy() {
+    let (server, _) = cluster(alone(), |_| Some(429));
+    let output = backstay(&["frozen", "--kubeconfig", &kubeconfig("busy", &server)]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = err(&output);
+    assert!(said.contains("the API server is busy (429 Too Many Requests)") && !said.contains("hint"), "{said}");
+}
