@@ -48,7 +48,7 @@ pub struct RunArgs {
     )]
     pub watch_namespaces: Vec<String>,
 
-    /// Where to serve /livez, /readyz and /metrics
+    /// Where to serve /livez, /readyz and /metrics. 0.0.0.0 stands for all addresses, those of IPv6 too
     #[arg(long, env = "BACKSTAY_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     pub listen: SocketAddr,
 

@@ -7,7 +7,7 @@ mod health;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +88,7 @@ pub struct Server {
 
 impl Server {
     pub async fn bind(listen: SocketAddr, router: Router) -> Result<Self, Error> {
-        let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { listen, source })?;
+        let listener = open(listen).await.map_err(|source| Error::Listen { listen, source })?;
         Ok(Self { listener, router: router.layer(DefaultBodyLimit::max(MAX_BODY_BYTES)) })
     }
 
@@ -125,6 +125,16 @@ impl Server {
             tracing::debug!("closing HTTP connections that did not finish");
         }
     }
+}
+
+/// One socket serves all addresses of both families, where the kernel has IPv6: a pod may have no address of IPv4.
+async fn open(listen: SocketAddr) -> std::io::Result<TcpListener> {
+    if listen.ip() == Ipv4Addr::UNSPECIFIED
+        && let Ok(listener) = TcpListener::bind((Ipv6Addr::UNSPECIFIED, listen.port())).await
+    {
+        return Ok(listener);
+    }
+    TcpListener::bind(listen).await
 }
 
 async fn connection(stream: TcpStream, router: Router, mut closing: watch::Receiver<bool>) {

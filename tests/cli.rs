@@ -1,6 +1,8 @@
 //! The program as people call it: usage, exit codes, and one clear line for what goes wrong.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+#[path = "cli/cluster.rs"]
+mod cluster;
 #[path = "cli/diagnose.rs"]
 mod diagnose;
 #[path = "cli/named.rs"]

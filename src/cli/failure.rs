@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::api::GROUP;
+use crate::cluster::client::Busy;
 
 /// What was being done, to which object, and why it did not work.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,9 @@ pub fn innermost(error: &dyn Error) -> String {
 }
 
 fn explain(server: &str, error: &kube::Error) -> (String, Option<String>) {
+    if let Some(busy) = Busy::of(error) {
+        return (busy.to_string(), None);
+    }
     let kube::Error::Api(status) = error else {
         return match error {
             kube::Error::SerdeError(error) => (format!("the answer cannot be read: {error}"), None),
@@ -102,6 +106,14 @@ mod tests {
     fn what_is_forbidden_is_said_in_the_servers_words() {
         let refused = Failed::call("listing incidents", "https://c", &answer(403, "u cannot list", ""));
         assert_eq!(refused.to_string(), "listing incidents: u cannot list");
+    }
+
+    #[test]
+    fn a_busy_cluster_is_not_taken_for_a_wrong_one() {
+        let busy = Busy { code: http::StatusCode::TOO_MANY_REQUESTS, after: std::time::Duration::from_secs(1) };
+        let failed = Failed::call("listing incidents", "https://c", &kube::Error::Service(busy.into()));
+        let said = "listing incidents: the API server is busy (429 Too Many Requests) and asks to come back in 1 s";
+        assert_eq!((failed.to_string().as_str(), failed.hint()), (said, None));
     }
 
     #[test]

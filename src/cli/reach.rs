@@ -39,7 +39,7 @@ impl ReachArgs {
         let config = self.config().await?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        let client = client::write_client(config)
+        let client = client::command_client(config)
             .map_err(|error| Failed::new("reading the credentials of the context", innermost(&error)))?;
         Ok(Cluster { client, namespace, server })
     }

@@ -1,6 +1,7 @@
 //! Clients of the API server.
 //!
-//! kube's own retries are off. They would repeat a write minutes after it was decided, and a watch has its back-off.
+//! kube's own retries are off. They would repeat a write minutes after it was decided, and a watch has its back-off. Only
+//! commands read again when the API server was too busy, since nothing else would.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,10 +9,10 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::header::{RETRY_AFTER, USER_AGENT};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use kube::client::{Body, ClientBuilder, DynBody};
 use kube::{Client, Config};
-use tower::util::BoxService;
+use tower::util::{BoxService, service_fn};
 use tower::{BoxError, Layer, Service};
 
 use super::watches::{LivenessLayer, Watches};
@@ -24,6 +25,10 @@ const READ_ANSWER: Duration = Duration::from_secs(30);
 pub const READ_SILENCE: Duration = Duration::from_secs(60);
 /// Until a write is answered. A lease must outlive it.
 const WRITE: Duration = Duration::from_secs(8);
+/// How often a command reads what the API server is too busy for.
+const TRIES: usize = 5;
+/// Whoever calls a command is told rather than kept waiting for longer than this.
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 #[derive(Debug, thiserror::Error)]
 #[error("building the client for {purpose}")]
@@ -51,6 +56,43 @@ pub fn read_client(mut config: Config, watches: Arc<Watches>) -> Result<Client, 
 pub fn write_client(mut config: Config) -> Result<Client, ClientError> {
     config.read_timeout = Some(WRITE);
     Ok(builder(config, "writing")?.with_layer(&DeadlineLayer(WRITE)).with_layer(&BusyLayer).build())
+}
+
+/// The client of a command, for which nothing comes later that would try again. Make it inside a tokio runtime.
+///
+/// # Errors
+/// Certificates or credentials of `config` that cannot be read.
+pub fn command_client(config: Config) -> Result<Client, ClientError> {
+    let namespace = config.default_namespace.clone();
+    Ok(patient(write_client(config)?, namespace))
+}
+
+/// A client that reads again once the time has passed that a busy API server asks for, a few times.
+fn patient(client: Client, namespace: String) -> Client {
+    ClientBuilder::new(service_fn(move |request| patiently(client.clone(), request)), namespace).build()
+}
+
+async fn patiently(client: Client, request: Request<Body>) -> Result<Response<Body>, kube::Error> {
+    for _ in 1..TRIES {
+        let Some(read) = read_again(&request) else { break };
+        match client.send(read).await {
+            Err(error) => match Busy::of(&error).filter(|busy| busy.after <= LONGEST_WAIT) {
+                Some(busy) => tokio::time::sleep(busy.after).await,
+                None => return Err(error),
+            },
+            answered => return answered,
+        }
+    }
+    client.send(request).await
+}
+
+/// The same read once more; `None` of a write.
+fn read_again(request: &Request<Body>) -> Option<Request<Body>> {
+    let mut again = Request::new(request.body().try_clone().filter(|_| request.method() == Method::GET)?);
+    again.uri_mut().clone_from(request.uri());
+    again.headers_mut().clone_from(request.headers());
+    again.extensions_mut().clone_from(request.extensions());
+    Some(again)
 }
 
 /// What kube builds from a configuration.
@@ -184,73 +226,5 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use axum::extract::State;
-    use axum::http::{HeaderMap, StatusCode};
-    use k8s_openapi::api::core::v1::Pod;
-    use kube::Api;
-    use tokio::net::TcpListener;
-    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-    use tower_test::mock;
-
-    use super::*;
-
-    /// An API server on the loopback that is always too busy, and what it saw: the user agent of each request.
-    async fn busy() -> (Config, UnboundedReceiver<String>) {
-        async fn refuse(State(seen): State<UnboundedSender<String>>, headers: HeaderMap) -> StatusCode {
-            let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or("none");
-            seen.send(agent.to_owned()).unwrap();
-            StatusCode::TOO_MANY_REQUESTS
-        }
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let (sender, seen) = unbounded_channel();
-        let app = axum::Router::new().fallback(refuse).with_state(sender);
-        tokio::spawn(async move { axum::serve(listener, app).await });
-        (Config::new(url.parse().unwrap()), seen)
-    }
-
-    #[tokio::test]
-    async fn a_refused_call_is_not_repeated_and_says_who_calls() {
-        let (config, mut seen) = busy().await;
-        let read = read_client(config.clone(), Arc::default()).unwrap();
-        let write = write_client(config).unwrap();
-        for client in [read, write] {
-            let error = Api::<Pod>::all(client).list(&kube::api::ListParams::default()).await.unwrap_err();
-            assert!(matches!(error, kube::Error::Api(status) if status.code == 429));
-            assert_eq!(seen.recv().await.unwrap(), concat!("backstay/", env!("CARGO_PKG_VERSION")));
-            assert!(seen.try_recv().is_err(), "the call was repeated");
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_call_that_nobody_answers_fails_in_time() {
-        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
-        let client = ClientBuilder::new(service, "default").with_layer(&DeadlineLayer(WRITE)).build();
-        let began = tokio::time::Instant::now();
-        let call = tokio::spawn(async move { Api::<Pod>::default_namespaced(client).get("web").await });
-        let _unanswered = server.next_request().await.unwrap();
-        let error = call.await.unwrap().unwrap_err();
-        assert!(error.to_string().contains("no answer from the API server within 8 s"), "{error}");
-        assert_eq!(began.elapsed(), WRITE);
-    }
-
-    #[tokio::test]
-    async fn when_to_come_back_is_kept_and_other_answers_pass() {
-        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
-        let client = ClientBuilder::new(service, "default").with_layer(&BusyLayer).build();
-        let pods = Api::<Pod>::default_namespaced(client);
-        let answers = [(429, Some("7"), Some(7)), (503, Some("1"), Some(1)), (429, None, None), (500, Some("7"), None)];
-        for (code, header, wanted) in answers {
-            let mut answer = Response::builder().status(code);
-            if let Some(header) = header {
-                answer = answer.header(RETRY_AFTER, header);
-            }
-            let answer = answer.body(Body::empty()).unwrap();
-            let serve = async { server.next_request().await.unwrap().1.send_response(answer) };
-            let (error, ()) = tokio::join!(pods.get("web"), serve);
-            let busy = Busy::of(&error.unwrap_err()).map(|busy| (busy.code.as_u16(), busy.after.as_secs()));
-            assert_eq!(busy, wanted.map(|seconds| (code, seconds)), "{code} {header:?}");
-        }
-    }
-}
+#[path = "client_tests.rs"]
+mod tests;

@@ -48,12 +48,21 @@ pub struct Sight {
     around: Option<(WorkloadKey, Arc<Surroundings>)>,
     /// What could not be read, and what is assumed instead, for people.
     pub gaps: Vec<String>,
+    /// Among what could not be read may be a policy that selects workloads here.
+    pub may_miss_policies: bool,
     pub at: Timestamp,
 }
 
 impl Sight {
     pub fn empty(at: Timestamp) -> Self {
-        Self { stores: Stores::default(), own: Own::new(), around: None, gaps: Vec::new(), at }
+        Self {
+            stores: Stores::default(),
+            own: Own::new(),
+            around: None,
+            gaps: Vec::new(),
+            may_miss_policies: false,
+            at,
+        }
     }
 
     /// Adds what was read around a workload; what could not be is among the gaps.
@@ -142,6 +151,7 @@ async fn around(client: &Client, namespace: &str, sight: &mut Sight) {
         pages(&cluster_policies, ListParams::default()),
         pages(&storms, ListParams::default().labels(keys::STORM)),
     );
+    sight.may_miss_policies = metadata.is_err() || cluster_policies.is_err();
     match metadata {
         Ok(metadata) => shelve(&sight.own.namespaces, [Readable(Ok(metadata))]),
         Err(error) => sight.gap("the namespace", "no ClusterIncidentPolicy is taken to select it", &error),

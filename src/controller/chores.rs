@@ -12,8 +12,7 @@ use tokio::task::JoinSet;
 use super::context::Context;
 use super::tally::came_to;
 use super::{policy_status, record, storm, story, write};
-use crate::api::Incident;
-use crate::api::condition;
+use crate::api::{Incident, WorkloadHealth, condition};
 use crate::cluster::apply::Error;
 use crate::cluster::chain::chain;
 use crate::cluster::store::WorkloadKey;
@@ -111,8 +110,8 @@ pub(super) fn gauges(ctx: &Context, errors: &mut BTreeMap<WatchedResource, u64>)
     }
 }
 
-/// Closes incidents whose workload is gone, and deletes those that ended long ago or are too many. One that cannot be
-/// written keeps no other; the first error is returned.
+/// Closes incidents whose workload is gone, and deletes those that ended long ago or are too many, and the memory that a
+/// workload left behind. One that cannot be written keeps no other; the first error is returned.
 pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestamp) -> Result<(), Error> {
     let mut outcome = Ok(());
     let oldest = after(now, -i64::from(kept.incident_retention_days).saturating_mul(SECONDS_PER_DAY));
@@ -145,15 +144,28 @@ pub(super) async fn clear_away(ctx: &Context, kept: &IncidentArgs, now: Timestam
             outcome = outcome.and(write::delete_incident(&ctx.client, &ctx.own, &incident).await);
         }
     }
+    for health in ctx.own.health.all() {
+        if is_left_behind(ctx, &health) {
+            outcome = outcome.and(write::delete_health(&ctx.client, &ctx.own, &health).await);
+        }
+    }
     outcome
 }
 
 fn is_abandoned(ctx: &Context, incident: &Incident) -> bool {
     let namespace = incident.namespace().unwrap_or_default();
+    let workload = &incident.spec.workload;
+    !storm::is_storm(incident) && is_gone(ctx, &WorkloadKey::new(&namespace, &workload.name), &workload.uid)
+}
+
+/// It went without its memory, as with `--cascade=orphan`: else that says for ever that the workload is held.
+fn is_left_behind(ctx: &Context, health: &WorkloadHealth) -> bool {
+    let key = WorkloadKey::new(&health.namespace().unwrap_or_default(), &health.name_any());
+    health.owner_references().is_empty() && is_gone(ctx, &key, &health.spec.workload_uid)
+}
+
+fn is_gone(ctx: &Context, key: &WorkloadKey, uid: &str) -> bool {
     // Where Deployments were never listed, or may not be any more, one that is not seen is not gone.
-    if storm::is_storm(incident) || ctx.data_age_seconds(&namespace, false) > MAX_DATA_AGE_SECONDS {
-        return false;
-    }
-    let key = WorkloadKey::new(&namespace, &incident.spec.workload.name);
-    ctx.stores.workload(&key).is_none_or(|(w, ..)| *w.uid != *incident.spec.workload.uid)
+    ctx.data_age_seconds(&key.namespace, false) <= MAX_DATA_AGE_SECONDS
+        && ctx.stores.workload(key).is_none_or(|(w, ..)| *w.uid != *uid)
 }

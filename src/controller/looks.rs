@@ -47,8 +47,7 @@ pub(super) async fn work(
     let looks = applier(
         |name: Arc<WorkloadName>, ctx: Arc<Context>| Box::pin(reconcile(name, ctx)),
         |name: Arc<WorkloadName>, error: &apply::Error, ctx: Arc<Context>| {
-            let key = key_of(&name.metadata);
-            Action::requeue(ctx.tracker.failed(&key, ctx.stores.generation(&key), error.retry_after()))
+            Action::requeue(ctx.tracker.failed(&key_of(&name.metadata), error.retry_after()))
         },
         ctx,
         names,

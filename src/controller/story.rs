@@ -144,18 +144,21 @@ async fn tell(
     let about = About { regarding: &deployment, related: Some(&related) };
     let baseline = work.decision.baseline.as_ref().map_or("", |b| &*b.name);
     let why = &work.decision.why;
-    match (acted, progress) {
-        (Some(acted), _) => tell_action(ctx, about, incident, acted).await,
-        (_, Progress::Held) if news => {
+    // An action may be found only together with what has become of it since.
+    if let Some(acted) = acted {
+        tell_action(ctx, about, incident, acted).await;
+    }
+    match progress {
+        Progress::Held if news => {
             if let Some(refusal) = &work.decision.refusal {
                 ctx.events.held(about, refusal.reason.into(), &held(incident, &refusal.because)).await;
             }
         }
-        (_, Progress::Ineffective) if news => {
+        Progress::Ineffective if news => {
             came_to(ctx, incident, IncidentOutcome::Ineffective);
             ctx.events.ineffective(about, baseline, why).await;
         }
-        (_, Progress::Retaken) if news => {
+        Progress::Retaken if news => {
             came_to(ctx, incident, IncidentOutcome::Retaken);
             let writer = apply::last_writer(&ctx.client, work.target()).await;
             let because = work.decision.refusal.as_ref().map_or(&**why, |refusal| &*refusal.because);

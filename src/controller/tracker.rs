@@ -43,8 +43,8 @@ struct Track {
     /// Since when the remembered health has differed from what it should say.
     differs_since: Option<Timestamp>,
     failures: u32,
-    /// No look before that, unless the Deployment has changed since it failed in this generation.
-    rest: Option<(Instant, Option<i64>)>,
+    /// No look before that, unless others have changed the Deployment since the generation that was judged.
+    rest: Option<(Instant, i64)>,
     /// Class and fault of the sufficient findings, as they are counted in the metrics.
     findings: Vec<(Class, Fault)>,
 }
@@ -138,23 +138,25 @@ impl Tracker {
 
     /// How long to wait after one more failure of this workload, apart from all others; at least for as long as the
     /// API server asked for.
-    pub fn failed(&self, key: &WorkloadKey, generation: Option<i64>, asked: Option<Duration>) -> Duration {
+    pub fn failed(&self, key: &WorkloadKey, asked: Option<Duration>) -> Duration {
         self.with(key, |track| {
             track.failures = track.failures.saturating_add(1);
             let factor = 1_u32.checked_shl(track.failures - 1).unwrap_or(u32::MAX);
             let pause = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
             let pause = pause.max(asked.unwrap_or_default().min(LONGEST_ASKED));
-            track.rest = Some((Instant::now() + pause, generation));
+            track.rest = Some((Instant::now() + pause, track.generation));
             pause
         })
     }
 
     /// What is left of that wait. A failing workload changes all the time, and each change asks for a look: without
-    /// this they would make a call that fails be repeated at once. A new generation is another matter.
+    /// this they would make a call that fails be repeated at once. A new generation that others made is another matter.
     pub fn rests(&self, key: &WorkloadKey, generation: Option<i64>) -> Option<Duration> {
-        let (until, failed_in) = self.with_known(key, |track| track.rest)??;
+        let (rest, written) = self.with_known(key, |track| (track.rest, track.written))?;
+        let (until, judged) = rest?;
         let left = until.saturating_duration_since(Instant::now());
-        (failed_in == generation && !left.is_zero()).then_some(left)
+        let by_others = ![Some(judged), written.map(|(own, _)| own)].contains(&generation);
+        (!by_others && !left.is_zero()).then_some(left)
     }
 
     /// How many workloads are being waited with after failures.

@@ -8,7 +8,7 @@ fn key(name: &str) -> WorkloadKey {
 #[test]
 fn back_off_grows_per_workload_and_ends_with_success() {
     let tracker = Tracker::default();
-    let failed = |name: &str| tracker.failed(&key(name), Some(1), None);
+    let failed = |name: &str| tracker.failed(&key(name), None);
     assert_eq!(failed("a"), FIRST_PAUSE);
     assert_eq!(failed("a"), FIRST_PAUSE * 2);
     assert_eq!(failed("b"), FIRST_PAUSE);
@@ -28,7 +28,7 @@ fn what_another_leader_may_know_better_is_forgotten_and_our_own_writes_are_not()
     awaits(&tracker, 6);
     tracker.saw(&key("a"), Seen { current, ..Seen::default() });
     tracker.wrote(&key("a"), 7);
-    tracker.failed(&key("a"), Some(7), None);
+    tracker.failed(&key("a"), None);
     tracker.found(&key("a"), vec![(Class::Unready, Fault::Unknown)]);
     tracker.forget_looks();
     assert_eq!(tracker.seen(&key("a")).current, None);
@@ -41,13 +41,24 @@ fn what_another_leader_may_know_better_is_forgotten_and_our_own_writes_are_not()
 async fn a_wait_is_kept_until_it_is_over_or_the_workload_is_another() {
     let tracker = Tracker::default();
     let asked = Duration::from_secs(7);
-    assert_eq!(tracker.failed(&key("a"), Some(1), Some(asked)), asked);
+    awaits(&tracker, 1);
+    assert_eq!(tracker.failed(&key("a"), Some(asked)), asked);
     tokio::time::advance(Duration::from_secs(3)).await;
     assert_eq!(tracker.rests(&key("a"), Some(1)), Some(Duration::from_secs(4)));
     assert_eq!(tracker.rests(&key("a"), Some(2)), None, "somebody changed the Deployment");
     assert_eq!(tracker.rests(&key("b"), Some(1)), None);
     tokio::time::advance(Duration::from_secs(4)).await;
     assert_eq!(tracker.rests(&key("a"), Some(1)), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_judged_and_our_own_write_to_it_are_waited_with_and_nothing_else() {
+    let tracker = Tracker::default();
+    awaits(&tracker, 1);
+    tracker.wrote(&key("a"), 2);
+    let pause = Some(tracker.failed(&key("a"), None));
+    let rests = [0, 1, 2, 3].map(|generation| tracker.rests(&key("a"), Some(generation)));
+    assert_eq!(rests, [None, pause, pause, None]);
 }
 
 #[test]

@@ -21,8 +21,12 @@ struct Running {
 }
 
 async fn run() -> Running {
+    run_at("127.0.0.1:0").await
+}
+
+async fn run_at(listen: &str) -> Running {
     let router = routes(Health::default(), Arc::new(Metrics::new()));
-    let server = Server::bind("127.0.0.1:0".parse().unwrap(), router).await.unwrap();
+    let server = Server::bind(listen.parse().unwrap(), router).await.unwrap();
     let address = server.address().unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(server.run(async move { drop(stopped.await) }));
@@ -101,6 +105,19 @@ async fn serves_over_a_socket_and_refuses_other_methods_and_paths() {
     assert!(post.starts_with("HTTP/1.1 405 "), "{post}");
     let other = converse(server.address, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
     assert!(other.starts_with("HTTP/1.1 404 "), "{other}");
+}
+
+#[tokio::test]
+async fn all_addresses_are_those_of_both_families() {
+    let server = run_at("0.0.0.0:0").await;
+    // A kernel may be without IPv6.
+    let families = ["127.0.0.1:0", "[::1]:0"].map(|address| std::net::TcpListener::bind(address).ok());
+    let addresses: Vec<SocketAddr> = families.iter().flatten().map(|own| own.local_addr().unwrap()).collect();
+    for address in addresses {
+        let address = SocketAddr::new(address.ip(), server.address.port());
+        let ok = converse(address, b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await;
+        assert!(ok.starts_with("HTTP/1.1 200 OK\r\n"), "{address}: {ok}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

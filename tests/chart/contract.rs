@@ -44,7 +44,6 @@ fn the_program_understands_every_value() {
         "logs.read=false",
         "rbac.scope=namespaced",
         "rbac.namespaces={shop,billing}",
-        "rbac.surroundings=false",
         "rbac.secretNamespaces={shop}",
         "leaderElection.leaseName=other",
         "incidents.retentionDays=7",
@@ -61,7 +60,7 @@ fn the_program_understands_every_value() {
     assert_eq!(read.mode, Mode::Observe);
     assert!(!read.read_logs);
     assert_eq!(read.namespaces(), Some(vec!["billing", "shop"]));
-    assert!(!read.around.surroundings && !read.around.try_baseline);
+    assert!(read.around.surroundings && !read.around.try_baseline);
     assert_eq!(read.around.secret_namespaces, ["shop"]);
     assert_eq!(read.lease.lease_name, "other");
     assert_eq!((read.incidents.incident_retention_days, read.incidents.incidents_per_workload), (7, 5));
@@ -70,6 +69,7 @@ fn the_program_understands_every_value() {
     assert!(read.telemetry.log_level.unwrap().contains("backstay=debug"));
     assert_eq!(read.telemetry.otlp_endpoint.unwrap().host(), Some("traces.obs"));
     assert_eq!(read.concurrency, 2);
+    assert!(!arguments(&["rbac.surroundings=false"]).around.surroundings);
 }
 
 /// The names that a scrape shows, by the types that the program declares, and the scrape.

@@ -37,6 +37,8 @@ fn values_that_contradict_each_other_are_refused() {
     assert!(said.contains("namespaces"), "{said}");
     let said = refusal(&["serviceAccount.create=false"]);
     assert!(said.contains("serviceAccount.name is needed"), "{said}");
+    let said = refusal(&["rbac.surroundings=false", "rbac.secretNamespaces={shop}"]);
+    assert!(said.contains("rbac.secretNamespaces gives rights that are not used"), "{said}");
 }
 
 /// Every property of the schema has a default in `values.yaml`, where its meaning is told, and the other way round

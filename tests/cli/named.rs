@@ -1,13 +1,9 @@
 //! What a workload is told to have in common with others is the same whether it is named or all are asked for: of files
 //! and of a cluster.
 
-use std::io::{BufRead, BufReader};
-use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
-
 use serde_json::{Value, json};
 
+use super::cluster::cluster;
 use super::*;
 
 /// Pods that fail on one node, a Deployment that was just rolled out, and who calls what is dead.
@@ -95,59 +91,9 @@ fn naming_a_workload_of_files_takes_nothing_from_what_is_told_of_it() {
     assert_eq!(report["workloads"].as_array().unwrap().len(), 1, "the others are not shown");
 }
 
-/// What an API server would show under this path.
-fn shown(path: &str, objects: &[Value]) -> Option<Value> {
-    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
-    let parts = if parts[0] == "api" { &parts[2..] } else { &parts[3..] };
-    let (namespace, plural, name) = match parts {
-        [plural] => (None, plural, None),
-        ["namespaces", namespace, plural] => (Some(namespace), plural, None),
-        ["namespaces", namespace, plural, name] => (Some(namespace), plural, Some(name)),
-        _ => return None,
-    };
-    let of_kind = objects.iter().filter(|of| format!("{}s", of["kind"].as_str().unwrap().to_lowercase()) == *plural);
-    let mut all = of_kind.filter(|of| namespace.is_none_or(|namespace| of["metadata"]["namespace"] == *namespace));
-    match name {
-        Some(name) => all.find(|of| of["metadata"]["name"] == *name).cloned(),
-        None => Some(json!({"metadata": {}, "items": all.collect::<Vec<_>>()})),
-    }
-}
-
-/// Answers one request, having noted its target.
-fn answer(stream: TcpStream, objects: &[Value], asked: &Mutex<Vec<String>>) -> Option<()> {
-    let mut lines = BufReader::new(&stream).lines();
-    let target = lines.next()?.ok()?.split(' ').nth(1)?.to_owned();
-    lines.map_while(Result::ok).find(String::is_empty)?;
-    asked.lock().unwrap().push(target.clone());
-    let none = || json!({"kind": "Status", "status": "Failure", "reason": "NotFound", "code": 404});
-    let found = shown(target.split('?').next()?, objects);
-    let code = if found.is_some() { "200 OK" } else { "404 Not Found" };
-    let body = found.unwrap_or_else(none).to_string();
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {code}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    );
-    (&stream).write_all(format!("{head}{body}").as_bytes()).ok()
-}
-
-/// A cluster of these objects, and what it is asked.
-fn cluster(objects: Vec<Value>) -> (String, Arc<Mutex<Vec<String>>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let (objects, asked) = (Arc::new(objects), Arc::new(Mutex::new(Vec::new())));
-    let log = asked.clone();
-    thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            let (objects, log) = (objects.clone(), log.clone());
-            thread::spawn(move || answer(stream, &objects, &log));
-        }
-    });
-    (address, asked)
-}
-
 #[test]
 fn naming_a_workload_of_a_cluster_takes_nothing_from_what_is_told_of_it() {
-    let (server, asked) = cluster(objects());
+    let (server, asked) = cluster(objects(), |_| None);
     let config = kubeconfig("named", &server);
     let ask = |more: &[&str]| {
         let output = backstay(&[&["diagnose", "--kubeconfig", &config, "-o", "json"], more].concat());

@@ -55,7 +55,7 @@ fn about_workload(incident: &Incident, named: (&str, &str, &str), add: &mut impl
         let deployment = format!("-n {namespace} deployment/{workload}");
         add("End the pause by hand, since Backstay must not", format!("kubectl rollout resume {deployment}"));
         add("And take its mark away", format!("kubectl annotate {deployment} {}-", keys::PAUSED_FOR));
-    } else if words::progress(incident) == Some(Progress::Frozen) {
+    } else if is_frozen(incident) {
         let mark = format!("{}={name}", keys::RESUME);
         add(
             "End the freeze and let the present template roll out; a new template does that by itself",
@@ -83,18 +83,27 @@ fn about_workload(incident: &Incident, named: (&str, &str, &str), add: &mut impl
     }
 }
 
+/// The last that was done, while the incident is open.
+fn done(incident: &Incident) -> Option<ActionKind> {
+    let done = incident.status.as_ref().and_then(|s| s.actions.last());
+    done.map(|action| action.kind).filter(|_| incident.is_open())
+}
+
+/// The last that was done is the freeze. It holds also where the baseline is not at full strength.
+fn is_frozen(incident: &Incident) -> bool {
+    done(incident) == Some(ActionKind::Freeze) && words::progress(incident) != Some(Progress::Retaken)
+}
+
 /// The last that was done is the pause on suspicion.
 fn is_paused(incident: &Incident) -> bool {
-    let done = incident.status.as_ref().and_then(|s| s.actions.last());
-    incident.is_open() && done.is_some_and(|a| a.kind == ActionKind::Pause)
+    done(incident) == Some(ActionKind::Pause)
 }
 
 /// Backstay holds the workload, and must not write to it any more.
 fn is_left_held(incident: &Incident) -> bool {
-    let done = incident.status.as_ref().and_then(|s| s.actions.last());
-    let holds = done.is_some_and(|a| matches!(a.kind, ActionKind::Freeze | ActionKind::Pause));
+    let holds = matches!(done(incident), Some(ActionKind::Freeze | ActionKind::Pause));
     let refusal = words::refusal(incident).map(|r| r.reason);
-    incident.is_open() && holds && matches!(refusal, Some(RefusalReason::OptedOut | RefusalReason::ObserveOnly))
+    holds && matches!(refusal, Some(RefusalReason::OptedOut | RefusalReason::ObserveOnly))
 }
 
 /// What the refusal asks of a person.

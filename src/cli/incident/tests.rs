@@ -129,3 +129,13 @@ fn what_backstay_may_not_end_is_ended_by_hand(#[case] reason: &str) {
     assert!(!screen.contains("backstay.dev/resume"), "{screen}");
     assert!(shown(FROZEN, 100).contains("backstay.dev/resume"), "which Backstay hears where it may act");
 }
+
+#[rstest]
+#[case::at_full_strength("Frozen", true)]
+#[case::not_at_full_strength("Ineffective", true)]
+#[case::on_its_way("Recovering", true)]
+#[case::undone("Retaken", false)]
+fn how_a_freeze_ends_is_said_while_it_holds(#[case] progress: &str, #[case] holds: bool) {
+    let screen = shown(&FROZEN.replace("progress: Frozen", &format!("progress: {progress}")), 100);
+    assert_eq!(screen.contains("backstay.dev/resume=pay-44-99aabbcc-2"), holds, "{screen}");
+}

@@ -8,13 +8,12 @@ use clap::Args;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::super::FAILING;
 use super::super::diagnose::around::question;
 use super::super::failure::Failed;
 use super::super::incident::{Output, encode};
 use super::super::page::{Screen, one_line};
 use super::super::reach::{Cluster, ReachArgs};
-use super::super::{note, print};
+use super::super::{FAILING, UNUSABLE, note, print};
 use super::screen;
 use crate::cluster::around::{self, Question, Source};
 use crate::cluster::oneshot::{self, Sight};
@@ -69,7 +68,10 @@ pub async fn run(args: &ExplainArgs, program: &str) -> anyhow::Result<ExitCode> 
         return unselected(args, &sight, &key, program);
     };
     let text = match args.output {
-        Some(output @ (Output::Json | Output::Yaml)) => encode(&explained.decision, output)?,
+        Some(output @ (Output::Json | Output::Yaml)) => {
+            note_gaps(&sight);
+            encode(&explained.decision, output)?
+        }
         Some(Output::Wide) | None => screen::render(&explained, Screen::stdout(), program),
     };
     print(&text)?;
@@ -121,10 +123,17 @@ fn exists(cluster: &Cluster, sight: &Sight, key: &WorkloadKey) -> Result<(), Fai
 }
 
 fn unselected(args: &ExplainArgs, sight: &Sight, key: &WorkloadKey, program: &str) -> anyhow::Result<ExitCode> {
-    let said = format!("No policy selects deployment/{} in {}: Backstay leaves it alone.", key.name, key.namespace);
+    let workload = format!("deployment/{} in {}", key.name, key.namespace);
+    let (said, code) = if sight.may_miss_policies {
+        let unknown = "whether Backstay leaves it alone cannot be said";
+        (format!("No policy that you may read selects {workload}: {unknown}."), ExitCode::from(UNUSABLE))
+    } else {
+        (format!("No policy selects {workload}: Backstay leaves it alone."), ExitCode::SUCCESS)
+    };
     match args.output {
         Some(output @ (Output::Json | Output::Yaml)) => {
             note(&said);
+            note_gaps(sight);
             print(&encode(&None::<Decision>, output)?)?;
         }
         Some(Output::Wide) | None => {
@@ -139,7 +148,12 @@ fn unselected(args: &ExplainArgs, sight: &Sight, key: &WorkloadKey, program: &st
             ))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// What was not seen, beside an answer for machines.
+fn note_gaps(sight: &Sight) {
+    sight.gaps.iter().for_each(|gap| note(&format!("backstay: {}", one_line(gap))));
 }
 
 fn code(state: State) -> ExitCode {

@@ -75,21 +75,40 @@ async fn a_freeze_of_a_completed_rollout_is_one_action_and_its_end_is_no_other()
     assert_eq!(came_to(&rig, "Freeze", "Superseded"), 1);
 }
 
-/// The failing template is put back, which is told when it is seen.
+/// The failing template is put back.
+fn puts_back(rig: &Rig) {
+    rig.server().edit(WEB, |web| web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:2"));
+    rig.server().edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
+}
+
+/// That the failing template was put back is told when it is seen.
 #[tokio::test(start_paused = true)]
 async fn an_action_that_did_not_hold_counts_once_too() {
     for strike in STRIKES {
         let rig = Rig::new().await;
         rig.settles().await;
         rig.settles().await;
-        rig.server().edit(WEB, |web| web["spec"]["template"]["spec"]["containers"][0]["image"] = json!("web:2"));
-        rig.server().edit(WEB, |web| web["status"]["observedGeneration"] = web["metadata"]["generation"].clone());
+        puts_back(&rig);
         rig.server().strike(Method::PATCH, "-1/status", 1, strike);
         for _ in 0..3 {
             rig.settles().await;
         }
         assert_eq!((accepted(&rig, "RollBack"), came_to(&rig, "RollBack", "Retaken")), (1, 1), "{strike:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_action_that_was_undone_before_it_was_told_is_told_with_that() {
+    let rig = Rig::new().await;
+    rig.server().strike(Method::PATCH, "-1/status", 1, Strike::Refuse(503));
+    rig.look().await.expect_err("the record is refused");
+    assert_eq!(rig.events(), [""; 0]);
+    puts_back(&rig);
+    for _ in 0..3 {
+        rig.settles().await;
+    }
+    assert_eq!(rig.events(), ["Retaken", "RolledBack"]);
+    assert_eq!((accepted(&rig, "RollBack"), came_to(&rig, "RollBack", "Retaken")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]

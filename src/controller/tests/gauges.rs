@@ -52,7 +52,7 @@ async fn what_a_replica_found_and_failed_at_is_forgotten_with_its_lease() {
     tokio::time::sleep(Duration::from_millis(10)).await;
     rig.server().strike(Method::PATCH, "/deployments/web", 1, Strike::Refuse(403));
     rig.look().await.expect_err("it is told");
-    rig.ctx.tracker.failed(&web(), Some(1), None);
+    rig.ctx.tracker.failed(&web(), None);
     assert_eq!((value(&rig, FINDING), value(&rig, IN_BACKOFF)), (1, 1));
     loses_the_lease(&rig).await;
     assert_eq!((value(&rig, FINDING), value(&rig, IN_BACKOFF)), (0, 0));
@@ -71,7 +71,7 @@ async fn findings_go_with_their_workload() {
     assert_eq!(value(&rig, FINDING), 0);
     // A look that was under way ends later than that.
     rig.ctx.tracker.found(&web(), vec![(Class::CrashLoopBackOff, Fault::Revision)]);
-    rig.ctx.tracker.failed(&web(), None, None);
+    rig.ctx.tracker.failed(&web(), None);
     assert_eq!((value(&rig, FINDING), value(&rig, IN_BACKOFF)), (0, 0));
 }
 

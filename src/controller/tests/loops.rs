@@ -40,6 +40,13 @@ impl Loop {
         }
     }
 
+    /// A person changes the Deployment.
+    fn is_changed(&self) {
+        self.rig.server().edit(WEB, |web| web["spec"]["minReadySeconds"] = json!(1));
+        self.rig.server().edit(WEB, |web| web["status"]["observedGeneration"] = json!(3));
+        self.rig.sees();
+    }
+
     async fn ends(self) {
         self.end.send_replace(true);
         self.task.await.unwrap();
@@ -84,10 +91,25 @@ async fn a_change_by_a_person_is_looked_at_at_once() {
     l.rig.server().calm();
     l.busy(&web(), Duration::from_secs(1)).await;
     assert_eq!(tries(&l.rig.calls(), "/deployments/web"), [0_u16; 0], "the wait is not over");
-    l.rig.server().edit(WEB, |web| web["spec"]["minReadySeconds"] = json!(1));
-    l.rig.server().edit(WEB, |web| web["status"]["observedGeneration"] = json!(3));
-    l.rig.sees();
+    l.is_changed();
     l.busy(&web(), Duration::from_secs(1)).await;
+    assert_eq!(tries(&l.rig.calls(), "/deployments/web"), [200]);
+    l.ends().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_while_a_look_is_failing_is_looked_at_at_once_too() {
+    let l = start().await;
+    l.rig.server().strike_all(Method::PATCH, "/deployments/web", Strike::Refuse(403));
+    l.busy(&web(), Duration::from_secs(26)).await;
+    l.rig.server().calm();
+    l.rig.server().strike(Method::PATCH, "/deployments/web", 1, Strike::RefuseLate(403, 3));
+    l.rig.calls();
+    while tries(&l.rig.calls(), "/deployments/web").is_empty() {
+        l.busy(&web(), Duration::from_secs(1)).await;
+    }
+    l.is_changed();
+    l.busy(&web(), Duration::from_secs(4)).await;
     assert_eq!(tries(&l.rig.calls(), "/deployments/web"), [200]);
     l.ends().await;
 }

@@ -6,9 +6,10 @@ use http::Method;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::rig::{OWN, Rig, writes};
+use super::freeze::{is_frozen, owned};
+use super::rig::{OWN, Rig, WEB, writes};
 use super::server::Strike;
-use crate::api::Incident;
+use crate::api::{Incident, WorkloadHealth};
 use crate::cluster::apply::Error;
 use crate::cluster::slim::SlimDeployment;
 use crate::cluster::watches::Watches;
@@ -103,7 +104,7 @@ async fn an_open_incident_is_abandoned_when_its_workload_is_gone_and_only_then()
     assert_eq!(status.why.as_deref(), Some("the workload is gone"));
     assert_eq!(status.timeline.last().unwrap().what, "Abandoned");
     assert!(find(&open).is_open(), "that of the workload that is there stays open");
-    rig.server().remove(super::rig::WEB);
+    rig.server().remove(WEB);
     clear(&rig).await.unwrap();
     assert_eq!(find(&open).status.unwrap().outcome, Some(Outcome::Abandoned));
     clear(&rig).await.unwrap();
@@ -153,6 +154,40 @@ async fn one_that_somebody_else_deleted_is_no_failure() {
     assert_eq!(writes(&rig.calls()), [""; 0], "it is not asked for again before the watch has told");
 }
 
+/// As `kubectl delete --cascade=orphan` does it: the garbage collector takes the owner out of what it owned.
+#[tokio::test(start_paused = true)]
+async fn the_memory_that_a_frozen_workload_left_behind_goes_and_with_it_that_it_is_frozen() {
+    let rig = Rig::changed(owned).await;
+    rig.settles().await;
+    rig.settles().await;
+    is_frozen(&rig);
+    let memory = format!("{OWN}/workloadhealths/web");
+    let frozen = |rig: &Rig| {
+        chores::gauges(&rig.ctx, &mut std::collections::BTreeMap::new());
+        rig.counted("backstay_frozen_workloads")
+    };
+    let health: WorkloadHealth = serde_json::from_value(rig.server().get(&memory).unwrap().clone()).unwrap();
+    assert!(!health.metadata.owner_references.unwrap_or_default().is_empty());
+    rig.sees();
+    assert_eq!(frozen(&rig), 1);
+    rig.server().edit(&memory, |health| health["metadata"]["ownerReferences"] = json!([]));
+    clear(&rig).await.unwrap();
+    assert_eq!(deleted(&rig), [""; 0], "its workload is there");
+    rig.server().remove(WEB);
+    clear(&rig).await.unwrap();
+    assert_eq!(deleted(&rig), [format!("DELETE {memory}")]);
+    assert_eq!(frozen(&rig), 0);
+}
+
+/// The garbage collector takes what has an owner.
+#[tokio::test(start_paused = true)]
+async fn the_memory_of_a_workload_that_went_with_what_it_owned_is_left_to_others() {
+    let (rig, _) = rig().await;
+    rig.server().remove(WEB);
+    clear(&rig).await.unwrap();
+    assert_eq!(deleted(&rig), [""; 0]);
+}
+
 /// Of several namespaces one may be without the right to Deployments, and with that to incidents.
 #[tokio::test(start_paused = true)]
 async fn no_workload_is_taken_for_gone_where_none_was_ever_listed() {
@@ -160,11 +195,13 @@ async fn no_workload_is_taken_for_gone_where_none_was_ever_listed() {
     let mut watches = Watches::default();
     let deployments = watches.add::<SlimDeployment>(Some("shop"));
     Arc::get_mut(&mut rig.ctx).expect("nobody else has it yet").watches = Arc::new(watches);
-    rig.server().remove(super::rig::WEB);
+    let memory = format!("{OWN}/workloadhealths/web");
+    rig.server().edit(&memory, |health| health["metadata"]["ownerReferences"] = json!([]));
+    rig.server().remove(WEB);
     deployments.failed(true);
     clear(&rig).await.unwrap();
     assert_eq!(writes(&rig.calls()), [""; 0]);
     deployments.listed();
     clear(&rig).await.unwrap();
-    assert_eq!(writes(&rig.calls()), [format!("PATCH {}/status", path(&open))]);
+    assert_eq!(writes(&rig.calls()), [format!("PATCH {}/status", path(&open)), format!("DELETE {memory}")]);
 }
